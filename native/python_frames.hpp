@@ -1,0 +1,218 @@
+// Python stacks of another process, read without stopping it.
+//
+// Frames of one thread lie one after another in its data stack, so the whole stack is one or two pieces of memory;
+// frames of generators and (3.12+) shims at entries from C lie elsewhere and are prefetched from where the last look
+// found them. Everything is read in ONE call in this order:
+//     A: stack, others | M: pointer to the current frame | B: top of the stack again, others again
+// A chain that starts at M and is linked equally in A and B existed as a whole at the instant of M. M must lie in the
+// middle: with the pointer read first, leftovers of a popped callee above a new caller pass the comparison far more
+// often. When only the leaf differs, B's leaf is used: its caller did not change from A to B, so whatever was put
+// there was called by that caller, while A's leaf may be a leftover of an earlier one.
+#pragma once
+
+#include "python_code.hpp"
+
+namespace storeprof {
+
+enum class StackStatus : uint8_t { none, ok, leaf_moved, partial, torn };  // py_status of the journal
+
+struct PythonThread {  // what one look leaves for the next; only hints, all of it is verified
+    struct Chunk { Address address; uint64_t size; Address top; };
+    Address state = 0;
+    std::vector<Chunk> chunks;     // of the data stack, youngest first
+    std::vector<Address> outside;  // frames outside the data stack
+};
+
+class StackReader {
+  public:
+    StackReader(const TargetMemory& memory, CodeCache& codes) : memory_(memory), codes_(codes) {}
+    void reset(const PythonOffsets& offsets) { o_ = offsets; }
+
+    // `copy` is the PyThreadState as the round's batch saw it; `frames` receives frame numbers, leaf first.
+    StackStatus read(PythonThread& thread, const uint8_t* copy, uint64_t now_ns, std::vector<uint32_t>& frames) {
+        std::vector<uint8_t>& state = state_;
+        state.assign(copy, copy + o_.thread_size());
+        for (int attempt = 0; attempt < kAttempts; attempt++) {
+            bool last = attempt + 1 == kAttempts;
+            frames.clear();
+            hint_frame_ = field<Address>(state.data(), o_.thread_frame);
+            if (!o_.thread_frame_is_cframe && !hint_frame_) return StackStatus::none;
+            Fetch fetched = fetch(thread, state.data());
+            if (fetched == Fetch::unreadable) {  // a prefetched address was unmapped meanwhile
+                thread.outside.clear(), thread.chunks.clear();
+                if (!memory_.read(thread.state, state.data(), state.size())) return StackStatus::torn;
+                continue;
+            }
+            state.assign(batch_.at(0), batch_.at(0) + o_.thread_size());
+            if (fetched == Fetch::moved && !last) continue;
+            if (!leaf_) return fetched == Fetch::moved ? StackStatus::torn : StackStatus::none;
+            StackStatus status = walk(thread, now_ns, frames);
+            thread.outside.swap(found_outside_);
+            if (status != StackStatus::torn) return status;
+        }
+        frames.clear();
+        return StackStatus::torn;
+    }
+
+  private:
+    static constexpr int kAttempts = 3;
+    static constexpr size_t kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
+    enum Owner : uint8_t { by_thread, by_generator, by_frame_object, by_c_stack };
+    enum class Fetch { whole, moved, unreadable };
+    struct Window { Address low, high; size_t offset; };
+    struct Copies { const uint8_t *first = nullptr, *second = nullptr; bool in_stack = false; };
+
+    Address leaf_pointer() const { return o_.thread_frame_is_cframe ? hint_frame_ + o_.cframe_frame : 0; }
+
+    void load_chunks(PythonThread& thread, Address youngest) {
+        uint64_t total = 0;
+        thread.chunks.clear();
+        for (Address a = youngest; plausible(a) && thread.chunks.size() < kMaxChunks;) {
+            uint64_t head[3];  // previous, size, top (an index of words after the header)
+            if (!memory_.get(a, head) || (total += head[1]) > kMaxStackBytes || head[2] > head[1] / 8) break;
+            thread.chunks.push_back({a, head[1], a + 24 + head[2] * 8});
+            a = head[0];
+        }
+    }
+
+    Fetch fetch(PythonThread& thread, const uint8_t* state) {
+        Address chunk = field<Address>(state, o_.thread_chunk), top = field<Address>(state, o_.thread_top);
+        if (thread.chunks.empty() || thread.chunks[0].address != chunk) load_chunks(thread, chunk);
+        batch_.clear(), windows_.clear(), outside_first_.clear(), outside_second_.clear();
+        batch_.add(thread.state, o_.thread_size());
+        add_windows(thread, top);
+        size_t middle = batch_.add(thread.state + o_.thread_frame, 8);
+        size_t middle2 = o_.thread_frame_is_cframe ? batch_.add(leaf_pointer(), 8) : middle;
+        Address high = windows_.empty() ? 0 : windows_.back().high;  // only the youngest 4 KiB can have moved
+        again_from_ = windows_.empty() ? 0 : std::max(windows_.back().low, high - 4096);
+        again_ = windows_.empty() ? 0 : batch_.add(again_from_, high - again_from_);
+        for (Address a : thread.outside) outside_second_.push_back(batch_.add(a, o_.frame_size));
+        if (!batch_.run(memory_)) return Fetch::unreadable;
+        leaf_ = batch_.get<Address>(middle2);
+        bool moved = batch_.get<Address>(o_.thread_chunk) != chunk ||
+                     (o_.thread_frame_is_cframe && batch_.get<Address>(middle) != hint_frame_);
+        if (!thread.chunks.empty() && !windows_.empty()) {  // the leaf lies above what was read of its chunk
+            auto& youngest = thread.chunks[0];
+            moved |= leaf_ >= youngest.address && leaf_ < youngest.address + youngest.size && leaf_ + o_.frame_size > high;
+        }
+        return moved ? Fetch::moved : Fetch::whole;
+    }
+
+    void add_windows(PythonThread& thread, Address top) {
+        auto add_outside = [&] {
+            for (Address a : thread.outside) outside_first_.push_back(batch_.add(a, o_.frame_size));
+        };
+        for (size_t i = thread.chunks.size(); i-- > 0;) {
+            if (i == 0) add_outside();  // before the youngest frames: their A-M-B gap is the shortest
+            auto& c = thread.chunks[i];
+            Address low = c.address + 24, end = c.address + c.size;
+            Address high = i ? c.top : std::min<Address>(top + 512, end);
+            if (high > low && high <= end) windows_.push_back({low, high, batch_.add(low, high - low)});
+        }
+        if (thread.chunks.empty()) add_outside();
+    }
+
+    Copies locate(const PythonThread& thread, Address frame) const {
+        for (size_t i = windows_.size(); i-- > 0;) {
+            auto& w = windows_[i];
+            if (frame < w.low || frame + o_.frame_size > w.high) continue;
+            bool twice = i + 1 == windows_.size() && frame >= again_from_;
+            return {batch_.at(w.offset + (frame - w.low)), twice ? batch_.at(again_ + (frame - again_from_)) : nullptr, true};
+        }
+        for (size_t i = 0; i < thread.outside.size(); i++)
+            if (thread.outside[i] == frame) return {batch_.at(outside_first_[i]), batch_.at(outside_second_[i])};
+        return {};
+    }
+
+    bool linked_equally(const Copies& c) const {
+        return !c.second || (field<Address>(c.first, o_.frame_code) == field<Address>(c.second, o_.frame_code) &&
+                             field<Address>(c.first, o_.frame_previous) == field<Address>(c.second, o_.frame_previous) &&
+                             c.first[o_.frame_owner] == c.second[o_.frame_owner]);
+    }
+    // A suspended generator has no caller; resumed many times per microsecond, either copy may show that.
+    const uint8_t* choose(const Copies& c) const {
+        bool suspended = c.second && c.first[o_.frame_owner] == by_generator && !field<Address>(c.second, o_.frame_previous);
+        return c.second && !suspended ? c.second : c.first;
+    }
+
+    StackStatus walk(const PythonThread& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
+        StackStatus status = StackStatus::ok;
+        bool leaf = true, read_later = false;
+        uint8_t late[256];
+        size_t steps = 0;
+        found_outside_.clear();
+        for (Address a = leaf_, previous; a; a = previous) {
+            if (!plausible(a) || steps++ > kMaxDepth) return StackStatus::torn;
+            Copies copies = locate(thread, a);
+            if (!copies.in_stack) {
+                if (found_outside_.size() >= kMaxOutside) return StackStatus::torn;
+                found_outside_.push_back(a);
+            }
+            if (!copies.first) {  // a new generator or shim: one more call, verified at the end
+                if (!memory_.read(a, late, o_.frame_size)) return StackStatus::torn;
+                copies.first = late;
+                read_later = true;
+            }
+            const uint8_t* frame = choose(copies);
+            previous = field<Address>(frame, o_.frame_previous);
+            if (!possible(frame, a, previous, copies.in_stack)) return StackStatus::torn;
+            if (frame[o_.frame_owner] == by_c_stack) continue;  // has no code of its own
+            if (!add(copies, frame, leaf, now_ns, status, frames)) return StackStatus::torn;
+            leaf = false;
+        }
+        return read_later && leaf_moved_away(thread) ? StackStatus::torn : status;
+    }
+
+    bool possible(const uint8_t* frame, Address address, Address previous, bool in_stack) const {
+        uint8_t owner = frame[o_.frame_owner];
+        if (owner > by_c_stack || previous == address) return false;
+        if (owner == by_generator && !previous) return false;  // never the bottom of a thread
+        // The data stack only grows upwards, so within a chunk a caller lies below its callee.
+        return !(in_stack && previous > address && previous < address + 4096);
+    }
+
+    // Appends the frame; lowers `status` to what is still certain. False when nothing is.
+    bool add(const Copies& copies, const uint8_t* frame, bool leaf, uint64_t now_ns, StackStatus& status,
+             std::vector<uint32_t>& frames) {
+        bool same = linked_equally(copies);
+        Address address = field<Address>(frame, o_.frame_code), instruction = field<Address>(frame, o_.frame_instruction);
+        // A caller stands still at its call; if its instruction moved, B's callee may not be the one of M.
+        if (copies.second && !leaf && same && status == StackStatus::ok &&
+            field<Address>(copies.first, o_.frame_instruction) != field<Address>(copies.second, o_.frame_instruction))
+            status = StackStatus::leaf_moved;
+        Code* code = codes_.find(address, now_ns);
+        if (code && !codes_.holds(*code, address, instruction)) {
+            code = codes_.find(address, now_ns, true);
+            same = same && code && codes_.holds(*code, address, instruction);
+        }
+        if (!code && !leaf) return false;
+        if (!code || (!same && !leaf)) status = StackStatus::partial;
+        if (!same && leaf && status == StackStatus::ok) status = StackStatus::leaf_moved;
+        if (!code) return true;
+        int64_t unit = codes_.unit(address, instruction);
+        bool generator = frame[o_.frame_owner] == by_generator;
+        bool incomplete = !generator && unit < code->first_traceable;  // being set up: not a frame for CPython either
+        unit = std::clamp<int64_t>(unit, -1, static_cast<int64_t>(code->identity.units));
+        if (!incomplete) frames.push_back(codes_.frame(*code, unit, generator));
+        return true;
+    }
+
+    // Pieces read later than the rest are only right if the thread still is where it was.
+    bool leaf_moved_away(const PythonThread& thread) const {
+        Address pointer = o_.thread_frame_is_cframe ? leaf_pointer() : thread.state + o_.thread_frame;
+        return memory_.get_or_zero<Address>(pointer) != leaf_;
+    }
+
+    const TargetMemory& memory_;
+    CodeCache& codes_;
+    PythonOffsets o_{};
+    ReadBatch batch_;
+    std::vector<uint8_t> state_;
+    std::vector<Window> windows_;  // oldest first
+    std::vector<size_t> outside_first_, outside_second_;
+    std::vector<Address> found_outside_;
+    Address leaf_ = 0, hint_frame_ = 0, again_from_ = 0;
+    size_t again_ = 0;
+};
+
+}  // namespace storeprof

@@ -1,0 +1,158 @@
+// The CPython runtime inside another process: finding it, its interpreters and threads, and who holds the GIL.
+#pragma once
+
+#include "proc_reader.hpp"
+#include "python_frames.hpp"
+
+namespace storeprof {
+
+class PythonProcess {
+  public:
+    enum class State { searching, attached, refused };
+    struct Gil { Address address, holder; bool locked; };
+    struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id; uint32_t interpreter; };
+
+    PythonProcess(const TargetMemory& memory, StackTable& stacks) : memory_(memory), codes_(memory, stacks), reader_(memory, codes_) {}
+
+    void reset() {  // after exec: nothing that was known holds
+        state_ = State::searching;
+        why_ = "not looked at yet", version_.clear();
+        interpreters_.clear(), threads_.clear();
+        first_interpreter_ = 0, failures_ = 0;
+    }
+
+    // One attempt to find the runtime among the mapped images; repeated, as a program may load Python late.
+    void attach(const ProcDirectory& proc) {
+        if (state_ != State::searching) return;
+        std::string exe = proc.link("exe");
+        for (const Mapping& m : proc.mappings()) {
+            if (m.offset || m.path.empty() || (m.path != exe && m.path.find("libpython") == std::string::npos)) continue;
+            MappedImage image(memory_, m.start);
+            Address runtime = image.symbol("_PyRuntime");
+            if (!runtime) continue;
+            take(runtime, image.symbol("PyCode_Type"), image.symbol("Py_Version"));
+            return;
+        }
+        why_ = "no CPython runtime in it (or its symbols were stripped)";
+    }
+
+    // Reads interpreters, thread states and GILs in one batch. False when the memory is not what it was.
+    bool begin_round(bool relist) {
+        threads_.clear();
+        if (state_ != State::attached) return false;
+        for (int attempt = 0; attempt < 3; attempt++) {
+            if ((relist || attempt) && !list_again()) break;
+            if (read_lists()) {
+                failures_ = 0;
+                return true;
+            }
+        }
+        threads_.clear();
+        failures_++;
+        return false;
+    }
+
+    const std::vector<ThreadState>& threads() const { return threads_; }
+    const Gil& gil(const ThreadState& thread) const { return interpreters_[thread.interpreter].gil; }
+    bool holds_gil(const ThreadState& t) const { return gil(t).locked && gil(t).holder == t.address; }
+    bool in_gil(const ThreadState& t, Address a) const { return a >= gil(t).address && a < gil(t).address + o_.gil_size; }
+
+    StackStatus read_stack(PythonThread& hints, const ThreadState& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
+        if (hints.state != thread.address) hints = {thread.address, {}, {}};
+        return reader_.read(hints, thread.copy, now_ns, frames);
+    }
+
+    // Called with what /proc says: a layout that never matches one native thread id is not the one we think.
+    void check_layout(size_t matching) {
+        if (threads_.empty() || matching) unmatched_ = 0;
+        else if (++unmatched_ == 200) refuse("its thread list does not match /proc (unknown layout)");
+    }
+    State state() const { return state_; }
+    const std::string& version() const { return version_; }
+    const std::string& why() const { return why_; }
+    int failures() const { return failures_; }  // rounds in a row
+
+  private:
+    struct Interpreter { Address address; Gil gil; std::vector<Address> threads; };
+    static constexpr size_t kMaxInterpreters = 64, kMaxThreads = 16384;
+
+    void refuse(std::string why) { state_ = State::refused, why_ = std::move(why), threads_.clear(); }
+
+    void take(Address runtime, Address code_type, Address version_symbol) {
+        std::string why = find_offsets(memory_, runtime, version_symbol, o_);
+        if (!why.empty()) return refuse(std::move(why));
+        runtime_ = runtime;
+        codes_.reset(o_, code_type);
+        reader_.reset(o_);
+        version_ = std::to_string(o_.version >> 8) + "." + std::to_string(o_.version & 255);
+        state_ = State::attached;
+        why_.clear();
+        unmatched_ = 0;
+    }
+
+    // Walks the linked lists, one call a link: only when something changed.
+    bool list_again() {
+        interpreters_.clear();
+        if (!memory_.get(runtime_ + o_.runtime_interpreters, first_interpreter_)) return false;
+        Address a = first_interpreter_;
+        size_t total = 0;
+        for (; plausible(a) && interpreters_.size() < kMaxInterpreters; a = memory_.get_or_zero<Address>(a + o_.interp_next)) {
+            Interpreter in{a, {}, {}};
+            in.gil.address = o_.runtime_gil ? runtime_ + o_.runtime_gil : memory_.get_or_zero<Address>(a + o_.interp_gil);
+            Address t = memory_.get_or_zero<Address>(a + o_.interp_threads);
+            for (; plausible(t) && total < kMaxThreads; total++, t = memory_.get_or_zero<Address>(t + o_.thread_next))
+                in.threads.push_back(t);
+            if (!plausible(in.gil.address)) continue;  // still being made
+            interpreters_.push_back(std::move(in));
+        }
+        return true;
+    }
+
+    bool read_lists() {
+        batch_.clear();
+        batch_.add(runtime_ + o_.runtime_interpreters, 8);
+        for (auto& in : interpreters_) {
+            batch_.add(in.address + o_.interp_threads, 8);
+            batch_.add(in.gil.address, o_.gil_read_size());
+            for (Address t : in.threads) batch_.add(t, o_.thread_size());
+        }
+        if (!batch_.run(memory_)) return false;
+        if (batch_.get<Address>(0) != first_interpreter_) return false;
+        size_t at = 8;
+        threads_.clear();
+        for (uint32_t i = 0; i < interpreters_.size(); i++)
+            if (!read_interpreter(i, at)) return false;
+        return true;
+    }
+
+    bool read_interpreter(uint32_t index, size_t& at) {  // checks that the list still links as remembered
+        Interpreter& in = interpreters_[index];
+        Address next = batch_.get<Address>(at);
+        in.gil.holder = batch_.get<Address>(at + 8 + o_.gil_holder);
+        in.gil.locked = batch_.get<int>(at + 8 + o_.gil_locked) == 1;
+        at += 8 + o_.gil_read_size();
+        for (Address t : in.threads) {
+            const uint8_t* copy = batch_.at(at);
+            if (next != t || field<Address>(copy, o_.thread_interp) != in.address) return false;
+            uint64_t native = field<uint64_t>(copy, o_.thread_native_id);
+            threads_.push_back({t, copy, static_cast<uint32_t>(native), index});
+            next = field<Address>(copy, o_.thread_next);
+            at += o_.thread_size();
+        }
+        return next == 0;
+    }
+
+    const TargetMemory& memory_;
+    CodeCache codes_;
+    StackReader reader_;
+    PythonOffsets o_{};
+    State state_ = State::searching;
+    std::string version_, why_ = "not looked at yet";
+    Address runtime_ = 0, first_interpreter_ = 0;
+    std::vector<Interpreter> interpreters_;
+    std::vector<ThreadState> threads_;  // of this round; copies point into batch_
+    ReadBatch batch_;
+    int failures_ = 0, unmatched_ = 0;
+};
+
+}  // namespace storeprof

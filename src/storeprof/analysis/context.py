@@ -1,0 +1,121 @@
+"""Everything the finders read, put together once per document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from storeprof.analysis.charges import CPU, GIL, RUN_QUEUE, Charges, charge
+from storeprof.analysis.idle import idle_looks
+from storeprof.analysis.intervals import Blocks, Estimate
+from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
+from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places
+from storeprof.analysis.operations import OperationTree, load_operations
+from storeprof.analysis.stacks import Stacks
+from storeprof.recording.model import Recording
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Thresholds of the method, as shares of busy wall."""
+
+    bottleneck_share: float = 0.10
+    hotspot_share: float = 0.05
+    bottleneck_speedup: float = 1.05
+    unplaced_share: float = 0.10
+
+
+@dataclass(frozen=True)
+class Context:
+    """The recording's busy wall time, accounted for, with what finders need to size and place it."""
+
+    recording: Recording
+    settings: Settings
+    stacks: Stacks
+    looks: Looks
+    totals: ThreadTime
+    charges: Charges
+    busy: Charges
+    blocks: Blocks
+    operations: OperationTree
+    native: NativeDetail
+    cores: int
+
+    def share_of_busy(self, mask: Array) -> Estimate:
+        """Share of busy wall that the masked rows of `busy` make up."""
+        return self._share(mask, np.ones(len(mask), dtype=bool))
+
+    def share_of_cpu(self, mask: Array) -> Estimate:
+        """Share of CPU time that the masked rows of `busy` make up."""
+        return self._share(mask, self.busy.category == CPU)
+
+    def _share(self, part: Array, whole: Array) -> Estimate:
+        rows = self.busy
+        return self.blocks.share(
+            self.blocks.sums(rows.t_ns[part], rows.weight_ns[part]),
+            self.blocks.sums(rows.t_ns[whole], rows.weight_ns[whole]),
+        )
+
+    def seconds(self, mask: Array) -> float:
+        """Wall time of the masked rows of `busy`, in seconds."""
+        return float(self.busy.weight_ns[mask].sum()) / 1e9
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of the window in seconds."""
+        return self.seconds(self.busy.category == CPU)
+
+    @property
+    def gil_bound(self) -> bool:
+        """Whether threads wait for the GIL so much that it, not the CPUs, limits what Python code can run."""
+        waiting = self.seconds(self.busy.category == GIL)
+        return waiting > 0.1 * max(self.cpu_seconds, 1e-9)
+
+    @property
+    def cpu_bound(self) -> bool:
+        """Whether the program's own threads want at least as many CPUs as there are."""
+        wanted = self.cpu_seconds + self.seconds(self.busy.category == RUN_QUEUE)
+        return wanted > 0.95 * self.cores * self.recording.duration_s
+
+    def place_functions(self, rows: Charges) -> Array:
+        """Function index each row is charged to; -1 without a stack."""
+        known: dict[int, int] = {}
+        for stack in np.unique(rows.stack).tolist():
+            place = self.stacks.place(stack)
+            known[stack] = -1 if place is None else place.function
+        return np.array([known[stack] for stack in rows.stack.tolist()], dtype=np.int64)
+
+
+def build_context(recording: Recording, settings: Settings) -> Context:
+    """Account for the wall time of a recording."""
+    stacks = Stacks(recording)
+    thread_ids = load_threads(recording)
+    looks = load_looks(recording, thread_ids)
+    totals = load_thread_time(recording, thread_ids)
+    idle = idle_looks(looks, stacks, _cpu_share(totals, len(thread_ids)))
+    samples = load_native_detail(recording, thread_ids)
+    charges, native = with_native_places(charge(looks, totals, idle), looks, samples, stacks)
+    return Context(
+        recording=recording,
+        settings=settings,
+        stacks=stacks,
+        looks=looks,
+        totals=totals,
+        charges=charges,
+        busy=charges.busy,
+        blocks=Blocks(recording.window),
+        operations=load_operations(recording),
+        native=native,
+        cores=int(recording.meta["machine"]["cpus_usable"]),
+    )
+
+
+def _cpu_share(totals: ThreadTime, threads: int) -> Array:
+    known = totals.thread >= 0
+    wall = np.bincount(totals.thread[known], weights=(totals.t1_ns - totals.t0_ns)[known], minlength=threads)
+    run = np.bincount(totals.thread[known], weights=totals.run_ns[known], minlength=threads)
+    return np.divide(run, wall, out=np.zeros(threads), where=wall > 0)

@@ -1,0 +1,76 @@
+"""The findings document: the visible list of what is looked for, and their results put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from storeprof.analysis.context import Context, Settings, build_context
+from storeprof.analysis.coverage import coverage
+from storeprof.analysis.finding import Finding
+from storeprof.analysis.kinds import (
+    cpu_hotspot,
+    cpu_starvation,
+    dependency_wait,
+    gil_contention,
+    io_wait,
+    lock_contention,
+    network_wait,
+    sleep_wait,
+)
+from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
+from storeprof.analysis.operations import Operation
+from storeprof.analysis.verdict import judge, rank, with_severity
+from storeprof.recording.model import Recording
+
+SCHEMA = 1
+
+FINDERS: tuple[Callable[[Context], list[Finding]], ...] = (
+    cpu_hotspot.find,
+    lock_contention.find,
+    gil_contention.find,
+    io_wait.find,
+    network_wait.find,
+    dependency_wait.find,
+    sleep_wait.find,
+    cpu_starvation.find,
+)
+
+
+def analyze(recording: Recording, settings: Settings | None = None) -> dict[str, Any]:
+    """Findings document of a recording (CONTRACT, `storeprof analyze --json`).
+
+    Raises RecordingError when a table can't be read.
+    """
+    context = build_context(recording, settings or Settings())
+    found = [with_severity(finding, context.settings) for finder in FINDERS for finding in finder(context)]
+    findings = rank(found)
+    covered = coverage(context)
+    verdict = judge(context, findings, covered)
+    return {
+        "schema": SCHEMA,
+        "verdict": verdict.verdict,
+        "summary": verdict.summary,
+        "recording": str(recording.folder),
+        "duration_s": round(recording.duration_s, 3),
+        "ci_level": 0.95,
+        "overhead": overhead(context),
+        "metrics": metrics(context),
+        "wall_time": wall_time(context.busy),
+        "operations": [_operation(context, operation) for operation in context.operations.operations],
+        "functions": top_functions(context),
+        "findings": [finding.as_document() for finding in findings],
+        "coverage": [row.as_document() for row in covered],
+    }
+
+
+def _operation(context: Context, operation: Operation) -> dict[str, Any]:
+    seconds = context.operations.measured_s
+    return {
+        "name": operation.name,
+        "count": operation.count,
+        "throughput_per_s": round(operation.count / seconds, 3) if seconds > 0 else None,
+        "latency_s": operation.latency.as_document(),
+        "wall_time": context.operations.wall_time(operation.name, context.busy),
+        "tail": None,
+    }

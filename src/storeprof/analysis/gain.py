@@ -1,0 +1,69 @@
+"""What a fix would be worth at most: Amdahl on the path, bounded by the next resource.
+
+Speedup is of the program's throughput if the cost disappeared altogether:
+min(Amdahl, cores / remaining CPU demand, 1 / demand of the next resource); see CONTRACT's rule. Where the GIL or the
+CPUs are saturated, waiting for them shrinks with the CPU time that is saved, so it counts as saved too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from storeprof.analysis.charges import CPU, GIL, RUN_QUEUE
+from storeprof.analysis.context import Context
+from storeprof.analysis.finding import Impact
+from storeprof.analysis.intervals import Estimate
+
+Array = np.ndarray[Any, Any]
+LARGEST = 1000.0
+
+
+def impact(context: Context, removed: Array) -> Impact:
+    """Impact of removing the masked rows of `context.busy`, with the interval of their share carried through."""
+    threads = _threads_concerned(context, removed)
+    concerned = np.isin(context.busy.thread, threads)
+    share = context.share_of_busy(removed & concerned)
+    base = context.share_of_busy(concerned)
+    induced = _induced_ratio(context, removed, concerned)
+    bound = _resource_bound(context, removed)
+
+    def speedup(value: float) -> float:
+        saved = min(value / base.value * induced if base.value > 0 else 0.0, 0.999)
+        return max(1.0, min(1.0 / (1.0 - saved), bound, LARGEST))
+
+    return Impact(Estimate(speedup(share.value), speedup(share.low), speedup(share.high)))
+
+
+def _threads_concerned(context: Context, removed: Array) -> Array:
+    """Threads on whose path the cost lies: those that hold at least a hundredth of it."""
+    rows = context.busy
+    per_thread = np.bincount(rows.thread[removed], weights=rows.weight_ns[removed], minlength=1)
+    return np.flatnonzero(per_thread > 0.01 * per_thread.sum())
+
+
+def _induced_ratio(context: Context, removed: Array, concerned: Array) -> float:
+    """How much waiting for CPU and GIL goes with each second of CPU that is saved (at least 1: the second itself)."""
+    rows = context.busy
+    cpu_removed = context.seconds(removed & (rows.category == CPU))
+    if cpu_removed <= 0 or cpu_removed < 0.5 * context.seconds(removed):
+        return 1.0
+    cpu = context.seconds(concerned & (rows.category == CPU))
+    waiting = context.seconds(concerned & np.isin(rows.category, [RUN_QUEUE, GIL]))
+    return 1.0 + waiting / cpu if cpu > 0 else 1.0
+
+
+def _resource_bound(context: Context, removed: Array) -> float:
+    """How far throughput could rise before the CPUs, or the GIL, are the limit."""
+    rows = context.busy
+    on_cpu = rows.category == CPU
+    remaining = context.seconds(on_cpu & ~removed)
+    if remaining <= 0:
+        return LARGEST
+    wall = context.recording.duration_s
+    bound = context.cores * wall / remaining
+    gil_removed = bool(np.any(removed & (rows.category == GIL)))
+    if context.gil_bound and not gil_removed:
+        bound = min(bound, wall / remaining)
+    return max(1.0, bound)

@@ -1,0 +1,105 @@
+"""cpu-hotspot: the function whose own code burns the CPU time.
+
+Library and native code counts for the function of the program that called it, and is named with it. The program's
+main loop and thread entries are no finding: whoever drives the engine is on every stack.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from storeprof.analysis import describe
+from storeprof.analysis.charges import CPU
+from storeprof.analysis.context import Context
+from storeprof.analysis.finding import Finding, Where
+from storeprof.analysis.gain import impact
+from storeprof.analysis.idle import RETURNS_PER_LOOK, WAITS_FOR_WORK, is_loop_function
+
+Array = np.ndarray[Any, Any]
+
+SMALLEST_SHARE = 0.02
+MOST = 8
+LOOP_SPAN = 0.8
+ENTRY_NAMES = frozenset({"main", "_start", "__libc_start_main", "start_thread", "__libc_start_call_main"})
+
+
+def find(context: Context) -> list[Finding]:
+    """Functions by self time, from 2 % of CPU time on."""
+    on_cpu = context.busy.category == CPU
+    function = context.place_functions(context.busy)
+    total = float(context.busy.weight_ns[on_cpu].sum())
+    if total <= 0:
+        return []
+    keys = function[on_cpu]
+    sums = np.bincount(keys[keys >= 0], weights=context.busy.weight_ns[on_cpu][keys >= 0])
+    findings = []
+    for key in np.argsort(-sums)[: MOST * 2].tolist():
+        if sums[key] / total < SMALLEST_SHARE or len(findings) == MOST:
+            break
+        mask = on_cpu & (function == key)
+        if not _is_entry(context, key, mask):
+            findings.append(_finding(context, key, mask))
+    return findings
+
+
+def _finding(context: Context, key: int, mask: Array) -> Finding:
+    function = context.stacks.functions[key]
+    rows = context.busy.where(mask)
+    share = context.share_of_cpu(mask)
+    native = context.native.callees_of(key)
+    callee = describe.top_callee(context.stacks, rows) or (native[0][0] if native and native[0][1] >= 0.5 else None)
+    name = f"{function.name} > {callee}" if callee else function.name
+    own = function.name if not callee else f"{function.name}, nearly all of it in {callee},"
+    evidence = [f"{own} took {share.value:.1%} of the CPU time ({context.seconds(mask):.2f} s)"]
+    evidence += [f"{weight:.0%} of that in native {symbol}" for symbol, weight in native[:3] if weight >= 0.05]
+    return Finding(
+        kind="cpu-hotspot",
+        where=Where(name, function.file, function.line, context.operations.commonest(rows)),
+        share=share,
+        share_of="cpu",
+        wall_share=context.share_of_busy(mask),
+        impact=impact(context, mask),
+        lines=describe.lines(context.stacks, rows),
+        call_paths=describe.call_paths(context.stacks, rows),
+        effort="local",
+        evidence=tuple(evidence),
+        recommendation=(
+            f"make {callee} cheaper or call it less often from {function.name}"
+            if callee
+            else f"make {function.name} cheaper or call it less often; its dearest lines are listed"
+        ),
+    )
+
+
+def _is_entry(context: Context, key: int, mask: Array) -> bool:
+    """Whether most of the function's time is that of a thread's entry or main loop."""
+    function = context.stacks.functions[key]
+    if function.kind == "native" and function.name.split("(")[0] in ENTRY_NAMES:
+        return True
+    if function.name.endswith(".<module>"):
+        return True
+    rows = context.busy.where(mask)
+    weight_as_loop = 0.0
+    for thread in np.unique(rows.thread).tolist():
+        if _is_loop_of_thread(context, key, thread):
+            weight_as_loop += float(rows.weight_ns[rows.thread == thread].sum())
+    return weight_as_loop > 0.5 * float(rows.weight_ns.sum())
+
+
+def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:
+    """A loop is entered once and spans the thread's life; a hot function returns to its caller again and again."""
+    stack, reason = context.native.sampled_stacks(thread, context.looks)
+    working = np.flatnonzero((stack >= 0) & ~np.isin(reason, list(WAITS_FOR_WORK)))
+    if len(working) == 0:
+        return False
+    present = np.array([key in context.stacks.function_set(one) for one in stack[working].tolist()])
+    span = np.flatnonzero(present)
+    if len(span) == 0 or (span[-1] - span[0] + 1) < LOOP_SPAN * len(working):
+        return False
+    inside = present[span[0] : span[-1] + 1]
+    returns = int(np.count_nonzero(inside[1:] & ~inside[:-1]))
+    return returns <= max(1.0, 0.1 * RETURNS_PER_LOOK * len(inside)) and is_loop_function(
+        key, stack, working, context.stacks
+    )

@@ -1,0 +1,61 @@
+"""gil-contention: waiting for the interpreter's lock; its place is what the holder does meanwhile."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from storeprof.analysis import describe
+from storeprof.analysis.charges import GIL
+from storeprof.analysis.context import Context
+from storeprof.analysis.finding import Finding, Shared, Where
+from storeprof.analysis.kinds import waits
+
+
+def find(context: Context) -> list[Finding]:
+    """One finding: the GIL is one lock."""
+    mask = context.busy.category == GIL
+    share = context.share_of_busy(mask)
+    if share.value < waits.SMALLEST_SHARE:
+        return []
+    rows = context.busy.where(mask)
+    holders = _holders(context, mask)
+    waiting = describe.functions(context.stacks, rows)
+    top = holders[0] if holders else (waiting[0] if waiting else None)
+    where = (
+        Where(top.function, top.file, top.line, context.operations.commonest(rows), "GIL")
+        if top
+        else Where(None, resource="GIL")
+    )
+    waiters = ", ".join(f"{row.function} ({row.share:.0%})" for row in waiting[:3])
+    group = waits.Group(
+        mask,
+        where,
+        holders,
+        evidence=(f"{context.seconds(mask):.2f} s of waiting for the GIL, by {waiters or 'threads without a stack'}",),
+        recommendation=(
+            f"{where.function or 'Python code'} holds the GIL while others wait: move it to another process, or to "
+            "native code that releases the GIL"
+        ),
+        effort="design",
+    )
+    return [waits.wait_finding(context, "gil-contention", group)]
+
+
+def _holders(context: Context, mask: np.ndarray) -> tuple[Shared, ...]:  # type: ignore[type-arg]
+    """What each wait's holder was seen doing at its nearest look."""
+    rows, looks = context.busy, context.looks
+    weights: list[float] = []
+    keys: list[int | None] = []
+    for holder in np.unique(rows.holder[mask]).tolist():
+        mine = np.flatnonzero((looks.thread == holder) & (looks.stack >= 0)) if holder >= 0 else np.array([], dtype=int)
+        waiting = np.flatnonzero(mask & (rows.holder == holder))
+        if len(mine) == 0:
+            continue
+        at = np.clip(np.searchsorted(looks.t_ns[mine], rows.t_ns[waiting]), 0, len(mine) - 1)
+        for position, weight in zip(mine[at].tolist(), rows.weight_ns[waiting].tolist(), strict=True):
+            place = context.stacks.place(int(looks.stack[position]))
+            keys.append(place.function if place else None)
+            weights.append(weight)
+    ranked = describe.totals_by(keys, weights)
+    found = [(context.stacks.functions[key], share) for key, share in ranked[: describe.MOST_LINES] if key is not None]
+    return tuple(Shared(function.name, function.file, function.line, share) for function, share in found)

@@ -1,0 +1,33 @@
+"""lock-contention: waiting for a mutex, a rwlock or a plain Python lock, one finding per lock."""
+
+from __future__ import annotations
+
+from storeprof.analysis.charges import LOCK
+from storeprof.analysis.context import Context
+from storeprof.analysis.finding import Finding
+from storeprof.analysis.kinds import waits
+
+
+def find(context: Context) -> list[Finding]:
+    """Locks by the time threads wait for them."""
+    findings = []
+    for mask in waits.masks_by_resource(context, LOCK):
+        rows = context.busy.where(mask)
+        name = waits.resource_name(context, rows)
+        named = name if name and not name.startswith("lock at ") else None
+        where = waits.place_of(context, rows, named)
+        holders = waits.busy_beside(context, mask)
+        beside = f"; meanwhile {holders[0].function} was running" if holders else ""
+        group = waits.Group(
+            mask,
+            where,
+            holders,
+            evidence=(f"{context.seconds(mask):.2f} s of waiting for {name or 'a lock'} in {where.function}{beside}",),
+            recommendation=(
+                f"hold the lock that {where.function or 'these threads'} takes for less: move work out of the locked "
+                "region, or split the lock"
+            ),
+            effort="module",
+        )
+        findings.append(waits.wait_finding(context, "lock-contention", group))
+    return findings

@@ -1,0 +1,159 @@
+"""Metrics of the whole run; null where unknown, never a made-up zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from storeprof.analysis.charges import CATEGORIES, Charges
+from storeprof.analysis.context import Context
+from storeprof.analysis.operations import merged_latency
+from storeprof.recording.model import Recording
+
+NO_LATENCY = {"p50": None, "p95": None, "p99": None, "p999": None, "max": None}
+
+
+def wall_time(busy: Charges) -> dict[str, float]:
+    """Shares of busy wall by category; they add up to one (all zero when nothing was busy)."""
+    sums = np.bincount(busy.category, weights=busy.weight_ns, minlength=len(CATEGORIES))
+    total = float(sums.sum())
+    shares = {key: round(float(value) / total, 6) if total else 0.0 for key, value in zip(CATEGORIES, sums, strict=True)}
+    if total:
+        largest = max(shares, key=lambda key: shares[key])
+        shares[largest] = round(shares[largest] + 1.0 - sum(shares.values()), 6)
+    return shares
+
+
+def throughput(context: Context) -> tuple[float | None, str]:
+    """Operations per second of the run and where the number comes from.
+
+    The program's own count goes first: it knows what it calls an operation.
+    """
+    meta = context.recording.meta
+    driven = meta.get("driven")
+    if driven and driven.get("ops") and context.recording.duration_s > 0:
+        return driven["ops"] / context.recording.duration_s, "the driver's count"
+    counts = meta.get("program_counts") or []
+    if counts:
+        ops = sum(row["ops"] for row in counts)
+        seconds = sum(row["seconds"] for row in counts)
+        return (ops / seconds if seconds > 0 else None), "the program's ops= line"
+    tree = context.operations
+    if tree.operations and tree.measured_s > 0:
+        return sum(one.count for one in tree.operations) / tree.measured_s, "probes"
+    return None, "unknown"
+
+
+def metrics(context: Context) -> dict[str, Any]:
+    """The `metrics` of the findings document."""
+    recording = context.recording
+    rate, _ = throughput(context)
+    latency = merged_latency(context.operations.operations)
+    cpu = float(context.totals.run_ns.sum()) / 1e9
+    seconds = recording.duration_s
+    return {
+        "throughput_per_s": None if rate is None else round(rate, 3),
+        "latency_s": latency.as_document() if latency else dict(NO_LATENCY),
+        "cpu_percent": round(100.0 * cpu / seconds, 2) if seconds > 0 and len(context.totals.run_ns) else None,
+        **_memory(recording),
+        "read_bytes": _grown(recording, "read"),
+        "written_bytes": _grown(recording, "written"),
+        "read_ops": None,
+        "write_ops": None,
+        "fsyncs": None,
+        "net_calls": None,
+        "net_bytes": None,
+    }
+
+
+def _memory(recording: Recording) -> dict[str, int | None]:
+    start, end = recording.window
+    rows = recording.sql(
+        "SELECT max(bytes) AS peak, avg(bytes) AS mean FROM memory WHERE kind = 'rss' AND t_ns BETWEEN ? AND ?", [start, end]
+    )
+    peak, mean = rows["peak"][0], rows["mean"][0]
+    unknown = np.ma.is_masked(peak)
+    return {"rss_peak_bytes": None if unknown else int(peak), "rss_mean_bytes": None if unknown else int(mean)}
+
+
+def _grown(recording: Recording, kind: str) -> int | None:
+    """Growth of a cumulative counter over the window, from the last value before it where there is one."""
+    start, end = recording.window
+    rows = recording.sql(
+        """
+        SELECT sum(last - first) AS grown FROM (
+            SELECT proc_id, max(bytes) AS last, coalesce(max(bytes) FILTER (t_ns <= $1), min(bytes)) AS first
+            FROM memory WHERE kind = $3 AND t_ns <= $2 GROUP BY proc_id
+        )
+        """,
+        [start, end, kind],
+    )
+    value = rows["grown"][0]
+    return None if np.ma.is_masked(value) else int(value)
+
+
+def overhead(context: Context) -> dict[str, Any]:
+    """What storeprof added to this very run.
+
+    `floor_percent` is calls of probes × their calibrated cost over busy wall; a toggled difference is not measured in
+    this version, so the timing percentage stays unknown.
+    """
+    recording = context.recording
+    observer = recording.meta.get("observer") or {}
+    spent = observer.get("sampler_cpu_s"), observer.get("recorder_cpu_s")
+    seconds = (recording.meta["ended_ns"] - recording.meta["started_ns"]) / 1e9
+    known = [value for value in spent if value is not None]
+    observer_percent = round(100.0 * sum(known) / (seconds * context.cores), 3) if known and seconds > 0 else None
+    return {
+        "timing_percent": None,
+        "timing_ci": None,
+        "floor_percent": _floor_percent(context),
+        "observer_percent": observer_percent,
+        "memory_percent": None,
+        "method": "calls of probes times their calibrated cost, of busy wall; the observer's own CPU time, of the usable CPUs",
+    }
+
+
+def _floor_percent(context: Context) -> float | None:
+    start, end = context.recording.window
+    rows = context.recording.sql(
+        """
+        SELECT sum(s.count * p.probe_floor_ns) AS ns FROM scope_slices s JOIN processes p USING (proc_id)
+        WHERE s.t1_ns > ? AND s.t1_ns <= ? AND p.probe_floor_ns IS NOT NULL
+        """,
+        [start, end + 1_500_000_000],
+    )
+    cost, busy = rows["ns"][0], float(context.busy.weight_ns.sum())
+    return None if np.ma.is_masked(cost) or busy <= 0 else round(100.0 * float(cost) / busy, 3)
+
+
+def top_functions(context: Context, most: int = 20) -> list[dict[str, Any]]:
+    """The top of the CPU profile by self time, healthy or not; shares of CPU time."""
+    rows = context.busy.where(context.busy.category == 0)
+    total = float(rows.weight_ns.sum())
+    if total <= 0:
+        return []
+    weights = np.bincount(np.searchsorted(np.unique(rows.stack), rows.stack), weights=rows.weight_ns)
+    own: dict[int, float] = {}
+    whole: dict[int, float] = {}
+    for stack, weight in zip(np.unique(rows.stack).tolist(), weights.tolist(), strict=True):
+        place = context.stacks.place(stack)
+        if place is None:
+            continue
+        own[place.function] = own.get(place.function, 0.0) + weight
+        for function in context.stacks.function_set(stack):
+            whole[function] = whole.get(function, 0.0) + weight
+    ranked = sorted(own, key=lambda key: -own[key])[:most]
+    return [_function_row(context, key, own[key] / total, whole[key] / total) for key in ranked]
+
+
+def _function_row(context: Context, key: int, own: float, whole: float) -> dict[str, Any]:
+    function = context.stacks.functions[key]
+    return {
+        "function": function.name,
+        "file": function.file,
+        "line": function.line,
+        "self_cpu_share": round(own, 4),
+        "total_cpu_share": round(whole, 4),
+    }

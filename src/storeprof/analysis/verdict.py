@@ -1,0 +1,88 @@
+"""Severity of each finding and the verdict over all, by the rules of CONTRACT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from storeprof.analysis.context import Context, Settings
+from storeprof.analysis.coverage import Covered, placed_share
+from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
+
+FEWEST_LOOKS = 200
+_RANK = {NOTICE: 0, HOTSPOT: 1, BOTTLENECK: 2}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`bottleneck`, `no-bottleneck` or `inconclusive`, and one sentence a person can act on."""
+
+    verdict: str
+    summary: str
+
+
+def with_severity(finding: Finding, settings: Settings) -> Finding:
+    """The finding with its severity: by the lower bounds of its share of busy wall and of its gain."""
+    low = finding.wall_share.low
+    gain = not finding.needs_gain or finding.impact.speedup.low >= settings.bottleneck_speedup
+    if low >= settings.bottleneck_share and gain:
+        severity = BOTTLENECK
+    elif low >= settings.hotspot_share:
+        severity = HOTSPOT
+    else:
+        severity = NOTICE
+    if _RANK[severity] > _RANK[finding.at_most]:
+        severity = finding.at_most
+    return replace(finding, severity=severity)
+
+
+def rank(findings: list[Finding]) -> list[Finding]:
+    """Bottlenecks first, then the rest; the largest gain first in each, the larger share where gains are equal."""
+    return sorted(
+        findings,
+        key=lambda one: (-_RANK[one.severity], -round(one.impact.speedup.value, 2), -one.wall_share.value),
+    )
+
+
+def judge(context: Context, findings: list[Finding], coverage: list[Covered]) -> Verdict:
+    """The verdict over ranked findings."""
+    if findings and findings[0].severity == BOTTLENECK:
+        return Verdict("bottleneck", _sentence(findings[0]))
+    doubt = _doubt(context, coverage)
+    if doubt:
+        return Verdict("inconclusive", doubt)
+    largest = max((one.wall_share.value for one in findings), default=0.0)
+    return Verdict(
+        "no-bottleneck",
+        "no optimization is needed: no cost reaches "
+        f"{context.settings.bottleneck_share:.0%} of the program's time (the largest has {largest:.0%})",
+    )
+
+
+def _sentence(finding: Finding) -> str:
+    place = finding.where.function or finding.where.resource or "native code without symbols"
+    at = f" ({finding.where.file}:{finding.where.line})" if finding.where.file and finding.where.line else ""
+    of = "CPU time" if finding.share_of == "cpu" else "busy wall time"
+    gain = finding.impact.speedup.value
+    worth = f"; without it throughput could be {gain:.2f} times as high" if finding.needs_gain else ""
+    return f"{finding.kind} at {place}{at}: {finding.share.value:.0%} of {of}{worth}; {finding.recommendation}"
+
+
+def _doubt(context: Context, coverage: list[Covered]) -> str | None:
+    """Why a clean bill can't be given, and what would be enough; None when it can."""
+    looks = len(context.looks)
+    if looks < FEWEST_LOOKS or not context.blocks.enough:
+        seconds = context.recording.duration_s
+        return (
+            f"too short to judge: {looks} looks in {seconds:.1f} s, at least {FEWEST_LOOKS} looks and 2 s are needed; "
+            "record for 10 s or longer"
+        )
+    if float(context.busy.weight_ns.sum()) <= 0:
+        return "the program did nothing but wait for work; record it under load"
+    unchecked = next((row for row in coverage if row.kind == "cpu-hotspot" and not row.checked), None)
+    if unchecked:
+        remedy = f"; {unchecked.remedy}" if unchecked.remedy else ""
+        return f"can't tell: {unchecked.reason}{remedy}"
+    placed = placed_share(context)
+    if placed is not None and 1 - placed > context.settings.unplaced_share:
+        return f"can't tell: {1 - placed:.0%} of busy wall time has no place; see coverage"
+    return None

@@ -1,0 +1,68 @@
+"""`storeprof`: parse, run one command, and turn what goes wrong into one line and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from storeprof.cli import analyze, profile, record, report
+from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
+from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
+from storeprof.probe.version import VERSION
+
+DESCRIPTION = """\
+Finds the real bottleneck of a storage engine, says what fixing it would be worth,
+or says that there is nothing worth fixing.
+"""
+EPILOG = """\
+examples:
+  storeprof profile tsdb                     the engine that comes with storeprof
+  storeprof record -- python3 app.py         any program, unchanged
+  storeprof record --pid 1234 --duration 10  a program that is running
+  storeprof report                           the newest recording, for people
+  storeprof analyze --json                   the newest recording, for scripts
+"""
+_COMMANDS = (profile, record, analyze, report)
+_RECORDERS = frozenset({"profile", "record"})
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; `record` and `profile` answer 125, as tools that run a COMMAND do."""
+
+    def error(self, message: str) -> NoReturn:
+        status = RECORDER_FAILED if self.prog.split()[-1] in _RECORDERS else UNUSABLE
+        self.exit(status, f"storeprof: {message}; see `{self.prog} --help`\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = _Parser(
+        prog="storeprof", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"storeprof {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    for module in _COMMANDS:
+        module.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run storeprof; returns the exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except StoreprofError as error:
+        print(f"storeprof: {error}", file=sys.stderr)
+        if options.command not in _RECORDERS:
+            return UNUSABLE
+        missing = isinstance(error, CommandNotFound | CommandNotExecutable)
+        return error.exit_status if missing else RECORDER_FAILED
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python must not complain about the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130

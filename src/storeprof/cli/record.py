@@ -1,0 +1,87 @@
+"""`storeprof record`: observe a program, unchanged, and leave a recording."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from storeprof.cli.arguments import percent, positive, seconds
+from storeprof.errors import UsageError
+
+EPILOG = """\
+COMMAND's output passes through unchanged and its exit status is storeprof's; 125: storeprof itself failed,
+126: COMMAND can't be executed, 127: it isn't found. The last line on standard error is `recording: PATH`.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add `record` to the command line."""
+    parser = commands.add_parser(
+        "record",
+        help="observe a program that is started or already runs",
+        description="Observe a program, without changing it, and leave a recording: a folder.",
+        usage="storeprof record [OPTIONS] -- COMMAND [ARG...]\n       storeprof record [OPTIONS] --pid PID | --name NAME",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--pid", type=positive, help="observe this running process; it is left running")
+    target.add_argument("--name", help="observe the newest running process of this name")
+    add_recording_options(parser)
+    parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG...]", help="the program to run")
+    parser.set_defaults(run=run)
+
+
+def add_recording_options(parser: argparse.ArgumentParser) -> None:
+    """Options that `record` and `profile` share."""
+    parser.add_argument("--duration", type=seconds, metavar="S", help="end after S seconds (default: when the program ends)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the recording, new or empty (default: ./storeprof-runs/TIME-NAME)")
+    parser.add_argument(
+        "--overhead-budget", type=percent, default=1.0, metavar="PERCENT",
+        help="CPU time the observer may use, of the usable CPUs (default: 1)",
+    )  # fmt: skip
+    parser.add_argument("--ops-regex", metavar="REGEX", help="how the program states its own count: group 1 operations, group 2 seconds (default: ops=N seconds=S)")
+    parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Record, finish, and say where the recording is."""
+    from storeprof.session.folder import default_folder
+    from storeprof.session.options import RecordOptions
+    from storeprof.session.recorder import pid_of_name
+
+    command = tuple(options.argv[1:] if options.argv[:1] == ["--"] else options.argv)
+    pid = pid_of_name(options.name) if options.name else options.pid
+    if bool(command) == (pid is not None):
+        raise UsageError("name one program: `-- COMMAND`, or `--pid PID`, or `--name NAME`; see `storeprof record --help`")
+    label = Path(command[0]).name if command else f"pid-{pid}"
+    if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):
+        label = Path(command[1]).name
+    recorded = RecordOptions(
+        folder=options.out or default_folder(label),
+        command=command,
+        pid=pid,
+        duration_s=options.duration,
+        observer_budget=options.overhead_budget / 100,
+        use_perf=not options.no_perf,
+        **_pattern(options.ops_regex),
+    )
+    return record_and_finish(recorded)
+
+
+def _pattern(text: str | None) -> dict[str, bytes]:
+    return {"ops_pattern": text.encode()} if text else {}
+
+
+def record_and_finish(options: Any) -> int:
+    """Record, make the tables, and end with the line scripts read."""
+    from storeprof.session.finish import finish
+    from storeprof.session.progress import Progress
+    from storeprof.session.recorder import record
+
+    outcome = record(options, Progress(sys.stderr, options.duration_s))
+    finish(outcome.folder)
+    print(f"recording: {outcome.folder}", file=sys.stderr, flush=True)
+    return outcome.exit_status

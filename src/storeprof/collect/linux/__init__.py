@@ -1,0 +1,1 @@
+"""Collectors that rest on tools and files of Linux."""

@@ -1,0 +1,211 @@
+"""CPU samples and the stacks of waits, by perf, attached to a process by pid.
+
+Two events share one `perf record`: cpu-clock at a fixed frequency, and, where the kernel permits, sched_switch limited
+to switches that block and to a few a second and thread (the frequency of a tracepoint adapts for each inherited
+thread; every sample's period says how many switches it stands for). Tracepoints take no `freq=` term, so the global -F
+is theirs and cpu-clock overrides it. Stacks are unwound after the run from a copy of the stack's top ("dwarf"), since
+Debian's libc, libstdc++ and CPython keep no frame pointers.
+"""
+
+import os
+import select
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from storeprof.collect.collector import Availability, Context
+from storeprof.collect.linux.perf_script import NativeSamples, parse_perf_script
+from storeprof.collect.output_relay import open_pipe
+from storeprof.collect.tool_process import BackgroundTool, run_tool
+from storeprof.errors import CollectorError
+
+CallGraph = Literal["fp", "dwarf"]
+
+# Prime to the scheduler's tick of 100, 250 or 1000 Hz.
+CPU_HZ: Final = 199
+SWITCH_HZ: Final = 49
+# Deep enough for the write paths of the engines tried; a copy costs about a microsecond.
+STACK_BYTES: Final = 8192
+MAX_DATA: Final = "1G"
+# Root may lock memory; an ordinary user's default of 516 KiB a CPU is just what perf takes by itself.
+ROOT_BUFFER: Final = "1M"
+# The user's own ~/.perfconfig could change the call graph or the buffers.
+ENVIRONMENT: Final[Mapping[str, str]] = {"PERF_CONFIG": "/dev/null"}
+SCRIPT_FIELDS: Final = "comm,pid,tid,time,period,event,ip,sym,symoff,dso,trace"
+PARANOID: Final = Path("/proc/sys/kernel/perf_event_paranoid")
+READY_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PerfOptions:
+    """What to record: `data` is the file to write, `pid` the process (its threads and children come with it).
+
+    `kernel` includes kernel frames, `switches` the stacks of blocking switches: take both from the abilities that
+    `available` reports. `control` holds the descriptors for commands and acknowledgements, None without them.
+    """
+
+    data: Path
+    pid: int
+    call_graph: CallGraph = "dwarf"
+    kernel: bool = True
+    switches: bool = True
+    cpu_hz: int = CPU_HZ
+    stack_bytes: int = STACK_BYTES
+    control: tuple[int, int] | None = None
+
+
+class Perf:
+    """The collector `perf`: native stacks on the CPU and, where permitted, of threads that block.
+
+    Abilities: "cpu" (own code), "kernel" (kernel frames), "switches" (stacks of waits).
+    """
+
+    name = "perf"
+
+    def available(self, context: Context) -> Availability:
+        """Try what `command` would ask for, the most first; takes about 50 ms as root."""
+        if shutil.which("perf") is None:
+            return Availability(False, "perf is not installed", "install the Debian package linux-perf")
+        attempts = (
+            (["-e", "cpu-clock", "-e", "sched:sched_switch"], {"cpu", "kernel", "switches"}),
+            (["-e", "cpu-clock"], {"cpu", "kernel"}),
+            (["-e", "cpu-clock:u"], {"cpu"}),
+        )
+        said = ""
+        for events, abilities in attempts if os.geteuid() == 0 or _paranoid() < 2 else attempts[2:]:
+            argv = ["perf", "record", "--no-buildid", "-o", "-", *events, "--", "true"]
+            result = run_tool(argv, timeout_s=READY_TIMEOUT_S, env=ENVIRONMENT)
+            if result.status == 0 and not result.timed_out:
+                return _permitted(frozenset(abilities))
+            said = result.stderr.decode(errors="replace")
+        return _refused(said)
+
+    def command(self, options: PerfOptions) -> list[str]:
+        """Build `perf record` for one process; its output ends up in `options.data`."""
+        graph = f"call-graph={options.call_graph}"
+        if options.call_graph == "dwarf":
+            graph += f",stack-size={options.stack_bytes}"
+        event = f"cpu-clock/freq={options.cpu_hz},{graph}/{'' if options.kernel else 'u'}"
+        argv = ["perf", "record", "-o", str(options.data), "-p", str(options.pid), "-k", "CLOCK_MONOTONIC"]
+        # Without build ids perf need not read the whole file again before it can end.
+        argv += ["--no-buildid", "--max-size", MAX_DATA, "-F", str(SWITCH_HZ), "-e", event]
+        if options.switches:
+            # A thread that was preempted (state 0, or 0x100 since Linux 4.14's R+) is not waiting for anything.
+            argv += ["-e", f"sched:sched_switch/{graph}/", "--filter", "prev_state != 0 && prev_state != 256"]
+        if os.geteuid() == 0:
+            argv += ["-m", ROOT_BUFFER]
+        if options.control is not None:
+            argv += ["-D", "-1", "--control", "fd:{},{}".format(*options.control)]
+        return argv
+
+    def script_command(self, data: Path) -> list[str]:
+        """Build the `perf script` whose text `parse` reads."""
+        return ["perf", "script", "--force", "-i", str(data), "-F", SCRIPT_FIELDS, "--ns", "--no-inline", "--show-lost-events"]
+
+    def parse(self, output: Iterable[bytes]) -> NativeSamples:
+        """Turn the lines of `perf script` into tables; raises CollectorError naming the line it can't read."""
+        return parse_perf_script(output)
+
+
+class PerfSession:
+    """One `perf record` beside the program: start (disabled), `enable`, `stop`.
+
+    Raises CollectorError when perf does not get ready; perf is gone then.
+    """
+
+    def __init__(self, options: PerfOptions) -> None:
+        commands, self._commands = open_pipe()
+        self._answers, answers = open_pipe()
+        self.data = options.data
+        try:
+            self._tool = BackgroundTool(
+                Perf().command(_with_control(options, (commands, answers))),
+                options.data.with_name(options.data.name + ".stderr"),
+                pass_fds=(commands, answers),
+                env=ENVIRONMENT,
+            )
+        except CollectorError:
+            self._close()
+            raise
+        finally:
+            os.close(commands)
+            os.close(answers)
+
+    def enable(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Begin to sample; returns when perf has confirmed it, so that the program can be released."""
+        try:
+            os.write(self._commands, b"enable\n")
+        except BrokenPipeError:
+            self._fail()
+        deadline = time.monotonic() + timeout_s
+        answer = b""
+        while b"ack" not in answer:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not select.select([self._answers], [], [], remaining)[0]:
+                self._fail()
+            piece = os.read(self._answers, 64)
+            if not piece:
+                self._fail()
+            answer += piece
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Let perf complete its file; harmless when perf has ended with the program. Raises CollectorError."""
+        status = self._tool.stop(timeout_s)
+        self._close()
+        # 130 is perf's own SIGINT on its way out: the file is complete then.
+        if status not in {0, 130} or not self.data.exists():
+            raise CollectorError(f"perf record failed (status {status}): {_last_line(self._tool.stderr())}")
+
+    def _fail(self) -> None:
+        self._tool.stop(timeout_s=1.0)
+        self._close()
+        raise CollectorError(f"perf record did not get ready: {_last_line(self._tool.stderr())}")
+
+    def _close(self) -> None:
+        for fd in (self._commands, self._answers):
+            if fd >= 0:
+                os.close(fd)
+        self._commands = self._answers = -1
+
+
+def _with_control(options: PerfOptions, control: tuple[int, int]) -> PerfOptions:
+    from dataclasses import replace
+
+    return replace(options, control=control)
+
+
+def _permitted(abilities: frozenset[str]) -> Availability:
+    if "switches" in abilities:
+        return Availability(True, abilities=abilities)
+    missing = "stacks of waits" if "kernel" in abilities else "kernel frames and stacks of waits"
+    return Availability(
+        True,
+        f"no {missing}: kernel.perf_event_paranoid is {_paranoid()} and we are not root",
+        "run as root, or set sysctl kernel.perf_event_paranoid=-1 and make /sys/kernel/tracing readable",
+        abilities,
+    )
+
+
+def _refused(said: str) -> Availability:
+    if "perf_event_paranoid" in said or "ermission" in said or "not permitted" in said:
+        return Availability(
+            False,
+            f"perf may not be used by this user: kernel.perf_event_paranoid is {_paranoid()}",
+            "set sysctl kernel.perf_event_paranoid=2 or lower (in a container also allow perf_event_open)",
+        )
+    return Availability(False, f"perf record fails here: {_last_line(said)}", "see what `perf record -- true` says")
+
+
+def _paranoid() -> int:
+    try:
+        return int(PARANOID.read_text())
+    except (OSError, ValueError):
+        return 2
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,21 @@
+"""The probe: what a program under study imports. Standard library only.
+
+Everything comes straight from the extension: a Python function in front of a scope would cost more than the
+scope. The types are in `_recorder.pyi`, the docstrings in the extension.
+"""
+
+from storeprof.probe._recorder import (
+    profile_function,
+    profile_memory_alloc,
+    profile_memory_dealloc,
+    profile_operation,
+    profile_scope,
+)
+
+__all__ = [
+    "profile_function",
+    "profile_memory_alloc",
+    "profile_memory_dealloc",
+    "profile_operation",
+    "profile_scope",
+]

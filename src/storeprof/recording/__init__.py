@@ -1,0 +1,1 @@
+"""The recording: the one object that every stage of storeprof passes through."""

@@ -1,0 +1,71 @@
+"""What was true of this machine: kernel, CPUs, limits, and the counters of what others took from it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+
+def usable_cpus() -> int:
+    """CPUs this process may run on (affinity), at least 1."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def boot_id() -> str:
+    """Identity of this boot, a part of every process identity; empty where the platform has none."""
+    return (_text("/proc/sys/kernel/random/boot_id") or "").strip()
+
+
+def describe_machine() -> dict[str, Any]:
+    """What a reader needs to judge figures from this machine."""
+    cpu = next((line for line in (_text("/proc/cpuinfo") or "").splitlines() if line.startswith("model name")), ":")
+    memory = next((line for line in (_text("/proc/meminfo") or "").splitlines() if line.startswith("MemTotal")), None)
+    return {
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpu": cpu.split(":", 1)[1].strip() or None,
+        "cpus_online": os.cpu_count(),
+        "cpus_usable": usable_cpus(),
+        "memory_bytes": int(memory.split()[1]) * 1024 if memory else None,
+        "boot_id": boot_id(),
+        "load_average": list(os.getloadavg()),
+    }
+
+
+def cpu_contention() -> dict[str, int | None]:
+    """Cumulative counters that explain starvation from outside.
+
+    Returns busy and stolen CPU time of the whole machine in ns, and the cgroup's throttled time in ns; null where
+    the kernel does not say.
+    """
+    tick = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    first = (_text("/proc/stat") or "").split("\n", 1)[0].split()
+    busy = steal = None
+    if len(first) >= 9 and first[0] == "cpu":
+        values = [int(value) for value in first[1:]]
+        busy = (values[0] + values[1] + values[2] + values[5] + values[6]) * tick
+        steal = values[7] * tick
+    return {"busy_ns": busy, "steal_ns": steal, "throttled_ns": _throttled_ns()}
+
+
+def _throttled_ns() -> int | None:
+    for line in (_text("/proc/self/cgroup") or "").splitlines():
+        number, controllers, path = line.split(":", 2)
+        folder = ("/sys/fs/cgroup" + path) if number == "0" else f"/sys/fs/cgroup/{controllers}{path}"
+        for stat_line in (_text(f"{folder}/cpu.stat") or "").splitlines():
+            key, _, value = stat_line.partition(" ")
+            if key == "throttled_usec":
+                return int(value) * 1000
+            if key == "throttled_time":
+                return int(value)
+    return None

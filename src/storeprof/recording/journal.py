@@ -1,0 +1,120 @@
+"""The journal: what is on disk while a recording is being made (docs/formats/journal.md)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from storeprof.errors import RecordingError
+from storeprof.recording.schema import JOURNAL_DTYPES, JOURNAL_MAGIC, JSON_TABLES, JournalTable
+
+_FRAME = struct.Struct("<IIHH")
+_TABLE = struct.Struct("<H")
+
+
+def _checksum(table: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(_TABLE.pack(table)))
+
+
+class JournalWriter:
+    """Appends frames to `journal.bin`; holds a lock on it, so that a reader can tell a live recording."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        os.write(self._fd, JOURNAL_MAGIC)
+
+    def append(self, table: int, payload: bytes) -> None:
+        """Write one frame in a single call, so that a kill leaves at most one frame unfinished."""
+        if payload:
+            header = _FRAME.pack(len(payload), _checksum(table, payload), table, 0)
+            os.writev(self._fd, [header, payload])
+
+    def append_all(self, frames: Iterable[tuple[int, bytes]]) -> None:
+        """Write frames as a sampler drained them."""
+        for table, payload in frames:
+            self.append(table, payload)
+
+    def note(self, **fields: object) -> None:
+        """Write one line of table `notes`."""
+        self.append(JournalTable.NOTES, json.dumps(fields).encode() + b"\n")
+
+    def close(self) -> None:
+        """Close the file and let go of its lock."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+@dataclass(frozen=True)
+class Journal:
+    """All rows of a journal, by table, and how many bytes at its end could not be read."""
+
+    packed: dict[JournalTable, np.ndarray[Any, Any]]
+    lines: dict[JournalTable, list[dict[str, Any]]]
+    unread_bytes: int
+
+
+def _frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (end offset, table, payload) up to the first frame that does not fit."""
+    at = len(JOURNAL_MAGIC)
+    while at + _FRAME.size <= len(data):
+        length, crc, table, _ = _FRAME.unpack_from(data, at)
+        end = at + _FRAME.size + length
+        if end > len(data):
+            return
+        payload = data[at + _FRAME.size : end]
+        if _checksum(table, payload) != crc:
+            return
+        yield end, table, payload
+        at = end
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a recorder still holds the journal's lock."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def read_journal(path: Path) -> Journal:
+    """Read every whole frame.
+
+    Raises RecordingError when the file is no journal or of a newer version.
+    """
+    data = path.read_bytes()
+    if data[:6] != JOURNAL_MAGIC[:6]:
+        raise RecordingError(f"{path}: not a storeprof journal; record again")
+    if data[6] > JOURNAL_MAGIC[6]:
+        raise RecordingError(f"{path}: written by a newer storeprof (journal version {data[6]}); upgrade storeprof")
+    chunks: dict[JournalTable, list[bytes]] = {table: [] for table in JournalTable}
+    known = frozenset(int(table) for table in JournalTable)
+    end = len(JOURNAL_MAGIC)
+    for frame_end, number, payload in _frames(data):
+        end = frame_end
+        if number in known:
+            chunks[JournalTable(number)].append(payload)
+    packed = {table: _rows(dtype, chunks[table]) for table, dtype in JOURNAL_DTYPES.items()}
+    lines = {table: _json_lines(chunks[table]) for table in JSON_TABLES}
+    return Journal(packed, lines, len(data) - end)
+
+
+def _rows(dtype: np.dtype[np.void], chunks: list[bytes]) -> np.ndarray[Any, Any]:
+    whole = b"".join(chunk[: len(chunk) - len(chunk) % dtype.itemsize] for chunk in chunks)
+    return np.frombuffer(whole, dtype=dtype)
+
+
+def _json_lines(chunks: list[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(line) for chunk in chunks for line in chunk.decode("utf-8", "replace").splitlines() if line]

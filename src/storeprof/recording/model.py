@@ -1,0 +1,122 @@
+"""`Recording`: what every stage after the recorder reads, whether just made or opened from disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from storeprof.errors import RecordingError
+from storeprof.recording.schema import FORMAT_VERSION, TABLES
+
+META = "recording.json"
+JOURNAL = "journal.bin"
+
+
+def write_meta(folder: Path, meta: dict[str, Any]) -> None:
+    """Replace `recording.json` in one step."""
+    partial = folder / (META + ".partial")
+    with open(partial, "w", encoding="utf-8") as file:
+        json.dump(meta, file, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(folder / META)
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Read `recording.json`.
+
+    Raises RecordingError with one line for a folder that is no recording, a damaged one, or one of a later format.
+    """
+    path = folder / META
+    if not folder.exists():
+        raise RecordingError(f"{folder}: no such recording; `storeprof record -- COMMAND` makes one")
+    if not folder.is_dir():
+        raise RecordingError(f"{folder}: a recording is a folder, this is a file")
+    if not path.exists():
+        raise RecordingError(f"{folder}: not a recording (it has no {META}); name a folder that `storeprof record` made")
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        found = int(meta["format"])
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{path}: damaged ({error}); record again") from None
+    except OSError as error:
+        raise RecordingError(f"{path}: can't be read ({error.strerror})") from None
+    if found > FORMAT_VERSION:
+        raise RecordingError(f"{folder}: recorded by a newer storeprof (format {found}, this one reads up to {FORMAT_VERSION}); upgrade storeprof")
+    assert isinstance(meta, dict)
+    return meta
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A complete recording: `meta` is recording.json, `sql` asks its tables."""
+
+    folder: Path
+    meta: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> Recording:
+        """Open a complete recording.
+
+        Raises RecordingError when it is missing, unfinished, damaged or of a later format.
+        """
+        meta = read_meta(folder)
+        if meta.get("state") != "complete":
+            raise RecordingError(f"{folder}: unfinished; finish it with `storeprof analyze {folder}`")
+        recording = cls(folder, meta)
+        _ = recording._connection
+        return recording
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect()
+        connection.execute("SET threads = 1")
+        for name, columns in TABLES.items():
+            path = self.folder / "tables" / f"{name}.parquet"
+            try:
+                connection.execute(f'CREATE VIEW "{name}" AS {_view(path, columns)}')
+            except duckdb.Error as error:
+                first = str(error).split("\n", 1)[0]
+                raise RecordingError(f"{path}: damaged ({first}); record again") from None
+        return connection
+
+    def sql(self, query: str, parameters: Sequence[object] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        """Run a query over the tables (each a view by its name).
+
+        Returns columns by name as arrays of one length; nulls come as masked values. Raises RecordingError when a
+        table can't be read.
+        """
+        try:
+            return self._connection.execute(query, list(parameters)).fetchnumpy()
+        except duckdb.Error as error:
+            first = str(error).split("\n", 1)[0]
+            raise RecordingError(f"{self.folder}: a table can't be read ({first}); record again") from None
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Start and end (CLOCK_MONOTONIC ns) of what is analysed; warm-up lies before it."""
+        window = self.meta.get("window")
+        return (int(window[0]), int(window[1])) if window else (self.meta["started_ns"], self.meta["ended_ns"])
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the analysed window in seconds."""
+        start, end = self.window
+        return (end - start) / 1e9
+
+
+def _view(path: Path, columns: dict[str, str]) -> str:
+    if not path.exists():
+        nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in columns.items())
+        return f"SELECT {nulls} WHERE false"
+    quoted = str(path).replace("'", "''")
+    return f"SELECT * FROM read_parquet('{quoted}')"

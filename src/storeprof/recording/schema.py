@@ -1,0 +1,141 @@
+"""Layouts of the journal and of the tables, as numbers and names (docs/formats/ has the words).
+
+Everything here is a table; it grows with the formats, not with logic.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+FORMAT_VERSION = 1
+JOURNAL_MAGIC = b"SPJRNL\x01\x00"
+NONE = 0xFFFFFFFF
+UNKNOWN_BYTES = 0xFFFFFFFFFFFFFFFF
+
+
+class JournalTable(IntEnum):
+    """Table numbers of journal frames."""
+
+    LOOKS = 1
+    THREAD_TIME = 2
+    THREADS = 3
+    FRAMES = 4
+    STACKS = 5
+    RESOURCES = 6
+    SCOPE_NODES = 7
+    SCOPE_COUNTS = 8
+    SCOPE_HISTOGRAMS = 9
+    OPERATIONS = 10
+    MEMORY_TAGS = 11
+    MEMORY = 12
+    ANCHORS = 13
+    PROCESSES = 14
+    NOTES = 15
+
+
+def _packed(*fields: tuple[str, str]) -> np.dtype[np.void]:
+    return np.dtype([(name, "<" + kind) for name, kind in fields], align=False)
+
+
+JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
+    JournalTable.LOOKS: _packed(
+        ("t_ns", "u8"), ("thread", "u4"), ("weight_ns", "u4"), ("arg0", "u8"), ("arg1", "u8"),
+        ("syscall", "i2"), ("state", "u1"), ("flags", "u1"), ("py_status", "u1"), ("reserved0", "u1"),
+        ("reserved1", "u2"), ("arg2", "u4"), ("holder", "u4"), ("resource", "u4"), ("py_stack", "u4"),
+        ("scope_node", "u4"), ("op_seq", "u4"), ("stack_pointer", "u8"),
+    ),
+    JournalTable.THREAD_TIME: _packed(
+        ("thread", "u4"), ("reserved", "u4"), ("t_ns", "u8"), ("run_ns", "u8"), ("delay_ns", "u8"),
+        ("minflt", "u8"), ("majflt", "u8"), ("voluntary_switches", "u8"), ("involuntary_switches", "u8"),
+        ("slices", "u8"),
+    ),
+    JournalTable.STACKS: _packed(("stack", "u4"), ("parent", "u4"), ("frame", "u4")),
+    JournalTable.SCOPE_COUNTS: _packed(
+        ("t_ns", "u8"), ("process", "u4"), ("node", "u4"), ("flags", "u4"), ("reserved", "u4"), ("count", "u8"),
+        ("total_ns", "u8"), ("self_ns", "u8"), ("min_ns", "u8"), ("max_ns", "u8"), ("sum_squares_ns2", "f8"),
+        ("reserved1", "u8"),
+    ),
+    JournalTable.SCOPE_HISTOGRAMS: _packed(("t_ns", "u8"), ("node", "u4"), ("bucket", "u2"), ("count", "u2")),
+    JournalTable.OPERATIONS: _packed(
+        ("thread", "u4"), ("op_seq", "u4"), ("node", "u4"), ("hit", "u4"), ("start_ns", "u8"),
+        ("duration_ns", "u8"), ("weight_x1000", "u8"), ("t_ns", "u8"),
+    ),
+    JournalTable.MEMORY_TAGS: _packed(
+        ("t_ns", "u8"), ("process", "u4"), ("tag", "u4"), ("allocations", "u8"), ("allocated_bytes", "u8"),
+        ("frees", "u8"), ("freed_bytes", "u8"), ("live_bytes", "i8"), ("reserved", "u8"),
+    ),
+    JournalTable.MEMORY: _packed(
+        ("t_ns", "u8"), ("process", "u4"), ("reserved", "u4"), ("rss_bytes", "u8"), ("rss_peak_bytes", "u8"),
+        ("read_bytes", "u8"), ("written_bytes", "u8"),
+    ),
+    JournalTable.ANCHORS: _packed(("ticks", "u8"), ("monotonic_ns", "u8"), ("boottime_ns", "u8"), ("realtime_ns", "u8")),
+}  # fmt: skip
+
+JSON_TABLES = frozenset(
+    {
+        JournalTable.THREADS,
+        JournalTable.FRAMES,
+        JournalTable.RESOURCES,
+        JournalTable.SCOPE_NODES,
+        JournalTable.PROCESSES,
+        JournalTable.NOTES,
+    }
+)
+
+# Columns of the Parquet tables, in order, with their SQL types. A column is only ever added, at the end.
+TABLES: dict[str, dict[str, str]] = {
+    "processes": {
+        "proc_id": "BIGINT", "pid": "INTEGER", "start_ticks": "BIGINT", "exec": "INTEGER", "exe": "VARCHAR",
+        "python": "VARCHAR", "python_why": "VARCHAR", "probe": "BOOLEAN", "ticks_per_s": "DOUBLE",
+        "probe_floor_ns": "DOUBLE",
+    },
+    "threads": {
+        "thread_id": "BIGINT", "proc_id": "BIGINT", "tid": "INTEGER", "start_ticks": "BIGINT", "name": "VARCHAR",
+        "first_ns": "BIGINT", "last_ns": "BIGINT",
+    },
+    "looks": {
+        "t_ns": "BIGINT", "thread_id": "BIGINT", "weight_ns": "BIGINT", "state": "VARCHAR", "reason": "VARCHAR",
+        "syscall": "INTEGER", "arg0": "UBIGINT", "arg1": "UBIGINT", "resource_id": "INTEGER",
+        "holder_thread_id": "BIGINT", "scope_node": "INTEGER", "op_seq": "BIGINT", "py_stack_id": "INTEGER",
+        "quality": "VARCHAR",
+    },
+    "thread_time": {
+        "thread_id": "BIGINT", "t0_ns": "BIGINT", "t1_ns": "BIGINT", "run_ns": "BIGINT", "delay_ns": "BIGINT",
+        "minflt": "BIGINT", "majflt": "BIGINT", "voluntary_switches": "BIGINT", "involuntary_switches": "BIGINT",
+    },
+    "cpu_samples": {
+        "t_ns": "BIGINT", "thread_id": "BIGINT", "weight_ns": "BIGINT", "stack_id": "INTEGER", "source": "VARCHAR",
+    },
+    "switch_samples": {
+        "t_ns": "BIGINT", "thread_id": "BIGINT", "state": "VARCHAR", "stack_id": "INTEGER", "source": "VARCHAR",
+    },
+    "stacks": {"stack_id": "INTEGER", "parent_id": "INTEGER", "frame_id": "INTEGER"},
+    "frames": {
+        "frame_id": "INTEGER", "kind": "VARCHAR", "function": "VARCHAR", "module": "VARCHAR", "file": "VARCHAR",
+        "line": "INTEGER", "first_line": "INTEGER", "binary": "VARCHAR", "library": "BOOLEAN",
+    },
+    "resources": {"resource_id": "INTEGER", "kind": "VARCHAR", "name": "VARCHAR", "dev": "BIGINT", "ino": "BIGINT"},
+    "scope_nodes": {
+        "node": "INTEGER", "proc_id": "BIGINT", "parent": "INTEGER", "name": "VARCHAR", "file": "VARCHAR",
+        "line": "INTEGER", "flags": "INTEGER",
+    },
+    "scope_slices": {
+        "proc_id": "BIGINT", "node": "INTEGER", "t0_ns": "BIGINT", "t1_ns": "BIGINT", "count": "BIGINT",
+        "estimated_count": "DOUBLE", "total_ns": "BIGINT", "self_ns": "BIGINT", "min_ns": "BIGINT",
+        "max_ns": "BIGINT",
+    },
+    "scope_histograms": {"node": "INTEGER", "t1_ns": "BIGINT", "low_ns": "DOUBLE", "high_ns": "DOUBLE", "count": "BIGINT"},
+    "operations": {
+        "thread_id": "BIGINT", "op_seq": "BIGINT", "node": "INTEGER", "start_ns": "BIGINT", "duration_ns": "BIGINT",
+        "hit": "BOOLEAN", "weight": "DOUBLE",
+    },
+    "memory": {
+        "t_ns": "BIGINT", "proc_id": "BIGINT", "kind": "VARCHAR", "bytes": "BIGINT",
+    },
+    "memory_tags": {
+        "t_ns": "BIGINT", "proc_id": "BIGINT", "tag": "VARCHAR", "allocations": "BIGINT", "allocated_bytes": "BIGINT",
+        "frees": "BIGINT", "freed_bytes": "BIGINT", "live_bytes": "BIGINT",
+    },
+}  # fmt: skip

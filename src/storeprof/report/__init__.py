@@ -1,0 +1,1 @@
+"""Words and pictures from a findings document; computes nothing."""

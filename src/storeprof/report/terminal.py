@@ -1,0 +1,127 @@
+"""The report on one terminal screen."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_COLOURS = {"bottleneck": "red", "hotspot": "yellow", "notice": "dim", "no-bottleneck": "green", "inconclusive": "yellow"}
+_WORDS = {
+    "cpu": "on CPU", "run_queue": "waiting for a CPU", "lock": "lock", "gil": "GIL", "io": "disk", "network": "network",
+    "dependency": "other threads' work", "gc": "garbage collection", "page_fault": "page faults from disk",
+    "sleep": "sleeping", "other": "other",
+}  # fmt: skip
+WIDTH = 110
+MOST_FINDINGS = 5
+MOST_OPERATIONS = 6
+
+
+def print_report(document: dict[str, Any], stream: TextIO) -> None:
+    """Print the report; colour only where `stream` is a terminal."""
+    width = None if stream.isatty() else WIDTH
+    console = Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    _verdict(console, document)
+    _metrics(console, document)
+    _wall_time(console, document["wall_time"])
+    _operations(console, document["operations"])
+    _findings(console, document["findings"])
+    _coverage(console, document)
+
+
+def _verdict(console: Console, document: dict[str, Any]) -> None:
+    colour = _COLOURS[document["verdict"]]
+    console.print(f"[bold {colour}]{document['verdict'].upper()}[/]  {escape(document['summary'])}")
+
+
+def _metrics(console: Console, document: dict[str, Any]) -> None:
+    metrics = document["metrics"]
+    rate = metrics["throughput_per_s"]
+    parts = [
+        f"{document['duration_s']:.1f} s measured",
+        "throughput unknown" if rate is None else f"{rate:,.0f} operations/s",
+        "CPU unknown" if metrics["cpu_percent"] is None else f"CPU {metrics['cpu_percent']:.0f} %",
+        "memory unknown" if metrics["rss_peak_bytes"] is None else f"memory peak {metrics['rss_peak_bytes'] / 1e6:.0f} MB",
+    ]
+    overhead = document["overhead"]
+    if overhead["observer_percent"] is not None:
+        parts.append(f"observer {overhead['observer_percent']:.2f} % of the CPUs")
+    if overhead["floor_percent"] is not None:
+        parts.append(f"probes {overhead['floor_percent']:.2f} %")
+    console.print("  " + "   ".join(parts))
+
+
+def _wall_time(console: Console, shares: dict[str, float]) -> None:
+    named = sorted(((share, key) for key, share in shares.items() if share >= 0.005), reverse=True)
+    words = "   ".join(f"{_WORDS[key]} {share:.0%}" for share, key in named)
+    console.print(f"  busy wall time: {words or 'none'}")
+
+
+def _operations(console: Console, operations: list[dict[str, Any]]) -> None:
+    if not operations:
+        return
+    table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0))
+    for name in ("operation", "per second", "P50", "P95", "P99", "max"):
+        table.add_column(name, justify="left" if name == "operation" else "right")
+    for row in operations[:MOST_OPERATIONS]:
+        latency = row["latency_s"]
+        rate = row["throughput_per_s"]
+        figures = [_duration(latency[key]) for key in ("p50", "p95", "p99", "max")]
+        table.add_row(escape(row["name"]), "-" if rate is None else f"{rate:,.0f}", *figures)
+    console.print()
+    console.print(table)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
+    for row in findings[:MOST_FINDINGS]:
+        where = row["where"]
+        colour = _COLOURS[row["severity"]]
+        low, high = row["share_ci"]
+        place = where["function"] or where["resource"] or "no place known"
+        file = f"  {where['file']}:{where['line']}" if where["file"] and where["line"] else ""
+        size = f"{row['share']:.0%} ({low:.0%} to {high:.0%}) of {'CPU time' if row['share_of'] == 'cpu' else 'busy wall'}"
+        gain = row["impact"]
+        console.print()
+        console.print(f"[{colour}]{row['severity']}[/] [bold]{row['kind']}[/] {escape(place)}{escape(file)}")
+        console.print(
+            f"  {size}; without it {gain['speedup_if_fixed']:.2f}x ({gain['ci'][0]:.2f} to {gain['ci'][1]:.2f}) "
+            f"the {gain['basis']}; effort: {row['effort']}"
+        )
+        for line in row["evidence"]:
+            console.print(f"  {escape(line)}")
+        if row["severity"] != "notice":
+            _detail(console, row)
+    if len(findings) > MOST_FINDINGS:
+        console.print(f"\n  and {len(findings) - MOST_FINDINGS} smaller ones: storeprof analyze --json")
+
+
+def _detail(console: Console, row: dict[str, Any]) -> None:
+    if row["call_paths"]:
+        path = " > ".join(frame["function"].rsplit("/", 1)[-1] for frame in row["call_paths"][0]["frames"][-5:])
+        console.print(f"  mostly by: {escape(path)}")
+    if row["lines"]:
+        lines = ", ".join(f"line {line['line']} {line['share']:.0%}" for line in row["lines"][:4])
+        console.print(f"  {escape(lines)}")
+    console.print(f"  do first: {escape(row['recommendation'])}")
+
+
+def _coverage(console: Console, document: dict[str, Any]) -> None:
+    missing = [row["kind"] for row in document["coverage"] if not row["checked"]]
+    partly = [row for row in document["coverage"] if row["checked"] and row["reason"]]
+    console.print()
+    for row in partly[:2]:
+        remedy = f"; {row['remedy']}" if row["remedy"] else ""
+        console.print(f"[dim]{row['kind']}: {escape(row['reason'] + remedy)}[/]")
+    if missing:
+        console.print(f"[dim]not checked: {', '.join(missing)}[/]")

@@ -1,0 +1,1 @@
+"""One recording session: start or attach, observe, keep what was seen, finish the tables."""

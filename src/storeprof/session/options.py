@@ -1,0 +1,35 @@
+"""What the user asked to record, as one frozen object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    """One recording: of COMMAND, or of a running process (`pid`), into `folder`.
+
+    `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
+    recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
+    """
+
+    folder: Path
+    command: tuple[str, ...] = ()
+    pid: int | None = None
+    duration_s: float | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    description: dict[str, Any] = field(default_factory=dict)
+    ops_pattern: bytes = rb"ops=(\d+) seconds=([\d.]+)"
+    observer_budget: float = 0.01
+    use_perf: bool = True
+    call_graph: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the recording is and how the program ended (as a shell gives it; 0 when attached or timed)."""
+
+    folder: Path
+    exit_status: int

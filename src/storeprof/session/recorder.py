@@ -1,0 +1,235 @@
+"""The recorder: runs or attaches to one program, and appends what is seen to the journal until it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from storeprof.collect.linux.address_map import snapshot
+from storeprof.collect.tool_process import HeldCommand, OutputRelay
+from storeprof.errors import StoreprofError, TargetError
+from storeprof.observe._observer import Sampler
+from storeprof.probe.version import VERSION
+from storeprof.recording.environment import cpu_contention, describe_machine, usable_cpus
+from storeprof.recording.journal import JournalWriter
+from storeprof.recording.model import JOURNAL, write_meta
+from storeprof.recording.schema import FORMAT_VERSION
+from storeprof.session.folder import make_folder, remove_folder
+from storeprof.session.native_pass import NativePass
+from storeprof.session.options import Outcome, RecordOptions
+from storeprof.session.progress import Progress
+
+TICK_S = 0.25
+FIRST_MAP_S = 1.0
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+# Signals sent to a COMMAND that has to end, and how long after the first one each comes.
+ESCALATION = ((0.0, signal.SIGINT), (5.0, signal.SIGTERM), (10.0, signal.SIGKILL))
+
+
+class Recorder:
+    """One recording being made; `run` does it all and returns when the program ended or was let go."""
+
+    def __init__(self, options: RecordOptions, progress: Progress, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._options = options
+        self._progress = progress
+        self._clock = clock
+        self._folder = options.folder
+        self._command: HeldCommand | None = None
+        self._relay: OutputRelay | None = None
+        self._ended_by = "exit"
+        self._asked_ns: int | None = None
+        self._escalated = 0
+        self._terminal_interrupt = False
+
+    def run(self) -> Outcome:
+        """Record.
+
+        Returns the outcome with the tables not yet made (`finish` makes them). Raises a StoreprofError, and leaves no
+        folder behind, when the program can't be started or attached to.
+        """
+        created = make_folder(self._folder)
+        # Blocked and waited for, not handled: no race between a signal and the wait, and the sampler's thread and
+        # perf never see them. HeldCommand gives the program an empty mask again.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        try:
+            return self._record()
+        except (StoreprofError, ProcessLookupError, PermissionError) as error:
+            self._abandon()
+            remove_folder(self._folder, created)
+            raise self._explained(error) from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _record(self) -> Outcome:
+        meta = self._new_meta()
+        pid = self._start_held()
+        native = NativePass.start(self._options, self._folder, pid)
+        meta["collectors"] = native.collector_rows()
+        journal = JournalWriter(self._folder / JOURNAL)
+        sampler = Sampler(pid, cpu_budget=self._options.observer_budget * usable_cpus(), seed=os.getpid())
+        meta["started_ns"] = self._clock()
+        write_meta(self._folder, meta)
+        cpu_before = time.process_time()
+        try:
+            if self._command:
+                self._command.release()  # exec has happened when it returns: no look at the fork of ourselves
+            sampler.start()
+            self._watch(sampler, journal, pid)
+        finally:
+            sampler.stop()
+            journal.append_all(sampler.drain())
+            native.stop()
+        meta["ended_ns"] = self._clock()
+        meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native)
+        status = self._let_go()
+        meta["exit_status"] = status
+        meta["ended_by"] = self._ended_by
+        meta["rusage"] = self._rusage_row()
+        meta["contention"]["after"] = cpu_contention()
+        write_meta(self._folder, meta)
+        journal.close()
+        return Outcome(self._folder, 0 if status is None or self._ended_by == "duration" else status)
+
+    def _new_meta(self) -> dict[str, Any]:
+        options = self._options
+        return {
+            "format": FORMAT_VERSION,
+            "state": "recording",
+            "id": str(uuid.uuid4()),
+            "storeprof": VERSION,
+            "command": list(options.command) or None,
+            "attached_pid": options.pid,
+            **options.description,
+            "started_at": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "window": None,
+            "machine": describe_machine(),
+            "contention": {"before": cpu_contention(), "after": None},
+            "recorder_pid": os.getpid(),
+        }
+
+    def _start_held(self) -> int:
+        options = self._options
+        if options.pid is not None:
+            return options.pid
+        self._relay = OutputRelay(self._folder / "program-counts.jsonl", options.ops_pattern)
+        additions = {"STOREPROF_RECORD": "1", **options.environment}
+        self._command = HeldCommand(options.command, env_additions=additions, stdout=self._relay.program_end)
+        return self._command.pid
+
+    def _watch(self, sampler: Sampler, journal: JournalWriter, pid: int) -> None:
+        started = self._clock()
+        next_map = FIRST_MAP_S
+        while sampler.alive() and not (self._command and self._command.ended()):
+            self._handle(signal.sigtimedwait(_HANDLED, TICK_S))
+            journal.append_all(sampler.drain())
+            elapsed = (self._clock() - started) / 1e9
+            if elapsed >= next_map:
+                self._keep_map(pid)
+                next_map *= 2
+            self._progress.update(elapsed, sampler.stats())
+            if self._options.duration_s is not None and elapsed >= self._options.duration_s and self._asked_ns is None:
+                self._ask_to_end("duration")
+            if self._asked_ns is not None:
+                if self._command is None:
+                    break
+                self._escalate()
+        self._progress.done()
+
+    def _handle(self, received: Any) -> None:
+        if received is None or received.si_signo == signal.SIGCHLD:
+            return
+        # A terminal's Ctrl-C (SI_KERNEL) reaches the whole foreground group, the program included.
+        self._terminal_interrupt = received.si_code == 0x80
+        if self._asked_ns is None:
+            self._ask_to_end("interrupt")
+
+    def _ask_to_end(self, why: str) -> None:
+        self._ended_by = why
+        self._asked_ns = self._clock()
+        self._escalated = 1 if why == "interrupt" and self._terminal_interrupt else 0
+
+    def _escalate(self) -> None:
+        assert self._asked_ns is not None and self._command is not None
+        waited = (self._clock() - self._asked_ns) / 1e9
+        if self._escalated < len(ESCALATION) and waited >= ESCALATION[self._escalated][0]:
+            self._command.send(ESCALATION[self._escalated][1])
+            self._escalated += 1
+
+    def _keep_map(self, pid: int) -> None:
+        found = snapshot(pid)
+        if found:
+            partial = self._folder / "address-map.partial"
+            partial.write_bytes(found)
+            partial.rename(self._folder / "address-map.txt")
+
+    def _let_go(self) -> int | None:
+        if self._command is None:
+            return None
+        status = self._command.reap()
+        if self._relay and not self._relay.finish():
+            print("storeprof: a child of the program still holds its output; not waiting for it", file=sys.stderr)
+        return status
+
+    def _rusage_row(self) -> dict[str, float] | None:
+        if self._command is None:
+            return None
+        usage = self._command.rusage
+        return {"user_s": usage.ru_utime, "system_s": usage.ru_stime, "max_rss_bytes": usage.ru_maxrss * 1024}
+
+    def _observer_row(self, sampler: Sampler, own_cpu_s: float, native: NativePass) -> dict[str, Any]:
+        stats = dict(sampler.stats())
+        sampler_s = float(str(stats.get("cpu_ns", 0))) / 1e9
+        return {
+            "looks": stats.get("looks"),
+            "mean_interval_ns": stats.get("mean_interval_ns"),
+            "sampler_cpu_s": round(sampler_s, 4),
+            "recorder_cpu_s": round(max(0.0, own_cpu_s - sampler_s), 4),
+            "native_cpu_s": native.cpu_s,
+            "sampler": stats,
+        }
+
+    def _abandon(self) -> None:
+        if self._command is not None:
+            self._command.abandon()
+        if self._relay is not None:
+            self._relay.finish()
+
+    def _explained(self, error: Exception) -> StoreprofError:
+        pid = self._options.pid
+        if isinstance(error, StoreprofError):
+            return error
+        if isinstance(error, ProcessLookupError):
+            return TargetError(f"no process with pid {pid}; `ps` lists those that run")
+        return TargetError(f"process {pid} is not ours to look at; run storeprof as its user or as root")
+
+
+def record(options: RecordOptions, progress: Progress) -> Outcome:
+    """Record a program as `options` say; see `Recorder.run`."""
+    return Recorder(options, progress).run()
+
+
+def pid_of_name(name: str) -> int:
+    """Pid of the newest process with this name (comm, or the base name of its program).
+
+    Raises TargetError when there is none.
+    """
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                comm = (entry / "comm").read_text().strip()
+                program = Path((entry / "cmdline").read_bytes().split(b"\0", 1)[0].decode(errors="replace")).name
+            except OSError:
+                continue
+            if name in (comm, program):
+                found.append((entry.stat().st_mtime_ns, int(entry.name)))
+    if not found:
+        raise TargetError(f"no process named {name!r}; `ps` lists those that run")
+    return max(found)[1]

@@ -1,0 +1,132 @@
+"""Journal rows of the probes -> columns: scope tree, one-second slices, histograms, operations, memory tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from storeprof.recording.journal import Journal
+from storeprof.recording.schema import JournalTable
+from storeprof.recording.tables import Columns, integers, strings
+from storeprof.session.tabulate import Identities, last_lines
+
+Array = np.ndarray[Any, Any]
+STEPS = 16
+
+
+def scope_nodes_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `scope_nodes`; flags are the last ones counted."""
+    rows = last_lines(journal, JournalTable.SCOPE_NODES, "node")
+    flags: dict[int, int] = {}
+    for row in journal.packed[JournalTable.SCOPE_COUNTS]:
+        flags[int(row["node"])] = flags.get(int(row["node"]), 0) | int(row["flags"])
+    values = list(rows.values())
+    return {
+        "node": np.array(list(rows), dtype=np.int64),
+        "proc_id": ids.processes(np.array([row["process"] for row in values], dtype=np.int64)),
+        "parent": np.array([row["parent"] for row in values], dtype=np.int64),
+        "name": strings([row["name"] for row in values]),
+        "file": strings([row.get("file") or None for row in values]),
+        "line": integers([row.get("line") or None for row in values]),
+        "flags": np.array([flags.get(number, 0) for number in rows], dtype=np.int64),
+    }
+
+
+def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `scope_slices`: differences between a node's consecutive cumulative rows.
+
+    A node's first row counts from the row before it in the journal's once-a-second rhythm, whichever node wrote it.
+    """
+    rows = journal.packed[JournalTable.SCOPE_COUNTS]
+    rows = rows[np.lexsort((rows["t_ns"], rows["node"]))]
+    ticks = np.unique(rows["t_ns"])
+    starts = _started(journal)
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = rows["node"][1:] != rows["node"][:-1]
+    t1 = rows["t_ns"].astype(np.int64)
+    at = np.searchsorted(ticks, rows["t_ns"])
+    rhythm = np.where(at > 0, ticks[np.maximum(at - 1, 0)].astype(np.int64) if len(ticks) else 0, starts)
+
+    def grown(name: str) -> Array:
+        values = rows[name].astype(np.int64)
+        return np.where(first, values, values - np.concatenate([[0], values[:-1]])) if len(values) else values
+
+    return {
+        "proc_id": ids.processes(rows["process"]),
+        "node": rows["node"].astype(np.int64),
+        "t0_ns": np.minimum(rhythm, t1 - 1),
+        "t1_ns": t1,
+        "count": grown("count"),
+        "estimated_count": grown("count").astype(np.float64),
+        "total_ns": grown("total_ns"),
+        "self_ns": grown("self_ns"),
+        "min_ns": rows["min_ns"].astype(np.int64, copy=True),
+        "max_ns": rows["max_ns"].astype(np.int64),
+    }
+
+
+def _started(journal: Journal) -> int:
+    looks = journal.packed[JournalTable.LOOKS]
+    return int(looks["t_ns"].min()) if len(looks) else 0
+
+
+def bucket_edges(bucket: Array) -> tuple[Array, Array]:
+    """Lower and upper edges in ticks of histogram buckets (docs/formats/shared-memory.md)."""
+
+    def lower(number: Array) -> Array:
+        octave = np.maximum(number // STEPS - 1, 0)
+        return np.where(number < STEPS, number, (STEPS + number % STEPS) * 2.0**octave).astype(np.float64)
+
+    return lower(bucket), lower(bucket + 1)
+
+
+def scope_histograms_table(journal: Journal) -> Columns:
+    """Columns of `scope_histograms`, edges turned from ticks to ns."""
+    rows = journal.packed[JournalTable.SCOPE_HISTOGRAMS]
+    rate = _tick_rates(journal)
+    owner = {number: row["process"] for number, row in last_lines(journal, JournalTable.SCOPE_NODES, "node").items()}
+    ns_per_tick = np.array([1e9 / rate.get(owner.get(node, 0), 1e9) for node in rows["node"].tolist()])
+    low, high = bucket_edges(rows["bucket"].astype(np.int64))
+    return {
+        "node": rows["node"].astype(np.int64),
+        "t1_ns": rows["t_ns"].astype(np.int64),
+        "low_ns": low * ns_per_tick,
+        "high_ns": high * ns_per_tick,
+        "count": rows["count"].astype(np.int64),
+    }
+
+
+def _tick_rates(journal: Journal) -> dict[int, float]:
+    processes = last_lines(journal, JournalTable.PROCESSES, "process")
+    return {number: float(row["ticks_per_s"]) for number, row in processes.items() if row.get("ticks_per_s")}
+
+
+def operations_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `operations`."""
+    rows = journal.packed[JournalTable.OPERATIONS]
+    return {
+        "thread_id": ids.threads(rows["thread"]),
+        "op_seq": rows["op_seq"].astype(np.int64),
+        "node": rows["node"].astype(np.int64),
+        "start_ns": rows["start_ns"].astype(np.int64),
+        "duration_ns": rows["duration_ns"].astype(np.int64),
+        "hit": rows["hit"] == 1,
+        "weight": rows["weight_x1000"] / 1000.0,
+    }
+
+
+def memory_tags_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `memory_tags`."""
+    rows = journal.packed[JournalTable.MEMORY_TAGS]
+    names = {
+        (row["process"], row["tag"]): row["name"] for row in journal.lines[JournalTable.SCOPE_NODES] if "tag" in row
+    }
+    keys = zip(rows["process"].tolist(), rows["tag"].tolist(), strict=True)
+    counters = ("allocations", "allocated_bytes", "frees", "freed_bytes", "live_bytes")
+    return {
+        "t_ns": rows["t_ns"].astype(np.int64),
+        "proc_id": ids.processes(rows["process"]),
+        "tag": strings([names.get(key) for key in keys]),
+        **{name: rows[name].astype(np.int64) for name in counters},
+    }
