@@ -1,5 +1,7 @@
 """Builds the two extensions; everything else about the package stands in pyproject.toml."""
 
+from pathlib import Path
+
 from setuptools import Extension, setup
 
 FLAGS = ["-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-fno-omit-frame-pointer", "-fvisibility=hidden"]
@@ -10,7 +12,7 @@ setup(
             "storeprof.probe._recorder",
             sources=["native/recorder_module.cpp"],
             include_dirs=["include"],
-            depends=["include/storeprof/profile.hpp"],
+            depends=["include/storeprof/profile.hpp", *map(str, Path("native").glob("recorder_*.hpp"))],
             extra_compile_args=FLAGS,
             language="c++",
         ),
@@ -18,6 +20,7 @@ setup(
             "storeprof.observe._observer",
             sources=["native/observer_module.cpp"],
             include_dirs=["include", "native"],
+            depends=[*map(str, Path("native").glob("*.hpp")), *map(str, Path("native").glob("*.inc"))],
             extra_compile_args=FLAGS,
             language="c++",
         ),

@@ -2,8 +2,8 @@
 
     python benchmarks/probe_cost.py [ROUNDS]
 
-Prints one line per variant. Minima reproduce on a noisy host where medians don't; interleaving keeps a slow second from
-hitting one variant only. The floor is operator.itemgetter, a vectorcall object in C that does next to nothing.
+Prints one line per variant. Minima reproduce on a noisy host where medians don't; interleaving keeps a slow
+second from hitting one variant only. Switched off, profile_function is a C wrapper that does nothing.
 """
 
 import cProfile
@@ -101,16 +101,25 @@ int main(int, char** argv) {
       timed(false, [] { x = work(x); }),
       timed(true, [] { PROFILE_SCOPE("a"); x = work(x); }),
       timed(false, [] { PROFILE_SCOPE("b"); x = work(x); }),
-      timed(true, [] { PROFILE_SCOPE("c"); { PROFILE_SCOPE("d"); x = work(x); } { PROFILE_SCOPE("e"); x = work(x); } }),
+      timed(true, [] {
+        PROFILE_SCOPE("c");
+        { PROFILE_SCOPE("d"); x = work(x); }
+        { PROFILE_SCOPE("e"); x = work(x); }
+      }),
       timed(true, [] { PROFILE_MEMORY_ALLOC("T", 64); PROFILE_MEMORY_DEALLOC("T", 64); }),
-      timed(false, [] { const uint64_t t = storeprof::now(); x = work(x); asm volatile("" ::"r"(storeprof::now() - t)); }),
+      timed(false, [] {
+        const uint64_t t = storeprof::now();
+        x = work(x);
+        asm volatile("" ::"r"(storeprof::now() - t));
+      }),
       timed(true, [] { nested(7); })};
     for (int i = 0; i < 7; ++i) least[i] = std::min(least[i], now[i]);
   }
   const double b = least[0];
   std::printf("%-34s %6.1f\n%-34s %6.1f\n%-34s %6.1f\n%-34s %6.1f\n%-34s %6.1f\n%-34s %6.1f\n",
     "C++ PROFILE_SCOPE, on", least[1] - b, "C++ PROFILE_SCOPE, off", least[2] - b,
-    "C++ three scopes, each, on", (least[3] - 2 * b) / 3, "C++ direct recursion of 8, each, on", (least[6] - b) / 8,
+    "C++ three scopes, each, on", (least[3] - 2 * b) / 3,
+    "C++ direct recursion of 8, each, on", (least[6] - b) / 8,
     "C++ memory alloc + dealloc, on", least[4], "C++ two clock reads, the floor", least[5] - b);
 }
 """
@@ -137,7 +146,9 @@ def main() -> None:
         for name, run in VARIANTS.items():
             least[name] = min(least[name], run())
     _recorder.gate(False)
-    print(f"CPython {sysconfig.get_python_version()}, ns per call above a bare call, minimum of {rounds} rounds")
+    print(
+        f"CPython {sysconfig.get_python_version()}, ns per call above a bare call, minimum of {rounds} rounds"
+    )
     base = least.pop("bare call") / CALLS
     print(f"{'(a bare call)':34} {base:6.1f}")
     for name, ns in least.items():

@@ -51,6 +51,7 @@ class TickClock {
         if (!anchors_.empty() && ticks < anchors_.front().ticks && monotonic_ns < anchors_.front().monotonic_ns)
             anchors_.push_front({ticks, monotonic_ns, 0, 0});
     }
+    bool known() const { return anchors_.size() > 1; }
     double ns_per_tick() const {
         if (anchors_.size() < 2) return 1.0;
         auto &a = anchors_.front(), &b = anchors_.back();

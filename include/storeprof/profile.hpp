@@ -2,12 +2,12 @@
 // reads from outside. The layout is docs/formats/shared-memory.md (version 1).
 //
 //     #include <storeprof/profile.hpp>
-//     void Store::insert(Key k) { PROFILE_FUNCTION(); { PROFILE_SCOPE("wal"); ... } PROFILE_MEMORY_ALLOC("Entry", 64); }
+//     void Store::insert(Key k) { PROFILE_FUNCTION(); { PROFILE_SCOPE("wal"); ... } PROFILE_MEMORY_ALLOC("Key", 64); }
 //
 // Names are string literals. Compiled out to nothing unless STOREPROF_ENABLE (or the older ENABLE_PROFILING) is
-// defined. All shared objects of a process share one recorder (the registry below is one exported symbol); an executable
-// that dlopens instrumented libraries and is instrumented itself is linked with -rdynamic for that. Not to be used in
-// signal handlers: the slow path takes a mutex. This file is longer than a module should be because it is ONE header.
+// defined. All shared objects of a process share one recorder (the registry below is one exported symbol); an
+// instrumented executable that dlopens instrumented libraries is linked with -rdynamic for that. Not to be used in
+// signal handlers: the slow path takes a mutex. This file is longer than a module should be: it must be ONE header.
 #pragma once
 
 #if (defined(STOREPROF_ENABLE) || defined(ENABLE_PROFILING)) && defined(__linux__)
@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -164,11 +165,18 @@ template <typename T>
 inline void add(T& to, T value) {  // single writer: a load and a store, never a locked instruction
   store(to, static_cast<T>(to + value));
 }
-struct Lock {
-  Lock() { pthread_mutex_lock(&registry.mutex); }
-  ~Lock() { pthread_mutex_unlock(&registry.mutex); }
+class Lock {  // of every slow path, which therefore also leaves errno as the program had it
+ public:
+  Lock() : errno_(errno) { pthread_mutex_lock(&registry.mutex); }
+  ~Lock() {
+    pthread_mutex_unlock(&registry.mutex);
+    errno = errno_;
+  }
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
+
+ private:
+  const int errno_;
 };
 
 inline uint64_t clock_ns(clockid_t id) {
@@ -198,15 +206,20 @@ inline void drop() {  // several threads may write: approximate, as the page say
 
 inline char* base() { return reinterpret_cast<char*>(registry.header); }
 
-inline bool grow(uint64_t size) {  // mutex held
+// The number may have become a file of the program's own: daemons close everything.
+inline bool is_our_file() {
   struct stat s;
-  rlimit limit;
-  // The number may have become the program's own file (daemons close everything), and growing past RLIMIT_FSIZE would
-  // be a deadly SIGXFSZ.
-  if (size > registry.reserve || fstat(registry.fd, &s) != 0 || s.st_dev != registry.device || s.st_ino != registry.inode ||
-      getrlimit(RLIMIT_FSIZE, &limit) != 0 || size > limit.rlim_cur ||
-      fallocate(registry.fd, 0, static_cast<off_t>(registry.allocated), static_cast<off_t>(size - registry.allocated)) != 0)
+  return fstat(registry.fd, &s) == 0 && s.st_dev == registry.device && s.st_ino == registry.inode;
+}
+inline bool grow(uint64_t size) {  // mutex held
+  rlimit limit;  // growing past it would be a deadly SIGXFSZ
+  if (size > registry.reserve || !is_our_file() || getrlimit(RLIMIT_FSIZE, &limit) != 0 || size > limit.rlim_cur)
     return false;
+  const auto from = static_cast<off_t>(registry.allocated), length = static_cast<off_t>(size) - from;
+  int result;
+  do result = fallocate(registry.fd, 0, from, length);
+  while (result != 0 && errno == EINTR);
+  if (result != 0) return false;
   registry.allocated = size;
   return true;
 }
@@ -410,7 +423,7 @@ inline TreeNode* find_child(Thread* t, TreeNode* parent, Site& site) {
   if (child->shared) parent->cache[id % kCache] = child;
   return child;
 }
-// A scope that is not counted still takes a frame: exits stay matched, and scopes inside it are not taken for its parent's.
+// A scope that is not counted takes a frame all the same: exits stay matched, and what is inside isn't its parent's.
 inline uint32_t push_uncounted(Thread* t, uint32_t id) {
   Frame* f = t->top + 1;
   *f = {&t->dropped, 0, 0, t->top->position, id, 0};
@@ -675,6 +688,10 @@ inline Header* map_memory(int fd) {  // mutex held
   }
   return nullptr;
 }
+inline bool is_asked_to_record() {
+  const char* record = getenv("STOREPROF_RECORD");
+  return record && strcmp(record, "1") == 0;
+}
 inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
   registry.allocated = 0;
   registry.full = false;
@@ -700,10 +717,14 @@ inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
   h->anchor_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
   h->anchor_ticks = now();
   registry.header = h;
-  __atomic_thread_fence(__ATOMIC_RELEASE);
-  memcpy(h->magic, "STORPRF", 8);
+  uint64_t magic;  // last: what carries it is whole
+  memcpy(&magic, "STORPRF", 8);
+  publish(*reinterpret_cast<uint64_t*>(h->magic), magic);
   store(registry.gate[1], 1u);
   store(registry.gate[0], gate);
+  // Yama lets only ancestors read a process, and the observer may be a sibling. Only when we were started by `storeprof
+  // record`: a program that merely contains probes keeps its protection. Children don't inherit it.
+  if (is_asked_to_record()) prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
   return true;
 }
 inline void before_fork() {
@@ -714,9 +735,8 @@ inline void after_fork() { pthread_mutex_unlock(&registry.mutex); }
 // The parent's mapping is left, its threads' private memory stays behind (a few kilobytes of copy-on-write pages), and
 // the names are written again with the same numbers, so that every site keeps its own.
 inline void in_child() {
-  struct stat s;
   if (registry.header) munmap(registry.header, registry.reserve);
-  if (fstat(registry.fd, &s) == 0 && s.st_dev == registry.device && s.st_ino == registry.inode) close(registry.fd);
+  if (is_our_file()) close(registry.fd);
   registry.header = nullptr;
   registry.free_threads = nullptr;
   current = nullptr;
@@ -739,14 +759,8 @@ inline bool start() {
   }
   registry.key_made = true;
   registry.tsc = has_invariant_tsc();
-  const char* record = getenv("STOREPROF_RECORD");
-  const bool on = record && strcmp(record, "1") == 0;
   publish(registry.gate, static_cast<uint32_t*>(page));
-  if (!create(on)) return false;
-  // Yama lets only ancestors read a process, and the observer may be a sibling. Only when we were started by `storeprof
-  // record`: a program that merely contains probes keeps its protection.
-  if (on) prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
-  return true;
+  return create(is_asked_to_record());
 }
 STOREPROF_EXPORT inline const bool started = start();
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, GIL, RUN_QUEUE, Charges, charge
+from storeprof.analysis.charges import CPU, GIL, Charges, charge
 from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
@@ -17,6 +17,7 @@ from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
+SATURATED = 0.8
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,11 @@ class Context:
 
     @property
     def cpu_bound(self) -> bool:
-        """Whether the program's own threads want at least as many CPUs as there are."""
-        wanted = self.cpu_seconds + self.seconds(self.busy.category == RUN_QUEUE)
-        return wanted > 0.95 * self.cores * self.recording.duration_s
+        """Whether the program's own threads use up the CPUs: only then is waiting for a CPU their own doing.
+
+        (Not decided by what they want: a single thread that others push aside wants a CPU, too.)
+        """
+        return self.cpu_seconds > SATURATED * self.cores * self.recording.duration_s
 
     def place_functions(self, rows: Charges) -> Array:
         """Function index each row is charged to; -1 without a stack."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU
+from storeprof.analysis.charges import CPU, RUN_QUEUE
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import KINDS
 
@@ -48,10 +48,20 @@ def coverage(context: Context) -> list[Covered]:
 
 
 def placed_share(context: Context, category: int | None = None) -> float | None:
-    """Share of busy wall (of one category) that has a place; None when there is nothing to place."""
+    """Share of busy wall (of one category) that has a place; None when there is nothing to place.
+
+    Waiting for a CPU has its cause without a place.
+    """
     rows = context.busy if category is None else context.busy.where(context.busy.category == category)
     total = float(rows.weight_ns.sum())
-    return float(rows.weight_ns[rows.stack >= 0].sum()) / total if total > 0 else None
+    placed = (rows.stack >= 0) | (rows.t_ns < _first_stack_ns(context)) | (rows.category == RUN_QUEUE)
+    return float(rows.weight_ns[placed].sum()) / total if total > 0 else None
+
+
+def _first_stack_ns(context: Context) -> int:
+    """When the interpreter was up; what came before is its start, and needs no place. 0 without Python stacks."""
+    with_stack = context.looks.t_ns[context.looks.stack >= 0]
+    return int(with_stack.min()) if len(with_stack) else 0
 
 
 def _cover(context: Context, kind: str) -> Covered:

@@ -18,12 +18,12 @@ from storeprof.analysis.intervals import Estimate
 
 Array = np.ndarray[Any, Any]
 LARGEST = 1000.0
+MINOR = 0.25
 
 
 def impact(context: Context, removed: Array) -> Impact:
     """Impact of removing the masked rows of `context.busy`, with the interval of their share carried through."""
-    threads = _threads_concerned(context, removed)
-    concerned = np.isin(context.busy.thread, threads)
+    concerned = _rows_concerned(context, removed)
     share = context.share_of_busy(removed & concerned)
     base = context.share_of_busy(concerned)
     induced = _induced_ratio(context, removed, concerned)
@@ -36,11 +36,17 @@ def impact(context: Context, removed: Array) -> Impact:
     return Impact(Estimate(speedup(share.value), speedup(share.low), speedup(share.high)))
 
 
-def _threads_concerned(context: Context, removed: Array) -> Array:
-    """Threads on whose path the cost lies: those that hold at least a hundredth of it."""
+def _rows_concerned(context: Context, removed: Array) -> Array:
+    """Rows of the threads on whose path the cost lies: those that hold at least a hundredth of it.
+
+    Threads that carry little of the program's busy time are not taken for what limits it: all rows then.
+    """
     rows = context.busy
     per_thread = np.bincount(rows.thread[removed], weights=rows.weight_ns[removed], minlength=1)
-    return np.flatnonzero(per_thread > 0.01 * per_thread.sum())
+    threads = np.flatnonzero(per_thread > 0.01 * per_thread.sum())
+    concerned = np.isin(rows.thread, threads)
+    everything = np.ones(len(rows.thread), dtype=bool)
+    return concerned if context.seconds(concerned) >= MINOR * context.seconds(everything) else everything
 
 
 def _induced_ratio(context: Context, removed: Array, concerned: Array) -> float:

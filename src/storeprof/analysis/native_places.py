@@ -194,6 +194,5 @@ def _native_function(stacks: Stacks, stack: int) -> str | None:
         binary = (function.binary or "").rsplit("/", 1)[-1]
         if binary.startswith(("libpython", "python")):
             return None
-        if not binary.startswith(("libc.", "ld-", "[")):
-            return f"{function.name} ({binary})"
+        return binary if function.name.startswith("[") else f"{function.name} ({binary})"
     return None

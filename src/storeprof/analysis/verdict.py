@@ -9,6 +9,7 @@ from storeprof.analysis.coverage import Covered, placed_share
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
 
 FEWEST_LOOKS = 200
+NOISY = 0.5
 _RANK = {NOTICE: 0, HOTSPOT: 1, BOTTLENECK: 2}
 
 
@@ -47,10 +48,10 @@ def judge(context: Context, findings: list[Finding], coverage: list[Covered]) ->
     """The verdict over ranked findings."""
     if findings and findings[0].severity == BOTTLENECK:
         return Verdict("bottleneck", _sentence(findings[0]))
-    doubt = _doubt(context, coverage)
+    doubt = _doubt(context, coverage) or _noise(findings)
     if doubt:
         return Verdict("inconclusive", doubt)
-    largest = max((one.wall_share.value for one in findings), default=0.0)
+    largest = max((one.wall_share.value for one in findings if one.at_most != NOTICE), default=0.0)
     return Verdict(
         "no-bottleneck",
         "no optimization is needed: no cost reaches "
@@ -65,6 +66,14 @@ def _sentence(finding: Finding) -> str:
     gain = finding.impact.speedup.value
     worth = f"; without it throughput could be {gain:.2f} times as high" if finding.needs_gain else ""
     return f"{finding.kind} at {place}{at}: {finding.share.value:.0%} of {of}{worth}; {finding.recommendation}"
+
+
+def _noise(findings: list[Finding]) -> str | None:
+    """Whether other programs took so much of the CPUs that the rest says little."""
+    pushed = next((one for one in findings if one.kind == "cpu-starvation"), None)
+    if pushed is None or pushed.share.low < NOISY:
+        return None
+    return f"too noisy to judge: {pushed.share.value:.0%} of busy wall was waiting for a CPU; {pushed.recommendation}"
 
 
 def _doubt(context: Context, coverage: list[Covered]) -> str | None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 from storeprof.cli import analyze, profile, record, report
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
-from storeprof.probe.version import VERSION
+from storeprof import __version__ as VERSION
 
 DESCRIPTION = """\
 Finds the real bottleneck of a storage engine, says what fixing it would be worth,

@@ -16,7 +16,7 @@ from storeprof.collect.linux.address_map import snapshot
 from storeprof.collect.tool_process import HeldCommand, OutputRelay
 from storeprof.errors import StoreprofError, TargetError
 from storeprof.observe._observer import Sampler
-from storeprof.probe.version import VERSION
+from storeprof import __version__ as VERSION
 from storeprof.recording.environment import cpu_contention, describe_machine, usable_cpus
 from storeprof.recording.journal import JournalWriter
 from storeprof.recording.model import JOURNAL, write_meta

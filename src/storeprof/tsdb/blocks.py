@@ -1,28 +1,21 @@
 """Block files: written whole per generation, read block by block, found by an index in memory."""
 
-from __future__ import annotations
-
 import struct
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 from zlib import crc32
 
 from storeprof.probe import profile_function
-from storeprof.tsdb.cache import CacheHierarchy, Payload
+from storeprof.tsdb.cache import CacheHierarchy
 from storeprof.tsdb.compression import CompressionEngine
 from storeprof.tsdb.errors import CorruptionError
 from storeprof.tsdb.files import File, Files
 from storeprof.tsdb.samples import Samples
 
 MAGIC = b"STSBLK\x01\x00"
-_FILE = struct.Struct("<8sQ12x")
-_CRC = struct.Struct("<I")
-_BLOCK = struct.Struct("<IIII4sqq8x")  # without the CRC in front
-_TRAILER = struct.Struct("<4sI4x")
-_FILE_SIZE = _FILE.size + _CRC.size
-_BLOCK_SIZE = _CRC.size + _BLOCK.size
-_TRAILER_SIZE = _CRC.size + _TRAILER.size
+_HEAD = struct.Struct("<IIIIqq")  # CRC of the payload, its length, series, samples, first and last timestamp
+_HEAD_SIZE = _HEAD.size + 4  # behind it, its own CRC
 
 
 def block_name(generation: int) -> str:
@@ -30,99 +23,69 @@ def block_name(generation: int) -> str:
     return f"blocks-{generation:08d}.tsb"
 
 
-@dataclass(slots=True)
-class BlockFile:
-    """A block file; no descriptor is kept, for many small flushes make many files."""
+class BlockRef(NamedTuple):
+    """Where one block lies (the offset is its payload's) and what it holds."""
 
     generation: int
-    size: int = 0
-    blocks: list[BlockRef] = field(default_factory=list)
-    writing: File | None = None  # until the commit
-    dropped: bool = False  # by retention; a reader may still hold its blocks
-
-
-@dataclass(frozen=True, slots=True)
-class BlockRef:
-    """Where one block lies and what it holds."""
-
-    home: BlockFile = field(repr=False)
-    offset: int  # of the payload
-    length: int
+    offset: int
     crc: int
+    length: int
     series: int
-    count: int
+    samples: int
     first: int
     last: int
 
 
 class BlockManager:
-    """All block files. One thread at a time writes (the storage's flush lock); reading needs no lock.
+    """All block files. One thread at a time writes them and changes the maps (the storage's `_flush_lock`).
 
-    `_by_series` and `_held` are changed by the writing thread only, by appending or by putting a new list in place.
+    Reading needs no lock. Files are not kept open, for small flushes make many.
     """
 
     def __init__(self, files: Files, cache: CacheHierarchy, codec: CompressionEngine) -> None:
         """Reads the headers of all block files. Raises CorruptionError, OSError."""
-        self._files = files
-        self._cache = cache
-        self._codec = codec
+        self._files, self._cache, self._codec = files, cache, codec
         self._by_series: dict[int, list[BlockRef]] = {}
-        self._held: list[BlockFile] = []
+        self._sizes: dict[int, int] = {}  # bytes by generation, oldest first
         for name in files.names():
-            if name.startswith("blocks-") and name.endswith(".tsb"):
-                self._publish(_read_headers(name, files.open(name)))
+            if name.endswith(".tsb"):
+                self._read_headers(name, int(name[7:-4]), files.open(name).read)
 
     def generations(self) -> list[int]:
         """Numbers of the generations that have a block file, oldest first."""
-        return [held.generation for held in self._held]
+        return list(self._sizes)
 
     def highest_series(self) -> int:
         """The highest series number in any block, 0 without blocks."""
         return max(self._by_series, default=0)
 
-    def begin(self, generation: int) -> BlockFile:
-        """A file to store blocks in; nobody sees them before `commit`."""
-        home = BlockFile(generation, writing=self._files.create(block_name(generation) + ".tmp"))
-        header = _FILE.pack(MAGIC, generation)
-        self._append(home, header + _CRC.pack(crc32(header)))
-        return home
-
-    @profile_function
-    def store_block(self, home: BlockFile, series: int, samples: Samples) -> BlockRef:
-        """Compresses samples that rise in time and appends them as one block. Raises OSError."""
-        data = self._codec.compress(samples)
-        first, last, count = samples.timestamps[0], samples.timestamps[-1], len(samples.timestamps)
-        header = _BLOCK.pack(crc32(data), len(data), series, count, b"BLCK", first, last)
-        start = self._append(home, _CRC.pack(crc32(header)) + header + data)
-        ref = BlockRef(home, start + _BLOCK_SIZE, len(data), crc32(data), series, count, first, last)
-        home.blocks.append(ref)
-        self._cache.put((home.generation, ref.offset), samples, Payload(data, first, count))
-        return ref
-
-    def commit(self, home: BlockFile) -> None:
-        """Makes the file durable under its name, then visible to readers."""
-        trailer = _TRAILER.pack(b"TAIL", len(home.blocks))
-        self._append(home, _CRC.pack(crc32(trailer)) + trailer)
-        assert home.writing is not None
-        home.writing.sync()
-        home.writing = None
-        name = block_name(home.generation)
-        self._files.rename(name + ".tmp", name)
-        self._files.sync_directory()
-        self._publish(home)
-
     def store_generation(
         self, generation: int, chunks: Iterable[tuple[int, Samples]], sync_series: Callable[[], None]
     ) -> None:
-        """Stores a generation as one file, a block per series; without samples there is no file. Raises OSError."""
-        home: BlockFile | None = None
-        for series, samples in chunks:
-            if samples.timestamps:
-                home = home or self.begin(generation)
-                self.store_block(home, series, samples)
-        if home is not None:
-            sync_series()
-            self.commit(home)
+        """Stores a generation as a file, durable on return; without samples there is none. Raises OSError."""
+        name = block_name(generation)
+        file = self._files.open(name + ".tmp", new=True)
+        file.append(MAGIC + generation.to_bytes(8, "little"))
+        refs = [self.store_block(file, generation, series, samples) for series, samples in chunks]
+        if not refs:
+            return self._files.remove(name + ".tmp")
+        end = _with_crc(_HEAD.pack(0, 0, 0, len(refs), 0, 0))
+        size = file.append(end) + len(end)
+        sync_series()
+        file.sync()
+        self._files.rename(name + ".tmp", name)
+        self._files.sync_directory()
+        return self._publish(generation, size, refs)
+
+    @profile_function
+    def store_block(self, file: File, generation: int, series: int, samples: Samples) -> BlockRef:
+        """Compresses samples (at least one) and appends them as a block of an unfinished file."""
+        data = self._codec.compress(samples)
+        first, last, count = samples.timestamps[0], samples.timestamps[-1], len(samples.timestamps)
+        head = (crc32(data), len(data), series, count, first, last)
+        offset = file.append(_with_crc(_HEAD.pack(*head)) + data) + _HEAD_SIZE
+        self._cache.put((generation, offset), samples, (data, first, count))
+        return BlockRef(generation, offset, *head)
 
     def find(self, series: int, start: int, end: int) -> list[BlockRef]:
         """Blocks of a series that may hold samples with start <= timestamp < end, oldest generation first."""
@@ -130,80 +93,53 @@ class BlockManager:
 
     @profile_function
     def load_block(self, ref: BlockRef) -> Samples:
-        """The samples of a block, from the cache or the file. Raises CorruptionError, OSError."""
-        key = (ref.home.generation, ref.offset)
-        samples = self._cache.get(key)
-        if samples is not None:
-            return samples
-        name = block_name(ref.home.generation)
-        try:
-            data = self._files.open(name).read(ref.offset, ref.length)
-        except FileNotFoundError:
-            if ref.home.dropped:
+        """The samples of a block; none when retention took it meanwhile. Raises CorruptionError, OSError."""
+        samples = self._cache.get((ref.generation, ref.offset))
+        if samples is None:
+            name = block_name(ref.generation)
+            try:
+                data = self._files.open(name).read(ref.offset, ref.length)
+            except FileNotFoundError:
+                if ref.generation in self._sizes:
+                    raise CorruptionError(name, 0, "the file is gone") from None
                 return Samples(array("q"), array("d"))
-            raise CorruptionError(name, 0, "the file is gone") from None
-        if crc32(data) != ref.crc:
-            raise CorruptionError(name, ref.offset, "a block does not match its checksum")
-        try:
-            samples = self._codec.decompress(data, ref.first, ref.count)
-        except ValueError as error:
-            raise CorruptionError(name, ref.offset, str(error)) from None
-        self._cache.put(key, samples, Payload(data, ref.first, ref.count))
+            if crc32(data) != ref.crc:
+                raise CorruptionError(name, ref.offset, "a block does not match its checksum")
+            samples = self._codec.decompress(data, ref.first, ref.samples)
+            self._cache.put((ref.generation, ref.offset), samples, (data, ref.first, ref.samples))
         return samples
 
     def retain(self, limit_bytes: int) -> None:
-        """Removes the oldest files until the rest fits `limit_bytes`; the newest stays."""
-        total = sum(held.size for held in self._held)
-        while total > limit_bytes and len(self._held) > 1:
-            oldest = self._held[0]
-            self._held = self._held[1:]
-            total -= oldest.size
-            oldest.dropped = True
-            for series in {ref.series for ref in oldest.blocks}:
-                kept = [ref for ref in self._by_series[series] if ref.home is not oldest]
-                self._by_series[series] = kept
-            self._files.remove(block_name(oldest.generation))
+        """Removes the oldest files until the rest fits `limit_bytes`; the newest stays. Raises OSError."""
+        while sum(self._sizes.values()) > limit_bytes and len(self._sizes) > 1:
+            oldest = next(iter(self._sizes))
+            del self._sizes[oldest]
+            for series, refs in self._by_series.items():
+                self._by_series[series] = [ref for ref in refs if ref.generation != oldest]
+            self._files.remove(block_name(oldest))
 
-    def _publish(self, home: BlockFile) -> None:
-        self._held.append(home)
-        for ref in home.blocks:
+    def _publish(self, generation: int, size: int, refs: list[BlockRef]) -> None:
+        self._sizes[generation] = size
+        for ref in refs:
             self._by_series.setdefault(ref.series, []).append(ref)
 
-    @staticmethod
-    def _append(home: BlockFile, data: bytes) -> int:
-        assert home.writing is not None
-        start = home.size
-        home.writing.append(data)
-        home.size += len(data)
-        return start
+    def _read_headers(self, name: str, generation: int, read: Callable[[int, int], bytes]) -> None:
+        if read(0, 16) != MAGIC + generation.to_bytes(8, "little"):
+            raise CorruptionError(name, 0, "not a block file of version 1")
+        refs: list[BlockRef] = []
+        offset = 16
+        while True:
+            head = read(offset, _HEAD_SIZE)
+            if len(head) < _HEAD_SIZE or head != _with_crc(head[: _HEAD.size]):
+                raise CorruptionError(
+                    name, offset, "a header does not match its checksum, or the end is missing"
+                )
+            ref = BlockRef(generation, offset + _HEAD_SIZE, *_HEAD.unpack_from(head))
+            offset = ref.offset + ref.length
+            if ref.series == 0:
+                return self._publish(generation, offset, refs)
+            refs.append(ref)
 
 
-def _read_headers(name: str, file: File) -> BlockFile:
-    size = file.size()
-    header = _checked(name, file, size - _FILE_SIZE, 0, _FILE_SIZE, crc_first=False)
-    magic, generation = _FILE.unpack(header)
-    if magic != MAGIC or name != block_name(generation):
-        raise CorruptionError(name, 0, "not a block file of version 1")
-    home = BlockFile(generation, size)
-    offset = _FILE_SIZE
-    end = size - _TRAILER_SIZE
-    while offset < end:
-        header = _checked(name, file, end, offset, _BLOCK_SIZE)
-        crc, length, series, count, _, first, last = _BLOCK.unpack(header)
-        home.blocks.append(BlockRef(home, offset + _BLOCK_SIZE, length, crc, series, count, first, last))
-        offset += _BLOCK_SIZE + length
-    magic, count = _TRAILER.unpack(_checked(name, file, size, end, _TRAILER_SIZE))
-    if magic != b"TAIL" or count != len(home.blocks) or offset != end:
-        raise CorruptionError(name, end, "the trailer does not fit the blocks")
-    return home
-
-
-def _checked(name: str, file: File, end: int, offset: int, size: int, crc_first: bool = True) -> bytes:
-    """`size` bytes at `offset` without their CRC, which must be right."""
-    data = file.read(offset, size) if 0 <= offset < end else b""
-    crc, body = (
-        (data[: _CRC.size], data[_CRC.size :]) if crc_first else (data[-_CRC.size :], data[: -_CRC.size])
-    )
-    if len(data) != size or crc != _CRC.pack(crc32(body)):
-        raise CorruptionError(name, offset, "a header does not match its checksum")
-    return body
+def _with_crc(head: bytes) -> bytes:
+    return head + crc32(head).to_bytes(4, "little")

@@ -1,27 +1,26 @@
 """Timestamps as differences of differences, values as XOR with their neighbour, then zlib.
 
-Both are the ideas of Gorilla (Pelkonen et al., VLDB 2015) at the width of bytes instead of bits: bit streams in Python
-would cost microseconds a sample, whereas every step here is one call that walks an array in C.
+Both are the ideas of Gorilla (Pelkonen et al., VLDB 2015) at the width of bytes instead of bits: bit streams
+in Python would cost microseconds a sample, whereas every step here is one call that walks an array in C.
 """
 
 from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Iterable
 from itertools import accumulate, chain, islice
 from operator import sub, xor
 
 from storeprof.probe import profile_function
 from storeprof.tsdb.samples import Samples
 
-_LEVEL = 1  # level 6 saves 2 % on doubles and takes three times as long
+_LEVEL = 1  # higher levels save little on doubles and take several times as long
 _TYPES = {1: "b", 2: "h", 4: "i", 8: "q"}
 _RAW = 0
 
 
 class CompressionEngine:
-    """Turns the samples of a block into bytes and back (the payload in docs/formats/tsdb.md). Has no state."""
+    """Turns the samples of a block into bytes and back: the payload in docs/formats/tsdb.md. Has no state."""
 
     @profile_function
     def compress(self, samples: Samples) -> bytes:
@@ -34,15 +33,11 @@ class CompressionEngine:
 
     @profile_function
     def decompress(self, payload: bytes, first: int, count: int) -> Samples:
-        """The samples of a payload whose first timestamp is `first`. Raises ValueError when it is none of ours."""
-        try:
-            plain = zlib.decompress(payload[1:])
-        except zlib.error as error:
-            raise ValueError(f"payload can't be inflated ({error})") from None
-        width = payload[0]
+        """The samples of a payload whose first timestamp is `first`. Raises ValueError, zlib.error."""
+        width, plain = payload[0], zlib.decompress(payload[1:])
         split = count * (width or 8)
         if width not in (*_TYPES, _RAW) or len(plain) != split + 8 * count:
-            raise ValueError(f"payload of width {width} and {len(plain)} bytes is not {count} samples")
+            raise ValueError(f"width {width} and {len(plain)} bytes are not {count} samples")
         if width == _RAW:
             timestamps = array("q", plain[:split])
         else:
@@ -56,16 +51,11 @@ class CompressionEngine:
 
 
 def _pack_timestamps(timestamps: array[int]) -> tuple[int, bytes]:
+    """The width and the packed numbers: 0, the first difference, then differences of differences."""
     steps = list(map(sub, islice(timestamps, 1, None), timestamps))
     turns = [0, *steps[:1], *map(sub, islice(steps, 1, None), steps)]
-    width = _width(turns)
-    if width == _RAW:
-        return _RAW, timestamps.tobytes()
-    return width, array(_TYPES[width], turns).tobytes()
-
-
-def _width(numbers: Iterable[int]) -> int:
-    """The bytes that the widest of them needs, _RAW when eight are not enough."""
-    held = list(numbers)
-    bits = max(max(held).bit_length(), (~min(held)).bit_length()) + 1
-    return next((width for width in _TYPES if bits <= 8 * width), _RAW)
+    bits = max(max(turns).bit_length(), (~min(turns)).bit_length()) + 1
+    for width, code in _TYPES.items():
+        if bits <= 8 * width:
+            return width, array(code, turns).tobytes()
+    return _RAW, timestamps.tobytes()

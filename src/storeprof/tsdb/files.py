@@ -1,55 +1,52 @@
 """Every file operation of the engine goes through here, so that a test can take away what was not synced.
 
-`Files` is one directory. A name created, renamed or removed is durable after `sync_directory`, the contents of a file
-after its `sync`. Operations raise OSError.
+A name is durable after `sync_directory`, the contents of a file after its `sync`. All operations raise
+OSError.
 """
-
-from __future__ import annotations
 
 import fcntl
 import mmap
 import os
 from pathlib import Path
 
-from storeprof.tsdb.errors import StorageLocked
+from storeprof.tsdb.errors import StorageError
 
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 class File:
-    """An open file. The descriptor is closed with the last reference, so a reader never meets a reused number."""
+    """An open file; its descriptor is closed with the last reference, so nobody meets a reused number."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def append(self, data: bytes) -> None:
-        """Hands all of `data` to the kernel, at the end of the file (which was opened for appending)."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+    def append(self, data: bytes) -> int:
+        """Hands all of `data` to the kernel, at the end of the file; returns where it begins."""
+        start = os.fstat(self._descriptor).st_size
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+        return start
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Up to `length` bytes from `offset`; fewer only at the end of the file."""
-        return os.pread(self._descriptor, length, offset)
-
-    def size(self) -> int:
-        """Bytes in the file now."""
-        return os.fstat(self._descriptor).st_size
+    def read(self, offset: int = 0, length: int = -1) -> bytes:
+        """Up to `length` bytes from `offset`, fewer only at the end of the file; up to the end by default."""
+        return os.pread(
+            self._descriptor, length if length >= 0 else os.fstat(self._descriptor).st_size, offset
+        )
 
     def cut(self, size: int) -> None:
         """Drops what lies behind `size`."""
         os.ftruncate(self._descriptor, size)
 
     def map(self, size: int) -> mmap.mmap:
-        """Allocates `size` bytes of zeros on the disk and maps them shared: stores survive the process at once."""
+        """Allocates `size` zeros on the disk and maps them shared: a store survives the process at once."""
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(self._descriptor, 0, size)
         else:
-            os.pwrite(self._descriptor, bytes(size), 0)
+            self.append(bytes(size))
         return mmap.mmap(self._descriptor, size)
 
     def sync(self) -> None:
-        """Returns when the contents, mapped stores included, are durable. Releases the GIL, which msync does not."""
+        """Returns when the contents, mapped stores too, are durable. Releases the GIL; msync does not."""
         _sync_data(self._descriptor)
 
     def __del__(self) -> None:
@@ -57,58 +54,42 @@ class File:
 
 
 class Files:
-    """The files of one directory, by name."""
+    """The files of one directory, held by this object until `release` or the death of the process."""
 
     def __init__(self, directory: Path) -> None:
+        """Raises StorageError when another storage has the directory."""
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._lock: int | None = None
-
-    def lock(self) -> None:
-        """Takes the directory for this storage; the kernel gives it back when the process dies. Raises StorageLocked."""
-        descriptor = os.open(self._directory / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._lock = os.open(directory / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise StorageLocked(
-                f"{self._directory} is open in another storage; close that one or choose another directory"
-            ) from None
-        self._lock = descriptor
-
-    def unlock(self) -> None:
-        """Gives the directory back; without effect when it is not held."""
-        if self._lock is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             os.close(self._lock)
-            self._lock = None
+            raise StorageError(f"{directory} is open already; close it there or choose another") from None
+
+    def release(self) -> None:
+        """Gives the directory back; called once."""
+        os.close(self._lock)
 
     def names(self) -> list[str]:
         """Names of all files, sorted."""
         return sorted(os.listdir(self._directory))
 
-    def create(self, name: str) -> File:
-        """A new empty file for appending or mapping; an old one of that name is emptied."""
-        return self._open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-
-    def open(self, name: str) -> File:
-        """An existing file, for reading and appending."""
-        return self._open(name, os.O_RDWR | os.O_APPEND)
+    def open(self, name: str, new: bool = False) -> File:
+        """A file for reading, appending and mapping; with `new` it is created, or emptied."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT | os.O_TRUNC if new else 0)
+        return File(os.open(self._directory / name, flags, 0o644))
 
     def rename(self, old: str, new: str) -> None:
         """Gives a file another name, in one step."""
-        os.rename(self._directory / old, self._directory / new)
+        (self._directory / old).rename(self._directory / new)
 
     def remove(self, name: str) -> None:
-        """Takes the name away; whoever has the file open goes on reading it."""
-        os.unlink(self._directory / name)
+        """Takes the name away; whoever has the file open goes on using it."""
+        (self._directory / name).unlink()
 
     def sync_directory(self) -> None:
         """Returns when names created, renamed and removed before are durable."""
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _open(self, name: str, flags: int) -> File:
-        return File(os.open(self._directory / name, flags | os.O_CLOEXEC, 0o644))
+        os.fsync(descriptor)  # fdatasync leaves out a directory's names
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Timestamps and values side by side: how samples travel between the parts."""
+"""Timestamps and values side by side: how samples travel between the parts, and how they stand in memory."""
 
 from __future__ import annotations
 
@@ -10,54 +10,73 @@ from itertools import islice
 from operator import lt
 from typing import NamedTuple
 
-PACKED = struct.Struct("<qd")  # one sample as the log and the head hold it
+PACKED = struct.Struct("<qd")  # one sample as the log and a chunk hold it
 
 
 class Samples(NamedTuple):
-    """Samples of one series: `timestamps` (int64) rising strictly, `values` (float64) of the same length."""
+    """Samples of a series: `timestamps` (int64) rising strictly, `values` (float64) of the same length."""
 
     timestamps: array[int]
     values: array[float]
 
     def between(self, start: int, end: int) -> Samples:
         """Those with start <= timestamp < end."""
-        low = bisect_left(self.timestamps, start)
-        high = bisect_left(self.timestamps, end, low)
+        low, high = bisect_left(self.timestamps, start), bisect_left(self.timestamps, end)
         return Samples(self.timestamps[low:high], self.values[low:high])
-
-    def size_bytes(self) -> int:
-        """Bytes of both arrays."""
-        return 16 * len(self.timestamps)
-
-
-def rises(timestamps: Iterable[int]) -> bool:
-    """Whether each timestamp is greater than the one before."""
-    held = list(timestamps)
-    return all(map(lt, held, islice(held, 1, None)))
-
-
-def tidy(samples: Samples) -> Samples:
-    """The same samples in order of time; of equal timestamps the last one given wins."""
-    if rises(samples.timestamps):
-        return samples
-    latest = dict(zip(samples.timestamps, samples.values, strict=True))
-    order = sorted(latest)
-    return Samples(array("q", order), array("d", map(latest.__getitem__, order)))
 
 
 def merge(parts: Iterable[Samples]) -> Samples:
-    """One run out of several, oldest writes first: of equal timestamps the later part wins."""
+    """One run out of parts in any order of time, oldest writes first: of equal timestamps the last wins."""
     timestamps: array[int] = array("q")
     values: array[float] = array("d")
     for part in parts:
         timestamps += part.timestamps
         values += part.values
-    return tidy(Samples(timestamps, values))
+    if not _rises(timestamps):
+        latest = dict(zip(timestamps, values, strict=True))
+        timestamps = array("q", sorted(latest))
+        values = array("d", map(latest.__getitem__, timestamps))
+    return Samples(timestamps, values)
 
 
-def unpack(data: bytes, low: int = 0, high: int | None = None) -> Samples:
-    """Samples number `low` up to `high` of packed ones, as they stand: neither sorted nor freed of repetitions."""
+class Chunk:
+    """Packed samples of one series in the order of the writes; `seed` begins the CRC of its log records.
+
+    `extend` is one C call under the GIL: whole samples appear, in some order, and no writer waits for a lock.
+    """
+
+    __slots__ = ("_seen", "data", "extend", "seed", "series")
+
+    def __init__(self, series: int, seed: int) -> None:
+        self.series, self.seed, self.data = series, seed, bytearray()
+        self.extend = self.data.extend
+        self._seen = (
+            0,
+            True,
+        )  # samples that readers looked at, and whether those rise; of two readers either may win
+
+    def samples(self) -> Samples:
+        """All samples, in order of time."""
+        return merge((_unpack(bytes(self.data)),))
+
+    def between(self, start: int, end: int) -> Samples:
+        """Those with start <= timestamp < end; a sample is checked for its order once, not at each read."""
+        data = bytes(self.data)  # a view into `data` itself would make a writer's extend fail
+        timestamps = memoryview(data).cast("q")[::2]
+        known, rising = self._seen
+        if rising and known < len(timestamps):
+            rising = _rises(timestamps[max(known - 1, 0) :].tolist())
+            self._seen = (len(timestamps), rising)
+        if not rising:
+            return merge((_unpack(data),)).between(start, end)
+        return _unpack(data, bisect_left(timestamps, start), bisect_left(timestamps, end))
+
+
+def _rises(timestamps: array[int] | list[int]) -> bool:
+    return all(map(lt, timestamps, islice(timestamps, 1, None)))
+
+
+def _unpack(data: bytes, low: int = 0, high: int | None = None) -> Samples:
     view = memoryview(data)
-    timestamps = view.cast("q")[::2][low:high].tobytes()
-    values = view.cast("d")[1::2][low:high].tobytes()
-    return Samples(array("q", timestamps), array("d", values))
+    timestamps = array("q", view.cast("q")[::2][low:high].tobytes())
+    return Samples(timestamps, array("d", view.cast("d")[1::2][low:high].tobytes()))

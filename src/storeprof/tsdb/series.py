@@ -1,23 +1,38 @@
-"""Label sets and their numbers: the series log on disk and the index over labels in memory."""
-
-from __future__ import annotations
+"""Label sets and their numbers: the series log on disk, the index in memory, conditions on labels."""
 
 import json
+import re
 import struct
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from threading import Lock
+from typing import Literal
 from zlib import crc32
 
-from storeprof.tsdb.errors import CorruptionError, InvalidSample
+from storeprof.tsdb.errors import CorruptionError, StorageError
 from storeprof.tsdb.files import Files
-from storeprof.tsdb.matchers import Conditions, as_matcher
 
 Labels = Mapping[str, str]
 NAME = "series.log"
-MAGIC = b"STSSER\x01\x00" + bytes(8)
-_CRC = struct.Struct("<I")
-_HEAD = struct.Struct("<II")  # length of the labels, series number
+MAGIC = b"STSSER\x01\x00"
+_HEAD = struct.Struct("<III")  # CRC of the rest, length of the labels, series number
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A condition on a label, as in Prometheus: `~` is about the whole value, a missing label is ""."""
+
+    operator: Literal["=", "!=", "=~", "!~"]
+    value: str
+
+    def matches(self, value: str) -> bool:
+        """Whether a label of this value fulfils the condition. Raises re.error for no regular expression."""
+        same = re.fullmatch(self.value, value) is not None if "~" in self.operator else value == self.value
+        return same is not self.operator.startswith("!")
+
+
+Conditions = Mapping[str, str | Matcher]
 
 
 class SeriesIndex:
@@ -25,22 +40,19 @@ class SeriesIndex:
 
     def __init__(self, files: Files) -> None:
         """Reads the log up to its first bad record; `settle` must follow. Raises CorruptionError, OSError."""
-        self._lock = Lock()
-        self._sync_lock = Lock()
+        self._lock, self._sync_lock = Lock(), Lock()
         self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
         self._labels: list[dict[str, str]] = [{}]  # by number; there is no number 0
         self._by_label: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         self._unsynced = True
-        self._torn_at: int | None = None
-        if NAME in files.names():
-            self._file = files.open(NAME)
-            self._load(self._file.read(0, self._file.size()))
-        else:
-            self._file = files.create(NAME)
-            self._file.append(MAGIC)
-
-    def __len__(self) -> int:
-        return len(self._labels) - 1
+        self._file = files.open(NAME, new=NAME not in files.names())
+        data = self._file.read()
+        self._good_until = len(MAGIC) if data.startswith(MAGIC) else 0
+        if self._good_until == 0 and data[: len(MAGIC)].strip(b"\x00"):
+            raise CorruptionError(NAME, 0, "not a series log of version 1")
+        while self._good_until and self._load_record(data):
+            pass
+        self._torn = self._good_until < len(data)
 
     def settle(self, highest: int) -> None:
         """Cuts a torn tail off, given the highest series number that synced samples refer to.
@@ -48,58 +60,54 @@ class SeriesIndex:
         Series are synced before their samples, so a tail that is needed was whole once: CorruptionError.
         """
         if highest >= len(self._labels):
-            at = self._file.size() if self._torn_at is None else self._torn_at
             raise CorruptionError(
-                NAME, at, f"no record of series {len(self._labels)}, and {highest} has samples"
+                NAME, self._good_until, f"series {len(self._labels)} up to {highest} are missing"
             )
-        if self._torn_at is not None:
-            self._file.cut(self._torn_at)
-            if self._torn_at == 0:
-                self._file.append(MAGIC)
+        if self._torn:
+            self._file.cut(self._good_until)
+        if self._good_until == 0:
+            self._file.append(MAGIC)
 
-    def number(self, labels: Labels) -> int:
-        """The number of this label set, a new one when it was never seen. Raises InvalidSample, OSError."""
+    def __contains__(self, number: int) -> bool:
+        return 0 < number < len(self._labels)
+
+    def add(self, labels: Labels) -> None:
+        """Gives a label set a number, if it has none. Raises StorageError, OSError (then the log takes no more)."""
         for name, value in labels.items():
             if not isinstance(name, str) or not isinstance(value, str) or not name:
-                raise InvalidSample(
-                    f"label {name!r}={value!r}: names and values are strings, a name has a letter"
-                )
+                raise StorageError(f"label {name!r}={value!r}: both are strings, and the name is not empty")
         key = tuple(sorted(labels.items()))
         with self._lock:
-            found = self._numbers.get(key)
-            if found is None:
-                found = len(self._labels)
-                text = json.dumps(dict(key), ensure_ascii=False).encode()
-                body = _HEAD.pack(len(text), found) + text
-                self._file.append(_CRC.pack(crc32(body)) + body)
+            if key not in self._numbers:
+                text = json.dumps(dict(key)).encode()
+                record = _HEAD.pack(0, len(text), len(self._labels))[4:] + text
+                self._file.append(crc32(record).to_bytes(4, "little") + record)
                 self._unsynced = True
                 self._enter(dict(key))
-            return found
 
-    def find(self, labels: Labels) -> int | None:
-        """The number of this label set, None when it was never written."""
-        return self._numbers.get(tuple(sorted(labels.items())))
+    def number(self, labels: Labels) -> int:
+        """The number of this label set, 0 when it was never written."""
+        return self._numbers.get(tuple(sorted(labels.items())), 0)
 
     def labels(self, number: int) -> dict[str, str]:
-        """The label set of a series; the caller may keep and change it."""
+        """A copy of the label set of a series."""
         return dict(self._labels[number])
 
     def select(self, conditions: Conditions) -> list[int]:
-        """Numbers of the series that fulfil every condition, in the order they were first written."""
+        """Numbers of the series that fulfil every condition, in the order of their first samples."""
         with self._lock:
             chosen = set(range(1, len(self._labels)))
-            for name, condition in conditions.items():
-                matcher = as_matcher(condition)
-                values = self._by_label.get(name, {})
-                if matcher.value:
+            for name, given in conditions.items():
+                matcher = Matcher("=", given) if isinstance(given, str) else given
+                values: Mapping[str, set[int]] = self._by_label.get(name, {})
+                if matcher.operator == "=" and matcher.value:
                     chosen &= values.get(matcher.value, set())
-                    continue
-                # Taking away what fails keeps series without the label exactly when "" matches.
-                if not matcher.matches(""):
-                    chosen.intersection_update(set().union(*values.values()))
-                for value, members in values.items():
-                    if not matcher.matches(value):
-                        chosen -= members
+                elif matcher.matches(""):
+                    chosen.difference_update(
+                        *(held for value, held in values.items() if not matcher.matches(value))
+                    )
+                else:
+                    chosen &= set().union(*(held for value, held in values.items() if matcher.matches(value)))
             return sorted(chosen)
 
     def sync(self) -> None:
@@ -116,33 +124,14 @@ class SeriesIndex:
             self._by_label[name][value].add(number)
         self._numbers[tuple(labels.items())] = number
 
-    def _load(self, data: bytes) -> None:
-        if len(data) < len(MAGIC) or not data.strip(b"\x00"):
-            self._torn_at = 0
-            return
-        if data[: len(MAGIC)] != MAGIC:
-            raise CorruptionError(NAME, 0, "not a series log of version 1")
-        offset = len(MAGIC)
-        while offset < len(data):
-            labels, end = _record(data, offset, len(self._labels))
-            if labels is None:
-                self._torn_at = offset
-                return
-            self._enter(labels)
-            offset = end
-
-
-def _record(data: bytes, offset: int, expected: int) -> tuple[dict[str, str] | None, int]:
-    """The labels at `offset` and where their record ends; None when it isn't whole."""
-    body = offset + _CRC.size
-    text = body + _HEAD.size
-    if text > len(data):
-        return None, len(data)
-    length, number = _HEAD.unpack_from(data, body)
-    end = text + length
-    if end > len(data):
-        return None, len(data)
-    if crc32(data[body:end]) != _CRC.unpack_from(data, offset)[0] or number != expected:
-        return None, end
-    labels: dict[str, str] = json.loads(data[text:end])
-    return labels, end
+    def _load_record(self, data: bytes) -> bool:
+        """Enters the record at `_good_until` and moves behind it; False when it isn't whole."""
+        text = self._good_until + _HEAD.size
+        if text > len(data):
+            return False
+        crc, length, number = _HEAD.unpack_from(data, self._good_until)
+        if number != len(self._labels) or crc32(data[self._good_until + 4 : text + length]) != crc:
+            return False
+        self._enter(json.loads(data[text : text + length]))
+        self._good_until = text + length
+        return True

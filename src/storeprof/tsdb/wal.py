@@ -1,10 +1,8 @@
-"""The write-ahead log of one generation: slots of a mapped file, reserved without a lock and filled by their writers.
+"""The write-ahead log of one generation: slots of a mapped file, reserved without a lock.
 
-Why a mapping and not `write`: a store into a shared mapping is in the kernel's page the moment it is made, so it survives
-SIGKILL, and it neither costs a system call nor gives up the GIL, which with several threads takes 5 ms to get back.
+Why a mapping and not `write`: a store into a shared mapping is in the kernel's page the moment it is made, so
+it survives SIGKILL, and it neither costs a system call nor gives up the GIL, which can take 5 ms to get back.
 """
-
-from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
@@ -19,11 +17,8 @@ from storeprof.tsdb.files import Files
 MAGIC = b"STSWAL\x01\x00"
 FIRST_SLOT = 64
 SLOT = struct.Struct("<II16s")  # CRC, series, packed sample
-_HEADER = struct.Struct("<8sQQ")
-_CRC = struct.Struct("<I")
-_WATERMARK = struct.Struct("<QI")
-_WATERMARK_AT = 32
-_SCANNED_SLOTS = 4096
+_HEADER = struct.Struct("<8sQQI")  # magic, generation, watermark, CRC of the watermark
+_SCANNED_BYTES = 4096 * SLOT.size
 _fill = SLOT.pack_into
 
 
@@ -40,70 +35,62 @@ def seed(generation: int, series: int) -> int:
 class WriteAheadLog:
     """The log of one generation, from its creation to its removal.
 
-    `append` takes no lock: `next` on the counter is one C call under the GIL, so a slot has one writer.
-    `_sync_lock` guards `_synced`, `_named` and the watermark.
+    `append` takes no lock: `next` on the counter is one C call under the GIL, so a slot has one writer. From
+    `limit` on it refuses. `_sync_lock` guards `_synced` and the header.
     """
 
     def __init__(self, files: Files, generation: int, size: int, sync_series: Callable[[], None]) -> None:
-        """Allocates the file; `sync_series` makes the series of all appended samples durable. Raises OSError."""
-        self._files = files
-        self._name = log_name(generation)
-        self._sync_series = sync_series
-        self._file = files.create(self._name)
+        """Allocates the file; `sync_series` makes the series of appended samples durable. Raises OSError."""
+        self._files, self._generation, self._sync_series = files, generation, sync_series
+        self._file = files.open(log_name(generation), new=True)
         self._map = self._file.map(size)
-        header = _HEADER.pack(MAGIC, generation, size)
-        self._map[: len(header) + _CRC.size] = header + _CRC.pack(crc32(header))
-        self._end = FIRST_SLOT + (size - FIRST_SLOT) // SLOT.size * SLOT.size
-        self._limit = self._end
+        self._end = self.limit = FIRST_SLOT + (size - FIRST_SLOT) // SLOT.size * SLOT.size
         self._slots = count(FIRST_SLOT, SLOT.size)
         self._sync_lock = Lock()
-        self._synced = FIRST_SLOT
-        self._named = False
+        self._synced = 0
+        self._promise(FIRST_SLOT)
 
     @profile_function
     def append(self, series: int, seed: int, sample: bytes) -> int:
-        """Puts one packed sample into the next slot; returns where the slot ends, 0 when the log is full or sealed."""
+        """Puts a packed sample into the next slot; returns where it ends, 0 when the log is full."""
         offset = next(self._slots)
-        if offset >= self._limit:
+        if offset >= self.limit:
             return 0
         _fill(self._map, offset, crc32(sample, seed), series, sample)
         return offset + SLOT.size
 
-    def seal(self) -> None:
-        """Refuses slots from now on; a writer that has one already may still fill it."""
-        self._limit = 0
-
     @profile_function
     def sync(self, upto: int | None = None) -> int:
-        """Returns when every slot filled on entry is durable; returns the watermark.
+        """Returns when every slot filled on entry is durable; returns the watermark. Raises OSError.
 
-        With `upto` (an end that `append` returned) it is enough that another thread's sync covered that slot: writers
-        that wait together share one sync.
+        With `upto` (an end that `append` returned) it is enough that a sync of another thread covered that
+        slot: writers that wait together share one sync.
         """
         with self._sync_lock:
-            if (upto or self._end) <= self._synced:
-                return self._synced
-            filled = self._filled_from(self._synced)
-            self._sync_series()
-            if not self._named:
-                self._files.sync_directory()
-                self._named = True
-            self._file.sync()
-            packed = filled.to_bytes(8, "little")
-            _WATERMARK.pack_into(self._map, _WATERMARK_AT, filled, crc32(packed))
-            self._synced = filled
-            return filled
+            if (upto or self._end) > self._synced:
+                filled = self._filled_from(max(self._synced, FIRST_SLOT))
+                self._sync_series()
+                if not self._synced:
+                    self._files.sync_directory()
+                self._file.sync()
+                self._promise(filled)
+                self._synced = filled
+            return self._synced
 
     def remove(self) -> None:
         """Takes the file away, once its samples are durable elsewhere."""
         with self._sync_lock:
-            self._files.remove(self._name)
+            self._files.remove(log_name(self._generation))
             self._synced = self._end  # who still waits for a sync has it
 
+    def _promise(self, watermark: int) -> None:
+        crc = crc32(watermark.to_bytes(8, "little"))
+        _HEADER.pack_into(self._map, 0, MAGIC, self._generation, watermark, crc)
+
     def _filled_from(self, offset: int) -> int:
-        """The first unfilled slot from `offset` on: everything below may be promised."""
+        """The first unfilled slot from `offset` on."""
         while offset < self._end:
-            upto = min(self._end, offset + _SCANNED_SLOTS * SLOT.size)
+            upto = min(self._end, offset + _SCANNED_BYTES)
             with memoryview(self._map) as whole, whole[offset:upto].cast("I") as words:
                 series = words[1 :: SLOT.size // 4].tolist()
             if 0 in series:
@@ -118,33 +105,19 @@ def read_log(files: Files, generation: int) -> Iterator[tuple[int, bytes, bool]]
     Raises CorruptionError for a slot below the watermark that isn't whole.
     """
     name = log_name(generation)
-    file = files.open(name)
-    data = file.read(0, file.size()).ljust(FIRST_SLOT, b"\x00")
-    watermark = _check_header(name, generation, data)
+    data = files.open(name).read().ljust(FIRST_SLOT, b"\x00")
+    magic, number, watermark, crc = _HEADER.unpack_from(data)
+    if not data[:FIRST_SLOT].strip(b"\x00"):
+        watermark = FIRST_SLOT  # its first sync never ended
+    elif (magic, number, crc) != (MAGIC, generation, crc32(data[16:24])) or watermark > len(data):
+        raise CorruptionError(name, 0, "not a whole write-ahead log of version 1")
+    used = max(watermark, len(data.rstrip(b"\x00")))
     seeds: dict[int, int] = {}
-    used = len(data.rstrip(b"\x00"))
-    for offset in range(FIRST_SLOT, min(max(used, watermark), len(data) - SLOT.size + 1), SLOT.size):
+    for offset in range(FIRST_SLOT, min(used, len(data) - SLOT.size + 1), SLOT.size):
         crc, series, sample = SLOT.unpack_from(data, offset)
-        start = seeds.get(series)
-        if start is None:
-            start = seeds[series] = seed(generation, series)
-        if series and crc32(sample, start) == crc:
+        if series not in seeds:
+            seeds[series] = seed(generation, series)
+        if series and crc32(sample, seeds[series]) == crc:
             yield series, sample, offset < watermark
         elif offset < watermark:
             raise CorruptionError(name, offset, "a synced record does not match its checksum")
-
-
-def _check_header(name: str, generation: int, data: bytes) -> int:
-    """The watermark of a log; FIRST_SLOT when it was never synced."""
-    header = data[: _HEADER.size]
-    crc = data[_HEADER.size : _HEADER.size + _CRC.size]
-    if not data[:FIRST_SLOT].strip(b"\x00"):
-        return FIRST_SLOT
-    if crc != _CRC.pack(crc32(header)) or _HEADER.unpack(header)[:2] != (MAGIC, generation):
-        raise CorruptionError(name, 0, "not a write-ahead log of version 1")
-    watermark, crc_of_watermark = _WATERMARK.unpack_from(data, _WATERMARK_AT)
-    if crc32(watermark.to_bytes(8, "little")) != crc_of_watermark:
-        return FIRST_SLOT
-    if watermark > len(data):
-        raise CorruptionError(name, len(data), f"the file was synced up to byte {watermark}")
-    return int(watermark)

@@ -7,7 +7,8 @@ from typing import Any
 
 from storeprof.analysis.charges import RUN_QUEUE
 from storeprof.analysis.context import Context
-from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding
+from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding, Impact
+from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.kinds import waits
 
 
@@ -40,8 +41,9 @@ def find(context: Context) -> list[Finding]:
         effort="design",
     )
     finding = waits.wait_finding(context, "cpu-starvation", group)
-    own_doing = context.cpu_bound or throttling
-    return [replace(finding, needs_gain=False, at_most=BOTTLENECK if own_doing else NOTICE)]
+    if not throttling:
+        finding = replace(finding, impact=Impact(Estimate(1.0, 1.0, 1.0)))
+    return [replace(finding, needs_gain=False, at_most=BOTTLENECK if context.cpu_bound or throttling else NOTICE)]
 
 
 def outside_cpu_seconds(context: Context) -> tuple[float | None, float | None, float | None]:

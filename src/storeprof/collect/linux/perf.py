@@ -1,10 +1,10 @@
 """CPU samples and the stacks of waits, by perf, attached to a process by pid.
 
-Two events share one `perf record`: cpu-clock at a fixed frequency, and, where the kernel permits, sched_switch limited
-to switches that block and to a few a second and thread (the frequency of a tracepoint adapts for each inherited
-thread; every sample's period says how many switches it stands for). Tracepoints take no `freq=` term, so the global -F
-is theirs and cpu-clock overrides it. Stacks are unwound after the run from a copy of the stack's top ("dwarf"), since
-Debian's libc, libstdc++ and CPython keep no frame pointers.
+Two events share one `perf record`: cpu-clock at a fixed frequency, and, where the kernel permits,
+sched_switch limited to switches that block and to a few a second and thread (the frequency of a tracepoint
+adapts for each inherited thread; every sample's period says how many switches it stands for). Tracepoints
+take no `freq=` term, so the global -F is theirs and cpu-clock overrides it. Stacks are unwound after the run
+from a copy of the stack's top ("dwarf"), since Debian's libc, libstdc++ and CPython keep no frame pointers.
 """
 
 import os
@@ -12,12 +12,13 @@ import select
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from storeprof.collect.collector import Availability, Context
-from storeprof.collect.linux.perf_script import NativeSamples, parse_perf_script
+from storeprof.collect.linux.native_samples import NativeSamples
+from storeprof.collect.linux.perf_script import parse_perf_script
 from storeprof.collect.output_relay import open_pipe
 from storeprof.collect.tool_process import BackgroundTool, run_tool
 from storeprof.errors import CollectorError
@@ -43,8 +44,9 @@ READY_TIMEOUT_S: Final = 10.0
 class PerfOptions:
     """What to record: `data` is the file to write, `pid` the process (its threads and children come with it).
 
-    `kernel` includes kernel frames, `switches` the stacks of blocking switches: take both from the abilities that
-    `available` reports. `control` holds the descriptors for commands and acknowledgements, None without them.
+    `kernel` includes kernel frames, `switches` the stacks of blocking switches: take both from the abilities
+    that `available` reports. `control` holds the descriptors for commands and acknowledgements, None without
+    them.
     """
 
     data: Path
@@ -54,6 +56,7 @@ class PerfOptions:
     switches: bool = True
     cpu_hz: int = CPU_HZ
     stack_bytes: int = STACK_BYTES
+    held: bool = False
     control: tuple[int, int] | None = None
 
 
@@ -66,35 +69,43 @@ class Perf:
     name = "perf"
 
     def available(self, context: Context) -> Availability:
-        """Try what `command` would ask for, the most first; takes about 50 ms as root."""
+        """Try to count what `command` would sample, the most first (15 to 60 ms)."""
         if shutil.which("perf") is None:
             return Availability(False, "perf is not installed", "install the Debian package linux-perf")
-        attempts = (
-            (["-e", "cpu-clock", "-e", "sched:sched_switch"], {"cpu", "kernel", "switches"}),
-            (["-e", "cpu-clock"], {"cpu", "kernel"}),
-            (["-e", "cpu-clock:u"], {"cpu"}),
-        )
+        attempts = [("cpu-clock:k", {"cpu", "kernel"}), ("cpu-clock:u", {"cpu"})]
+        if (
+            os.geteuid() == 0 or _paranoid() < 0
+        ):  # counting a tracepoint is allowed more widely than sampling it
+            attempts.insert(0, ("cpu-clock:k,sched:sched_switch", {"cpu", "kernel", "switches"}))
         said = ""
-        for events, abilities in attempts if os.geteuid() == 0 or _paranoid() < 2 else attempts[2:]:
-            argv = ["perf", "record", "--no-buildid", "-o", "-", *events, "--", "true"]
-            result = run_tool(argv, timeout_s=READY_TIMEOUT_S, env=ENVIRONMENT)
-            if result.status == 0 and not result.timed_out:
-                return _permitted(frozenset(abilities))
+        for events, abilities in attempts:
+            result = run_tool(
+                ["perf", "stat", "-e", events, "--", "true"], timeout_s=READY_TIMEOUT_S, env=ENVIRONMENT
+            )
             said = result.stderr.decode(errors="replace")
+            if result.status == 0 and "<not supported>" not in said:
+                return _permitted(frozenset(abilities))
         return _refused(said)
 
     def command(self, options: PerfOptions) -> list[str]:
         """Build `perf record` for one process; its output ends up in `options.data`."""
-        graph = f"call-graph={options.call_graph}"
-        if options.call_graph == "dwarf":
-            graph += f",stack-size={options.stack_bytes}"
-        event = f"cpu-clock/freq={options.cpu_hz},{graph}/{'' if options.kernel else 'u'}"
         argv = ["perf", "record", "-o", str(options.data), "-p", str(options.pid), "-k", "CLOCK_MONOTONIC"]
-        # Without build ids perf need not read the whole file again before it can end.
-        argv += ["--no-buildid", "--max-size", MAX_DATA, "-F", str(SWITCH_HZ), "-e", event]
+        # Without build ids perf need not read its whole file again before it ends; with BPF events it takes a
+        # second longer to end.
+        argv += ["--no-buildid", "--no-bpf-event", "--max-size", MAX_DATA]
+        # For all events together, not as a term of each: perf 6.1 with `-D -1` records mappings by a dummy
+        # event without terms, and would leave out the read-only ones, where the unwind tables are.
+        dwarf = options.call_graph == "dwarf"
+        argv += ["--call-graph", f"dwarf,{options.stack_bytes}" if dwarf else "fp"]
+        cpu_clock = f"cpu-clock/freq={options.cpu_hz}/{'' if options.kernel else 'u'}"
+        argv += ["-F", str(SWITCH_HZ), "-e", cpu_clock]
         if options.switches:
-            # A thread that was preempted (state 0, or 0x100 since Linux 4.14's R+) is not waiting for anything.
-            argv += ["-e", f"sched:sched_switch/{graph}/", "--filter", "prev_state != 0 && prev_state != 256"]
+            # A thread that was preempted (state 0, or 0x100 since Linux 4.14: R+) waits for nothing.
+            argv += ["-e", "sched:sched_switch", "--filter", "prev_state != 0 && prev_state != 256"]
+        if options.held:
+            # What is mapped before exec must stay unknown: perf never forgets it, and would unwind a library
+            # that both programs map at the wrong address.
+            argv += ["--synth=no"]
         if os.geteuid() == 0:
             argv += ["-m", ROOT_BUFFER]
         if options.control is not None:
@@ -103,10 +114,11 @@ class Perf:
 
     def script_command(self, data: Path) -> list[str]:
         """Build the `perf script` whose text `parse` reads."""
-        return ["perf", "script", "--force", "-i", str(data), "-F", SCRIPT_FIELDS, "--ns", "--no-inline", "--show-lost-events"]
+        argv = ["perf", "script", "--force", "-i", str(data), "-F", SCRIPT_FIELDS]
+        return [*argv, "--ns", "--no-inline", "--show-lost-events"]
 
     def parse(self, output: Iterable[bytes]) -> NativeSamples:
-        """Turn the lines of `perf script` into tables; raises CollectorError naming the line it can't read."""
+        """Turn the lines of `perf script` into tables; CollectorError names the line it can't read."""
         return parse_perf_script(output)
 
 
@@ -122,7 +134,7 @@ class PerfSession:
         self.data = options.data
         try:
             self._tool = BackgroundTool(
-                Perf().command(_with_control(options, (commands, answers))),
+                Perf().command(replace(options, control=(commands, answers))),
                 options.data.with_name(options.data.name + ".stderr"),
                 pass_fds=(commands, answers),
                 env=ENVIRONMENT,
@@ -152,7 +164,7 @@ class PerfSession:
             answer += piece
 
     def stop(self, timeout_s: float = 30.0) -> None:
-        """Let perf complete its file; harmless when perf has ended with the program. Raises CollectorError."""
+        """Let perf complete its file; harmless when it ended with the program. Raises CollectorError."""
         status = self._tool.stop(timeout_s)
         self._close()
         # 130 is perf's own SIGINT on its way out: the file is complete then.
@@ -171,12 +183,6 @@ class PerfSession:
         self._commands = self._answers = -1
 
 
-def _with_control(options: PerfOptions, control: tuple[int, int]) -> PerfOptions:
-    from dataclasses import replace
-
-    return replace(options, control=control)
-
-
 def _permitted(abilities: frozenset[str]) -> Availability:
     if "switches" in abilities:
         return Availability(True, abilities=abilities)
@@ -190,13 +196,15 @@ def _permitted(abilities: frozenset[str]) -> Availability:
 
 
 def _refused(said: str) -> Availability:
-    if "perf_event_paranoid" in said or "ermission" in said or "not permitted" in said:
+    if "perf_event_paranoid" in said or "ermission" in said or "not permitted" in said or "limited" in said:
         return Availability(
             False,
             f"perf may not be used by this user: kernel.perf_event_paranoid is {_paranoid()}",
             "set sysctl kernel.perf_event_paranoid=2 or lower (in a container also allow perf_event_open)",
         )
-    return Availability(False, f"perf record fails here: {_last_line(said)}", "see what `perf record -- true` says")
+    return Availability(
+        False, f"perf record fails here: {_last_line(said)}", "see what `perf record -- true` says"
+    )
 
 
 def _paranoid() -> int:

@@ -1,0 +1,397 @@
+// The probe's shared memory (docs/formats/shared-memory.md), read from outside.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <random>
+#include <unordered_map>
+
+#include "clock.hpp"
+#include "proc_reader.hpp"
+#include "target_memory.hpp"
+
+namespace storeprof {
+
+struct ProbeHeader {
+    char magic[8];
+    uint32_t version, header_bytes;
+    uint8_t uuid[16];
+    uint32_t pid, clock;
+    uint64_t start_time, gate_address, used_bytes, reserve_bytes;
+    uint32_t first_thread, first_name;
+    uint64_t dropped_scopes, anchor_ticks, anchor_monotonic_ns, anchor_realtime_ns, floor_ticks_x1000;
+};
+struct ProbeName { uint32_t next, name_id; uint16_t name_length, file_length; uint32_t line; };
+struct ProbeOperation { uint32_t op_seq, node_line; uint64_t start_ticks, duration_ticks; };
+struct ProbeBlock {
+    uint32_t next, tid;
+    uint64_t taken_ticks;
+    uint32_t generation, reserved;
+    uint64_t position, ops_finished;
+    uint32_t first_node, first_tag;
+    uint64_t reserved1[10];
+    ProbeOperation ring[1024];
+    uint8_t reserved2[448];
+};
+struct ProbeNode {
+    uint32_t parent, name_id, next, flags;
+    uint64_t count, total, self, min, max;
+    double sum_squares;
+    uint32_t histogram[720];
+};
+struct ProbeTag {
+    uint32_t next, name_id;
+    uint64_t allocations, allocated_bytes, frees, freed_bytes;
+    int64_t peak_live_bytes;
+    uint64_t reserved[2];
+};
+static_assert(sizeof(ProbeBlock) == 25152 && sizeof(ProbeNode) == 2944 && sizeof(ProbeTag) == 64 && sizeof(ProbeName) == 16);
+
+template <class T> T load(const T& from) { return __atomic_load_n(&from, __ATOMIC_ACQUIRE); }
+
+// The mapping; only what is allocated is ever touched, so it can't raise SIGBUS, and it outlives the program.
+class ProbeMapping {
+  public:
+    ProbeMapping(FileDescriptor fd, uint64_t bytes) : fd_(std::move(fd)), bytes_(bytes) {
+        void* at = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd_.get(), 0);
+        base_ = at == MAP_FAILED ? nullptr : static_cast<const uint8_t*>(at);
+        refresh();
+    }
+    ProbeMapping(const ProbeMapping&) = delete;
+    ~ProbeMapping() {
+        if (base_) munmap(const_cast<uint8_t*>(base_), bytes_);
+    }
+    const ProbeHeader* header() const { return readable_ >= 4096 ? reinterpret_cast<const ProbeHeader*>(base_) : nullptr; }
+    template <class T> const T* at(uint32_t line, uint64_t extra = 0) {  // null outside what is allocated
+        uint64_t from = uint64_t{line} * 64, to = from + sizeof(T) + extra;
+        if (to > readable_) refresh();
+        return line && from >= 4096 && to <= readable_ ? reinterpret_cast<const T*>(base_ + from) : nullptr;
+    }
+    void refresh() {
+        struct stat s;
+        uint64_t size = base_ && !fstat(fd_.get(), &s) ? std::min<uint64_t>(s.st_size, bytes_) : 0;
+        readable_ = size < 4096 ? 0 : size;
+        if (readable_) readable_ = std::min(readable_, std::max<uint64_t>(4096, load(header()->used_bytes)));
+    }
+
+  private:
+    FileDescriptor fd_;
+    const uint64_t bytes_;
+    const uint8_t* base_ = nullptr;
+    uint64_t readable_ = 0;
+};
+
+struct ProbePosition { uint32_t node = 0, op_seq = 0; };
+struct ProbeThread {  // what the observer remembers of a thread's block
+    const ProbeBlock* block = nullptr;
+    uint32_t generation = 0, wanted_op = 0;  // wanted_op: seen under way, to be found in the ring once finished
+    uint64_t sampled_at = 0;                 // operations finished when the last uniform sample was taken
+};
+struct ProbeStats {
+    bool attached = false, gate_changed = false;
+    std::string why = "no probe seen";
+    uint64_t nodes = 0, dropped_scopes = 0, lost_operations = 0;
+};
+
+class ProbeReader {
+  public:
+    ProbeReader(Tables& out, TickClock& ticks, const TargetMemory& memory, const ProcDirectory& proc)
+        : out_(out), ticks_(ticks), memory_(memory), proc_(proc) {}
+    bool attached() const { return mapping_ != nullptr; }
+    const ProbeStats& stats() const { return stats_; }
+
+    void scan(uint32_t process, long pid, uint64_t start_ticks) {
+        for (long fd : proc_.numbered_entries("fd")) {
+            std::string name = "fd/" + std::to_string(fd);
+            if (!starts_with(proc_.link(name), "/memfd:storeprof-probe")) continue;
+            stats_.why = try_to_map(name, pid, start_ticks);
+            if (!stats_.why.empty()) continue;
+            process_ = process;
+            stats_.attached = true;
+            auto* h = mapping_->header();
+            out_.row(Table::anchors, ticks_.take_anchor());
+            if (h->clock == 1) ticks_.add_older(h->anchor_ticks, h->anchor_monotonic_ns);
+            std::lock_guard<std::mutex> hold(gate_mutex_);
+            gate_address_ = h->gate_address;
+            if (gate_wanted_) write_gate(1);
+            return;
+        }
+    }
+    void detach() {
+        std::lock_guard<std::mutex> hold(gate_mutex_);
+        mapping_.reset();
+        gate_address_ = 0, stats_ = {};
+        blocks_.clear(), nodes_.clear(), merged_.clear(), names_.clear(), tags_.clear();
+        newest_name_ = 0;
+    }
+    void describe(JsonLine& json) const {
+        double per_tick = ns_per_tick();
+        auto* h = mapping_ ? mapping_->header() : nullptr;
+        h && ticks_.known() ? json.real("ticks_per_s", rate(per_tick)) : json.null("ticks_per_s");
+        h && ticks_.known() && h->floor_ticks_x1000 ? json.real("probe_floor_ns", std::round(double(h->floor_ticks_x1000) * per_tick) / 1000) : json.null("probe_floor_ns");
+    }
+
+    // ---- the gate ----
+    void want_gate() { std::lock_guard<std::mutex> hold(gate_mutex_); gate_wanted_ = true; }
+    bool set_gate(bool on) {
+        std::lock_guard<std::mutex> hold(gate_mutex_);
+        gate_wanted_ = on;
+        return write_gate(on);
+    }
+    void restore_gate() {
+        std::lock_guard<std::mutex> hold(gate_mutex_);
+        if (gate_changed_) write_gate(0);
+    }
+
+    // ---- looks ----
+    ProbePosition position(ProbeThread& t, long tid) {
+        if (!mapping_ || !find_block(t, tid)) return {};
+        uint64_t position = load(t.block->position);
+        return {node(static_cast<uint32_t>(position >> 32)), static_cast<uint32_t>(position)};
+    }
+    void look_at_operations(ProbeThread& t, ProbePosition at, uint32_t thread, uint64_t now) {
+        if (!mapping_ || !t.block) return;
+        if (t.wanted_op && t.wanted_op != at.op_seq) {
+            write_hit(t, thread, now);
+            t.wanted_op = 0;
+        }
+        if (at.op_seq) t.wanted_op = at.op_seq;
+        sample_operations(t, thread, now);
+    }
+    void end_thread(ProbeThread& t, uint32_t thread, uint64_t now) { look_at_operations(t, {}, thread, now); }
+
+    // ---- totals ----
+    void each_second(uint64_t now) {
+        if (!mapping_) return;
+        mapping_->refresh();
+        stats_.dropped_scopes = load(mapping_->header()->dropped_scopes);
+        find_nodes();
+        write_nodes(now);
+        write_tags(now);
+        stats_.nodes = merged_.size();
+    }
+
+  private:
+    struct Merged {  // one node of the process-wide tree
+        uint32_t number = 0, flags = 0;
+        bool changed = false;
+        uint64_t count = 0, total = 0, self = 0, min = ~0ull, max = 0;
+        double sum_squares = 0;
+    };
+    struct Node {  // one block's node: what of it was already written
+        const ProbeNode* from;
+        Merged* into;
+        uint64_t count = 0, total = 0, self = 0;
+        double sum_squares = 0;
+        uint32_t histogram[720] = {};
+    };
+    struct Name { std::string name, file; uint32_t line = 0; };
+    struct Tag { uint32_t number; ProbeTag sum; };
+    static constexpr int kMaxDepth = 300, kMaxRecords = 1 << 20;
+
+    double ns_per_tick() const { return mapping_ && mapping_->header()->clock == 2 ? 1.0 : ticks_.ns_per_tick(); }
+    static double rate(double per_tick) { return std::round(1e4 / per_tick) * 1e5; }  // steady enough to be said once
+    uint64_t ns(uint64_t ticks) const { return static_cast<uint64_t>(double(ticks) * ns_per_tick()); }
+
+    std::string try_to_map(const std::string& name, long pid, uint64_t start_ticks) {
+        FileDescriptor fd = proc_.open_file(name);
+        ProbeHeader h;
+        if (!fd.valid()) return "its memory can't be opened";
+        if (pread(fd.get(), &h, sizeof h, 0) != sizeof h || memcmp(h.magic, "STORPRF", 8)) return "its memory is not written yet";
+        if (h.version != 1 || h.header_bytes != 4096) return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 1";
+        static const uint8_t no_uuid[16] = {};
+        if (!memcmp(h.uuid, no_uuid, 16) || (h.clock != 1 && h.clock != 2)) return "its memory is not written yet";
+        if (h.pid != pid || (h.start_time && h.start_time != start_ticks)) return "the probe's memory belongs to another process";
+        if (h.reserve_bytes < 4096 || h.reserve_bytes > (4ull << 30)) return "the probe's header makes no sense";
+        auto mapping = std::make_unique<ProbeMapping>(std::move(fd), h.reserve_bytes);
+        if (!mapping->header()) return "its memory can't be mapped";
+        mapping_ = std::move(mapping);
+        return "";
+    }
+    // The address comes from the program: it is written only where a gate (0 or 1) already stands.
+    bool write_gate(uint32_t on) {
+        uint32_t now;
+        if (!gate_address_ || gate_address_ % 4 || !memory_.get(gate_address_, now) || now > 1) return false;
+        if (now == on) return true;
+        if (!memory_.write_u32(gate_address_, on)) return false;
+        gate_changed_ = stats_.gate_changed = on;
+        return true;
+    }
+
+    bool find_block(ProbeThread& t, long tid) {
+        if (t.block && load(t.block->tid) == tid && load(t.block->generation) == t.generation) return true;
+        if (const uint32_t newest = load(mapping_->header()->first_thread); newest != newest_block_) list_blocks(newest);
+        t.block = nullptr;
+        for (auto* block : blocks_)
+            if (load(block->tid) == tid) t = {block, load(block->generation), 0, load(block->ops_finished)};
+        return t.block != nullptr;
+    }
+    void list_blocks(uint32_t newest) {
+        blocks_.clear();
+        newest_block_ = newest;
+        for (uint32_t line = newest; line && blocks_.size() < kMaxRecords;) {
+            auto* block = mapping_->at<ProbeBlock>(line);
+            if (!block) break;
+            blocks_.push_back(block);
+            line = load(block->next);
+        }
+    }
+
+    void write_hit(ProbeThread& t, uint32_t thread, uint64_t now) {
+        uint64_t end = load(t.block->ops_finished), low = end > 1023 ? end - 1023 : 0, high = end;
+        while (low < high) {  // operations finish in the order they began, all but those around a driver
+            uint64_t middle = low + (high - low) / 2;
+            if (int32_t(t.block->ring[middle % 1024].op_seq - t.wanted_op) < 0) low = middle + 1;
+            else high = middle;
+        }
+        ProbeOperation found = t.block->ring[low % 1024];
+        if (low < end && found.op_seq == t.wanted_op && load(t.block->ops_finished) < low + 1024) write_operation(found, thread, 1, 0, now);
+        else stats_.lost_operations++;
+    }
+    // One of those finished since the last sample, all with the same chance. The newest alone would do as well, were the
+    // moments of looking not tied to blocking.
+    void sample_operations(ProbeThread& t, uint32_t thread, uint64_t now) {
+        uint64_t end = load(t.block->ops_finished), finished = end - t.sampled_at;
+        if (!finished || end < t.sampled_at) return;
+        uint64_t pick = end - 1 - random_() % std::min<uint64_t>(finished, 512);
+        ProbeOperation found = t.block->ring[pick % 1024];
+        if (load(t.block->ops_finished) >= pick + 1024) return;  // overwritten meanwhile: the next sample stands for it
+        t.sampled_at = end;
+        write_operation(found, thread, 0, finished * 1000, now);
+    }
+    void write_operation(const ProbeOperation& op, uint32_t thread, uint32_t hit, uint64_t weight_x1000, uint64_t now) {
+        uint64_t start = mapping_->header()->clock == 2 ? op.start_ticks : ticks_.to_monotonic(op.start_ticks);
+        out_.row(Table::operations, OperationRow{thread, op.op_seq, node(op.node_line), hit, start, ns(op.duration_ticks), weight_x1000, now});
+    }
+
+    // ---- names and nodes ----
+    const Name& name(uint32_t id) {
+        auto at = names_.find(id);
+        if (at == names_.end()) {
+            list_names();
+            at = names_.try_emplace(id, Name{"?", "", 0}).first;
+        }
+        return at->second;
+    }
+    void list_names() {
+        uint32_t newest = load(mapping_->header()->first_name), line = newest;
+        for (int i = 0; line && line != newest_name_ && i < kMaxRecords; i++) {
+            auto* record = mapping_->at<ProbeName>(line);
+            if (!record || !mapping_->at<ProbeName>(line, record->name_length + record->file_length)) break;
+            auto* text = reinterpret_cast<const char*>(record + 1);
+            names_[record->name_id] = {std::string(text, record->name_length),
+                                       std::string(text + record->name_length, record->file_length), record->line};
+            line = record->next;
+        }
+        newest_name_ = newest;
+    }
+    uint32_t node(uint32_t line) {
+        Node* found = find_node(line, 0);
+        return found ? found->into->number : 0;
+    }
+    Node* find_node(uint32_t line, int depth) {
+        auto known = nodes_.find(line);
+        if (known != nodes_.end()) return known->second.get();
+        auto* record = mapping_->at<ProbeNode>(line);
+        if (!record || depth > kMaxDepth) return nullptr;
+        Node* parent = record->parent ? find_node(record->parent, depth + 1) : nullptr;
+        uint32_t above = parent ? parent->into->number : 0;
+        Merged& into = merged_[{above, record->name_id}];
+        if (!into.number) {
+            into.number = ++last_node_;
+            const Name& n = name(record->name_id);
+            JsonLine json;
+            json.number("node", into.number).number("process", process_).number("parent", above).text("name", n.name);
+            out_.line(Table::scope_nodes, json.text("file", n.file).number("line", n.line));
+        }
+        auto added = std::make_unique<Node>();
+        added->from = record, added->into = &into;
+        return (nodes_[line] = std::move(added)).get();
+    }
+    void find_nodes() {  // those made since: each block's list begins with its newest
+        list_blocks(load(mapping_->header()->first_thread));
+        for (auto* block : blocks_) {
+            uint32_t line = load(block->first_node);
+            for (int i = 0; line && !nodes_.count(line) && i < kMaxRecords; i++) {
+                if (!find_node(line, 0)) break;
+                line = nodes_[line]->from->next;
+            }
+        }
+    }
+    void write_nodes(uint64_t now) {
+        for (auto& [line, n] : nodes_) add_changes(*n, now);
+        for (auto& [key, m] : merged_) {
+            if (!m.changed) continue;
+            m.changed = false;
+            double per_tick = ns_per_tick();
+            out_.row(Table::scope_counts, ScopeCountRow{now, process_, m.number, m.flags, 0, m.count, ns(m.total), ns(m.self), ns(m.min),
+                                                        ns(m.max), m.sum_squares * per_tick * per_tick, 0});
+        }
+    }
+    void add_changes(Node& n, uint64_t now) {
+        const ProbeNode& from = *n.from;
+        Merged& m = *n.into;
+        uint64_t count = load(from.count);
+        if (count == n.count && load(from.flags) == (m.flags & load(from.flags))) return;
+        uint64_t total = load(from.total), self = load(from.self);
+        double squares;
+        __atomic_load(&from.sum_squares, &squares, __ATOMIC_RELAXED);
+        m.count += count - n.count, m.total += total - n.total, m.self += self - n.self, m.sum_squares += squares - n.sum_squares;
+        m.min = std::min(m.min, load(from.min)), m.max = std::max(m.max, load(from.max));
+        m.flags |= load(from.flags), m.changed = true;
+        n.count = count, n.total = total, n.self = self, n.sum_squares = squares;
+        for (uint32_t b = 0; b < 720; b++) {
+            uint32_t value = __atomic_load_n(&from.histogram[b], __ATOMIC_RELAXED), more = value - n.histogram[b];
+            n.histogram[b] = value;
+            for (; more; more -= std::min(more, 65535u))
+                out_.row(Table::scope_histograms, HistogramRow{now, m.number, static_cast<uint16_t>(b), static_cast<uint16_t>(std::min(more, 65535u))});
+        }
+    }
+    void write_tags(uint64_t now) {
+        std::map<uint32_t, ProbeTag> sums;
+        for (auto* block : blocks_) {
+            uint32_t line = load(block->first_tag);
+            for (int i = 0; line && i < kMaxRecords; i++) {
+                auto* t = mapping_->at<ProbeTag>(line);
+                if (!t) break;
+                ProbeTag& sum = sums[t->name_id];
+                sum.allocations += load(t->allocations), sum.allocated_bytes += load(t->allocated_bytes);
+                sum.frees += load(t->frees), sum.freed_bytes += load(t->freed_bytes);
+                line = t->next;
+            }
+        }
+        for (auto& [id, s] : sums) write_tag(id, s, now);
+    }
+    void write_tag(uint32_t id, const ProbeTag& s, uint64_t now) {
+        auto [at, added] = tags_.try_emplace(id, Tag{last_tag_, {}});
+        if (added) out_.line(Table::scope_nodes, JsonLine().number("tag", last_tag_++).number("process", process_).text("name", name(id).name));
+        ProbeTag& old = at->second.sum;
+        if (!added && old.allocations == s.allocations && old.frees == s.frees) return;
+        old = s;
+        out_.row(Table::memory_tags, MemoryTagRow{now, process_, at->second.number, s.allocations, s.allocated_bytes, s.frees, s.freed_bytes,
+                                                  static_cast<int64_t>(s.allocated_bytes - s.freed_bytes), 0});
+    }
+
+    Tables& out_;
+    TickClock& ticks_;
+    const TargetMemory& memory_;
+    const ProcDirectory& proc_;
+    std::unique_ptr<ProbeMapping> mapping_;
+    uint32_t process_ = 0, newest_block_ = 0, newest_name_ = 0, last_node_ = 0, last_tag_ = 0;
+    std::vector<const ProbeBlock*> blocks_;
+    std::unordered_map<uint32_t, std::unique_ptr<Node>> nodes_;  // by line
+    std::map<std::pair<uint32_t, uint32_t>, Merged> merged_;     // by (parent's number, name)
+    std::unordered_map<uint32_t, Name> names_;
+    std::unordered_map<uint32_t, Tag> tags_;  // by name
+    std::minstd_rand random_{20011};
+    ProbeStats stats_;
+    std::mutex gate_mutex_;  // guards the gate: Python's threads set it too
+    Address gate_address_ = 0;
+    bool gate_wanted_ = false, gate_changed_ = false;
+};
+
+}  // namespace storeprof

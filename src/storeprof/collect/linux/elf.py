@@ -1,0 +1,50 @@
+"""As much of ELF as it takes to turn an offset in a file into the address that debug information knows."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+PT_LOAD: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the file that is mapped: `size` bytes at `offset` of the file lie at `address`."""
+
+    offset: int
+    address: int
+    size: int
+
+
+def load_segments(path: Path) -> list[Segment]:
+    """The loaded segments of a 64-bit little-endian ELF file; empty for another kind of file or none."""
+    try:
+        with open(path, "rb") as file:
+            return _read_segments(file)
+    except (OSError, struct.error):
+        return []
+
+
+def address_of(segments: list[Segment], offset: int) -> int | None:
+    """The address at which the byte at `offset` of the file is linked; None when it is not loaded."""
+    for segment in segments:
+        if segment.offset <= offset < segment.offset + segment.size:
+            return offset - segment.offset + segment.address
+    return None
+
+
+def _read_segments(file: BinaryIO) -> list[Segment]:
+    header = file.read(64)
+    if header[:6] != b"\x7fELF\x02\x01":
+        return []
+    (table,) = struct.unpack_from("<Q", header, 32)
+    entry_size, entries = struct.unpack_from("<HH", header, 54)
+    file.seek(table)
+    rows = file.read(entry_size * entries)
+    segments = []
+    for start in range(0, entry_size * entries, entry_size):
+        kind, _, offset, address, _, size = struct.unpack_from("<IIQQQQ", rows, start)
+        if kind == PT_LOAD:
+            segments.append(Segment(offset, address, size))
+    return segments

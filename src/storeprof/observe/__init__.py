@@ -1,0 +1,1 @@
+"""Looking at a process from outside: the native sampler (`_observer`) and what its looks mean."""

@@ -1,0 +1,101 @@
+"""perf beside the program: ready before it starts, stopped after it ends, its file kept as raw evidence."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from storeprof.collect.collector import Availability, Context
+from storeprof.collect.linux.perf import CallGraph, Perf, PerfOptions, PerfSession
+from storeprof.errors import CollectorError
+from storeprof.session.options import RecordOptions
+
+PERF_DATA = Path("raw") / "perf.data"
+
+
+@dataclass
+class NativePass:
+    """perf's part of one recording; absent parts say why in `collector_rows`."""
+
+    availability: Availability
+    session: PerfSession | None = None
+    cpu_s: float | None = field(default=None)
+
+    @classmethod
+    def start(cls, options: RecordOptions, folder: Path, pid: int) -> NativePass:
+        """Attach perf to a process and wait until it records; without it the recording goes on."""
+        if not options.use_perf:
+            return cls(Availability(False, "switched off with --no-perf", "record without --no-perf"))
+        availability = Perf().available(Context(target_pid=pid))
+        if not availability.ok:
+            return cls(availability)
+        (folder / PERF_DATA).parent.mkdir(exist_ok=True)
+        wanted = PerfOptions(
+            data=folder / PERF_DATA,
+            pid=pid,
+            call_graph=call_graph_for(options),
+            kernel="kernel" in availability.abilities,
+            switches="switches" in availability.abilities,
+        )
+        try:
+            session = PerfSession(wanted)
+            session.enable()
+        except CollectorError as error:
+            return cls(Availability(False, str(error), "see what `perf record -p PID` says"))
+        return cls(availability, session)
+
+    def stop(self) -> None:
+        """Let perf complete its file."""
+        if self.session is None:
+            return
+        before = time.process_time()
+        try:
+            self.session.stop()
+        except CollectorError as error:
+            self.availability = Availability(False, str(error), "record again; see raw/perf.data.stderr")
+        self.cpu_s = time.process_time() - before if self.cpu_s is None else self.cpu_s
+        self.session = None
+
+    def collector_rows(self) -> list[dict[str, Any]]:
+        """What recording.json says of the collectors."""
+        found = self.availability
+        return [
+            {
+                "name": "perf",
+                "ran": found.ok,
+                "reason": found.reason,
+                "remedy": found.remedy,
+                "abilities": sorted(found.abilities),
+            },
+            {"name": "observer", "ran": True, "reason": None, "remedy": None},
+        ]
+
+
+def call_graph_for(options: RecordOptions) -> CallGraph:
+    """DWARF for native programs; for Python only the top of the stack matters, which frame pointers give.
+
+    (Looks have the Python frames, and CPython keeps no frame pointers to walk anyway.)
+    """
+    if options.call_graph in ("fp", "dwarf"):
+        return "fp" if options.call_graph == "fp" else "dwarf"
+    return "fp" if _is_python(options) else "dwarf"
+
+
+def _is_python(options: RecordOptions) -> bool:
+    if options.pid is not None:
+        try:
+            return "python" in Path(f"/proc/{options.pid}/exe").readlink().name
+        except OSError:
+            return False
+    program = Path(shutil.which(options.command[0]) or options.command[0])
+    if program.name.startswith("python") or program.resolve().name.startswith("python"):
+        return True
+    try:
+        with open(program, "rb") as file:
+            first = file.readline(256)
+    except OSError:
+        return False
+    return first.startswith(b"#!") and b"python" in first
