@@ -44,6 +44,11 @@ int main(void) {
     OFFSET(frame_size, Frame, localsplus);
     OFFSET(frame_code, Frame, f_code);
     OFFSET(frame_instruction, Frame, prev_instr);
+#if PY_VERSION_HEX < 0x030c0000
+    OFFSET(frame_function, Frame, f_func);
+#else
+    OFFSET(frame_function, Frame, f_funcobj);
+#endif
     OFFSET(code_filename, PyCodeObject, co_filename);
     OFFSET(code_qualname, PyCodeObject, co_qualname);
     OFFSET(code_linetable, PyCodeObject, co_linetable);

@@ -117,7 +117,7 @@ class ProbeReader {
             if (h->clock == 1) ticks_.add_older(h->anchor_ticks, h->anchor_monotonic_ns);
             std::lock_guard<std::mutex> hold(gate_mutex_);
             gate_address_ = h->gate_address;
-            if (gate_wanted_) write_gate(1);
+            if (gate_wanted_) write_gate(1);  // found off when it was not started for recording
             return;
         }
     }
@@ -136,7 +136,6 @@ class ProbeReader {
     }
 
     // ---- the gate ----
-    void want_gate() { std::lock_guard<std::mutex> hold(gate_mutex_); gate_wanted_ = true; }
     bool set_gate(bool on) {
         std::lock_guard<std::mutex> hold(gate_mutex_);
         gate_wanted_ = on;
@@ -391,7 +390,7 @@ class ProbeReader {
     ProbeStats stats_;
     std::mutex gate_mutex_;  // guards the gate: Python's threads set it too
     Address gate_address_ = 0;
-    bool gate_wanted_ = false, gate_changed_ = false;
+    bool gate_wanted_ = true, gate_changed_ = false;
 };
 
 }  // namespace storeprof

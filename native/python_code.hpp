@@ -52,7 +52,8 @@ struct CodeIdentity {
 
 struct Code {
     CodeIdentity identity;
-    uint64_t checked_ns;
+    uint64_t first_ns, checked_ns;
+    Address function;  // that ran it when it was read last
     int first_traceable;
     std::string qualname, filename;
     std::vector<std::pair<uint32_t, int>> lines;           // (end unit, line)
@@ -72,12 +73,15 @@ class CodeCache {
         offsets_ = offsets, code_type_ = code_type;
         codes_.clear();
     }
-    // Checked again at most every 200 ms per code object, and by `recheck` whenever an instruction pointer does not
-    // fit, so a steady program pays almost nothing for it.
-    Code* find(Address address, uint64_t now_ns, bool recheck = false) {
+    // A code object may be freed (a module's, once imported) and its address reused. It is read again when another
+    // function runs it than before, when an instruction does not fit (`recheck`), and after an eighth of the time it
+    // has been known, at most 200 ms: a steady program pays almost nothing for it.
+    Code* find(Address address, Address function, uint64_t now_ns, bool recheck = false) {
         if (codes_.size() > 100'000) codes_.clear();
         auto& code = codes_[address];
-        if (code && !recheck && now_ns - code->checked_ns < 200'000'000) return code.get();
+        if (code && !recheck && function == code->function &&
+            now_ns - code->checked_ns < std::min<uint64_t>(200'000'000, (now_ns - code->first_ns) / 8))
+            return code.get();
         uint8_t head[512];
         if (!plausible(address) || !memory_.read(address, head, offsets_.code_instructions) ||
             field<Address>(head, 8) != code_type_) {
@@ -87,12 +91,11 @@ class CodeCache {
         CodeIdentity seen{field<Address>(head, offsets_.code_qualname), field<Address>(head, offsets_.code_filename),
                           field<Address>(head, offsets_.code_linetable), field<uint64_t>(head, 16),
                           field<int>(head, offsets_.code_first_line)};
-        if (code && code->identity == seen) {
-            code->checked_ns = now_ns;
-        } else {
+        if (!code || !(code->identity == seen)) {
             int traceable = field<int>(head, offsets_.code_first_traceable);
-            code.reset(new Code{seen, now_ns, traceable, text(seen.qualname), text(seen.filename), lines_of(seen), {}});
+            code.reset(new Code{seen, now_ns, 0, 0, traceable, text(seen.qualname), text(seen.filename), lines_of(seen), {}});
         }
+        code->checked_ns = now_ns, code->function = function;
         return code.get();
     }
     bool holds(const Code& code, Address address, Address instruction) const {  // prev_instr may be one unit before

@@ -180,9 +180,10 @@ class StackReader {
         if (copies.second && !leaf && same && status == StackStatus::ok &&
             field<Address>(copies.first, o_.frame_instruction) != field<Address>(copies.second, o_.frame_instruction))
             status = StackStatus::leaf_moved;
-        Code* code = codes_.find(address, now_ns);
+        Address function = field<Address>(frame, o_.frame_function);
+        Code* code = codes_.find(address, function, now_ns);
         if (code && !codes_.holds(*code, address, instruction)) {
-            code = codes_.find(address, now_ns, true);
+            code = codes_.find(address, function, now_ns, true);
             same = same && code && codes_.holds(*code, address, instruction);
         }
         if (!code && !leaf) return false;

@@ -15,7 +15,7 @@ struct PythonOffsets {
     uint64_t runtime_interpreters, runtime_gil, interp_gil, interp_next, interp_threads;
     uint64_t thread_next, thread_interp, thread_frame, thread_frame_is_cframe, cframe_frame, thread_native_id;
     uint64_t thread_chunk, thread_top, gil_holder, gil_locked, gil_size;
-    uint64_t frame_previous, frame_owner, frame_size, frame_code, frame_instruction;
+    uint64_t frame_previous, frame_owner, frame_size, frame_code, frame_instruction, frame_function;
     uint64_t code_filename, code_qualname, code_linetable, code_first_line, code_instructions, code_first_traceable;
     uint64_t str_state, str_length, str_ascii, str_compact, bytes_data;
 
@@ -65,6 +65,7 @@ inline PythonOffsets from_debug_offsets(const DebugOffsets313& d) {
     o.gil_size = o.gil_locked + 16 + 2 * (sizeof(pthread_cond_t) + sizeof(pthread_mutex_t));
     o.frame_previous = d.frame_previous, o.frame_owner = d.frame_owner, o.frame_size = d.frame_localsplus;
     o.frame_code = d.frame_code, o.frame_instruction = d.frame_instruction;
+    o.frame_function = d.frame_previous + 8;  // not in the table: after `previous`
     o.code_filename = d.code_filename, o.code_qualname = d.code_qualname, o.code_linetable = d.code_linetable;
     o.code_first_line = d.code_first_line, o.code_instructions = d.code_instructions;
     o.code_first_traceable = d.code_instructions - 16;  // not in the table: before `void *co_extra`, before the code
@@ -78,7 +79,7 @@ inline PythonOffsets from_debug_offsets(const DebugOffsets313& d) {
 inline bool sane(const PythonOffsets& o) {
     return o.thread_top < 4096 && o.thread_frame < 4096 && o.thread_native_id < 4096 && o.thread_next < 4096 &&
            o.thread_interp < 4096 && o.gil_locked < 4096 && o.gil_holder < 4096 && o.frame_size <= 256 &&
-           o.frame_size > o.frame_owner && o.frame_code < 200 && o.frame_instruction < 200 && o.frame_previous < 200 &&
+           o.frame_size > o.frame_owner && o.frame_code < 200 && o.frame_function < 200 && o.frame_instruction < 200 && o.frame_previous < 200 &&
            o.code_instructions <= 512 && o.code_qualname < 500 && o.code_filename < 500 && o.code_linetable < 500 &&
            o.code_first_line < 500 && o.code_first_traceable < 500 && o.str_compact <= 128 && o.str_length < 120 &&
            o.str_state < 120 && o.bytes_data < 128;

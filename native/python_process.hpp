@@ -1,6 +1,8 @@
 // The CPython runtime inside another process: finding it, its interpreters and threads, and who holds the GIL.
 #pragma once
 
+#include <unordered_set>
+
 #include "proc_reader.hpp"
 #include "python_frames.hpp"
 
@@ -36,13 +38,14 @@ class PythonProcess {
         why_ = "no CPython runtime in it (or its symbols were stripped)";
     }
 
-    // Reads interpreters, thread states and GILs in one batch. False when the memory is not what it was.
-    bool begin_round(bool relist) {
+    // Reads interpreters, thread states and GILs in one batch, checking that the lists still link as remembered. With
+    // `only` (native ids), just those threads, by where they were listed last. False when memory is not what it was.
+    bool begin_round(bool relist, const std::unordered_set<uint32_t>* only) {
         threads_.clear();
         if (state_ != State::attached) return false;
         for (int attempt = 0; attempt < 3; attempt++) {
             if ((relist || attempt) && !list_again()) break;
-            if (read_lists()) {
+            if (read_lists(relist || attempt ? nullptr : only)) {
                 failures_ = 0;
                 return true;
             }
@@ -53,9 +56,13 @@ class PythonProcess {
     }
 
     const std::vector<ThreadState>& threads() const { return threads_; }
-    const Gil& gil(const ThreadState& thread) const { return interpreters_[thread.interpreter].gil; }
     bool holds_gil(const ThreadState& t) const { return gil(t).locked && gil(t).holder == t.address; }
     bool in_gil(const ThreadState& t, Address a) const { return a >= gil(t).address && a < gil(t).address + o_.gil_size; }
+    uint32_t gil_holder(const ThreadState& t) const {  // its native id, 0 when nobody holds it
+        for (auto& [address, native] : interpreters_[t.interpreter].threads)
+            if (gil(t).locked && address == gil(t).holder) return native;
+        return 0;
+    }
 
     StackStatus read_stack(PythonThread& hints, const ThreadState& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
         if (hints.state != thread.address) hints = {thread.address, {}, {}};
@@ -73,9 +80,10 @@ class PythonProcess {
     int failures() const { return failures_; }  // rounds in a row
 
   private:
-    struct Interpreter { Address address; Gil gil; std::vector<Address> threads; };
+    struct Interpreter { Address address; Gil gil; std::vector<std::pair<Address, uint32_t>> threads; };  // with native id
     static constexpr size_t kMaxInterpreters = 64, kMaxThreads = 16384;
 
+    const Gil& gil(const ThreadState& thread) const { return interpreters_[thread.interpreter].gil; }
     void refuse(std::string why) { state_ = State::refused, why_ = std::move(why), threads_.clear(); }
 
     void take(Address runtime, Address code_type, Address version_symbol) {
@@ -101,45 +109,45 @@ class PythonProcess {
             in.gil.address = o_.runtime_gil ? runtime_ + o_.runtime_gil : memory_.get_or_zero<Address>(a + o_.interp_gil);
             Address t = memory_.get_or_zero<Address>(a + o_.interp_threads);
             for (; plausible(t) && total < kMaxThreads; total++, t = memory_.get_or_zero<Address>(t + o_.thread_next))
-                in.threads.push_back(t);
+                in.threads.push_back({t, 0});
             if (!plausible(in.gil.address)) continue;  // still being made
             interpreters_.push_back(std::move(in));
         }
         return true;
     }
 
-    bool read_lists() {
+    bool read_lists(const std::unordered_set<uint32_t>* only) {
+        auto wanted = [&](uint32_t native) { return !only || only->count(native); };
         batch_.clear();
         batch_.add(runtime_ + o_.runtime_interpreters, 8);
         for (auto& in : interpreters_) {
             batch_.add(in.address + o_.interp_threads, 8);
             batch_.add(in.gil.address, o_.gil_read_size());
-            for (Address t : in.threads) batch_.add(t, o_.thread_size());
+            for (auto& [address, native] : in.threads)
+                if (wanted(native)) batch_.add(address, o_.thread_size());
         }
-        if (!batch_.run(memory_)) return false;
-        if (batch_.get<Address>(0) != first_interpreter_) return false;
+        if (!batch_.run(memory_) || batch_.get<Address>(0) != first_interpreter_) return false;
         size_t at = 8;
         threads_.clear();
-        for (uint32_t i = 0; i < interpreters_.size(); i++)
-            if (!read_interpreter(i, at)) return false;
-        return true;
-    }
-
-    bool read_interpreter(uint32_t index, size_t& at) {  // checks that the list still links as remembered
-        Interpreter& in = interpreters_[index];
-        Address next = batch_.get<Address>(at);
-        in.gil.holder = batch_.get<Address>(at + 8 + o_.gil_holder);
-        in.gil.locked = batch_.get<int>(at + 8 + o_.gil_locked) == 1;
-        at += 8 + o_.gil_read_size();
-        for (Address t : in.threads) {
-            const uint8_t* copy = batch_.at(at);
-            if (next != t || field<Address>(copy, o_.thread_interp) != in.address) return false;
-            uint64_t native = field<uint64_t>(copy, o_.thread_native_id);
-            threads_.push_back({t, copy, static_cast<uint32_t>(native), index});
-            next = field<Address>(copy, o_.thread_next);
-            at += o_.thread_size();
+        for (uint32_t i = 0; i < interpreters_.size(); i++) {
+            Interpreter& in = interpreters_[i];
+            Address next = batch_.get<Address>(at);
+            in.gil.holder = batch_.get<Address>(at + 8 + o_.gil_holder);
+            in.gil.locked = batch_.get<int>(at + 8 + o_.gil_locked) == 1;
+            at += 8 + o_.gil_read_size();
+            for (auto& [address, native] : in.threads) {
+                if (!wanted(native)) continue;
+                const uint8_t* copy = batch_.at(at);
+                at += o_.thread_size();
+                uint32_t seen = static_cast<uint32_t>(field<uint64_t>(copy, o_.thread_native_id));
+                if (field<Address>(copy, o_.thread_interp) != in.address || (only ? seen != native : next != address)) return false;
+                next = field<Address>(copy, o_.thread_next);
+                native = seen;
+                threads_.push_back({address, copy, native, i});
+            }
+            if (!only && next) return false;
         }
-        return next == 0;
+        return true;
     }
 
     const TargetMemory& memory_;

@@ -157,7 +157,6 @@ class Sampler {
     // ---- the loop ----
     void run() {
         pthread_setname_np(pthread_self(), "storeprof-look");
-        probe_.want_gate();
         started_ns_ = now_ns();
         ticks_.take_anchor();
         begin_process(0);
@@ -184,7 +183,8 @@ class Sampler {
         prepare();
         stamp(1);
         now_ = now_ns();
-        bool python = python_.begin_round(threads_changed_ || now_ >= relist_ns_);
+        choose_threads();
+        bool python = python_.begin_round(threads_changed_ || now_ >= relist_ns_, chosen_all_ ? nullptr : &chosen_ids_);
         if (now_ >= relist_ns_) relist_ns_ = now_ + kSecond;
         if (python) assign_states();
         uint64_t looks_before = stats_.looks;
@@ -213,6 +213,7 @@ class Sampler {
         bool young = now_ - process_ns_ < 2 * kSecond;
         if (python_.state() == PythonProcess::State::searching && attach_.due(now_)) {
             attach_.run(young ? 20 * kMillisecond : kSecond, options_.cpu_budget / 4, [&] { python_.attach(proc_); });
+            if (python_.state() != PythonProcess::State::searching) check_exec();  // what was found may be the next program
             describe_process();
         }
         if (!probe_.attached() && probe_scan_.due(now_)) {
@@ -262,7 +263,7 @@ class Sampler {
         end_all_threads();
         probe_.each_second(now_);
         probe_.detach();
-        threads_.clear(), by_tid_.clear();
+        threads_.clear(), by_tid_.clear(), by_ns_tid_.clear();
         begin_process(exec_ + 1);
     }
     void describe_process() {
@@ -306,7 +307,7 @@ class Sampler {
             }
             end_thread(*t);
             auto at = by_tid_.find(t->tid);
-            if (at != by_tid_.end() && at->second == t.get()) by_tid_.erase(at);
+            if (at != by_tid_.end() && at->second == t.get()) by_tid_.erase(at), by_ns_tid_.erase(static_cast<uint32_t>(t->ns_tid));
         }
         threads_changed_ |= kept != threads_.size();
         threads_.resize(kept);
@@ -327,7 +328,7 @@ class Sampler {
         write_thread(*t, false);
         write_counters(*t, now_, true);
         threads_changed_ = true;
-        by_tid_[tid] = t.get();
+        by_tid_[tid] = by_ns_tid_[static_cast<uint32_t>(t->ns_tid)] = t.get();
         threads_.push_back(std::move(t));
     }
     static long last_number_of(const std::string& text, const char* key, long otherwise) {
@@ -353,31 +354,34 @@ class Sampler {
     }
 
     // ---- one look ----
+    void choose_threads() {
+        std::uniform_real_distribution<double> unit(0, 1);
+        double fraction = governor_.fraction();
+        chosen_all_ = fraction >= 1;
+        chosen_.clear(), chosen_ids_.clear();
+        for (auto& t : threads_) {
+            if (t->gone || (!chosen_all_ && unit(random_) >= fraction)) continue;
+            chosen_.push_back(t.get());
+            t->state_count = 0;
+            if (!chosen_all_) chosen_ids_.insert(static_cast<uint32_t>(t->ns_tid));
+        }
+    }
     void assign_states() {
         size_t matching = 0;
-        std::unordered_map<uint32_t, ThreadRecord*>& by_ns_tid = by_ns_tid_;
-        if (threads_changed_) {
-            by_ns_tid.clear();
-            for (auto& t : threads_) by_ns_tid[static_cast<uint32_t>(t->ns_tid)] = t.get();
-        }
-        for (auto& t : threads_) t->state_count = 0;
         for (auto& state : python_.threads()) {
-            auto at = by_ns_tid.find(state.native_id);
-            if (at == by_ns_tid.end()) continue;  // not bound yet, or just ended
+            ThreadRecord* t = by_native_id(state.native_id);
+            if (!t) continue;  // not bound yet, or just ended
             matching++;
-            if (at->second->state_count < 4) at->second->states[at->second->state_count++] = &state;
+            if (t->state_count < 4) t->states[t->state_count++] = &state;
         }
         python_.check_layout(matching);
     }
+    ThreadRecord* by_native_id(uint32_t id) const {
+        auto at = by_ns_tid_.find(id);
+        return at == by_ns_tid_.end() ? nullptr : at->second;
+    }
     void look_at_threads() {
-        holder_of_.clear();
-        for (auto& t : threads_)
-            for (int i = 0; i < t->state_count; i++)
-                if (python_.holds_gil(*t->states[i])) holder_of_[t->states[i]->interpreter] = t->number;
-        std::uniform_real_distribution<double> unit(0, 1);
-        double fraction = governor_.fraction();
-        for (auto& t : threads_)
-            if (!t->gone && (fraction >= 1 || unit(random_) < fraction)) look(*t);
+        for (ThreadRecord* t : chosen_) look(*t);
         for (auto& t : threads_) t->state_count = 0;
     }
     void look(ThreadRecord& t) {
@@ -432,8 +436,8 @@ class Sampler {
         for (int i = 0; i < t.state_count; i++) {
             auto& state = *t.states[i];
             if (python_.holds_gil(state)) row.flags |= 2;
-            auto holder = holder_of_.find(state.interpreter);
-            if (t.in_gil_wait && holder != holder_of_.end() && python_.in_gil(state, t.call.arg0)) row.holder = holder->second;
+            if (!t.in_gil_wait || !python_.in_gil(state, t.call.arg0)) continue;
+            if (ThreadRecord* holder = by_native_id(python_.gil_holder(state))) row.holder = holder->number;
         }
         row.flags |= (t.in_gil_wait ? 1 : 0) | (reused ? 4 : 0);
         row.py_status = static_cast<uint8_t>(t.stack_status), row.py_stack = t.stack;
@@ -482,7 +486,7 @@ class Sampler {
     }
     void totals() {
         uint64_t now = now_ns();
-        if (second_.due(now)) second_.run(kSecond, options_.cpu_budget / 4, [&] { each_second(now); });
+        if (second_.due(now)) second_.run(kSecond, options_.cpu_budget / 8, [&] { each_second(now); });
         if (quarter_.due(now)) {
             quarter_.run(240 * kMillisecond, options_.cpu_budget / 8, [&] { write_all_counters(false); });
         }
@@ -561,7 +565,7 @@ class Sampler {
         publish();
     }
 
-    static constexpr size_t kStatusPerSecond = 80;
+    static constexpr size_t kStatusPerSecond = 30;
     const SamplerOptions options_;
     TargetMemory memory_;
     ProcDirectory proc_;
@@ -586,7 +590,9 @@ class Sampler {
     std::vector<std::unique_ptr<ThreadRecord>> threads_;
     std::unordered_map<long, ThreadRecord*> by_tid_;
     std::unordered_map<uint32_t, ThreadRecord*> by_ns_tid_;
-    std::unordered_map<uint32_t, uint32_t> holder_of_;  // interpreter -> thread, of this round
+    std::vector<ThreadRecord*> chosen_;  // for this round
+    std::unordered_set<uint32_t> chosen_ids_;
+    bool chosen_all_ = true;
     std::vector<uint32_t> frames_;
     size_t status_turn_ = 0;
 

@@ -1,11 +1,14 @@
 """The command under study starts when it is released, as a shell would have started it, and ends unharmed."""
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,7 @@ def run(
     folder: Path, *command: object, mode: str = "plain", **options: object
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command through the driver."""
-    return subprocess.run(driver(mode, folder, *command), capture_output=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(driver(mode, folder, *command), capture_output=True, check=False)
 
 
 def test_check_finds_a_command_in_path() -> None:
@@ -45,7 +48,7 @@ def test_check_refuses_no_command() -> None:
 @pytest.mark.parametrize("name", ["no-such-command", "./no/such/file", ""])
 def test_missing_command_is_127(name: str) -> None:
     """What does not exist is reported as a shell does, with 127."""
-    with pytest.raises(CommandNotFound, match="^command not found: [^\n]*$") as caught:
+    with pytest.raises(CommandNotFound, match=r"^command not found: [^\n]*$") as caught:
         check_command([name])
     assert caught.value.exit_status == 127
 
@@ -116,7 +119,7 @@ def test_no_descriptors_are_left() -> None:
 
 
 def test_whole_run(tmp_path: Path) -> None:
-    """Output passes unchanged, the status is the command's, its zombie waits for us, additions are in its environment."""
+    """Output and status are the command's own, its zombie waits for us, additions are in its environment."""
     result = run(
         tmp_path, "sh", "-c", "printf 'a\\0b\\n'; echo ops=12 seconds=0.5; echo $STOREPROF_TEST; exit 7"
     )
@@ -188,7 +191,7 @@ def test_closed_reader_reaches_the_program_as_sigpipe(tmp_path: Path) -> None:
 
 
 def test_grandchild_that_keeps_the_output_is_not_waited_for(tmp_path: Path) -> None:
-    """Output left open by a grandchild delays the end by the grace period only, and still arrives afterwards."""
+    """Output held open by a grandchild delays the end by the grace period only, and still arrives."""
     go = tmp_path / "go"
     script = f"(while ! test -e {go}; do sleep 0.02; done; echo late) & echo early"
     process = subprocess.Popen(driver("plain", tmp_path, "sh", "-c", script), stdout=subprocess.PIPE)
@@ -203,10 +206,6 @@ def test_terminal_is_passed_on(tmp_path: Path) -> None:
     """On a terminal the program sees a terminal of the same size, and line ends are translated once."""
     code = "import os, sys; print(sys.stdout.isatty(), *os.get_terminal_size(1))"
     master, slave = pty.openpty()
-    import fcntl
-    import struct
-    import termios
-
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
     subprocess.run(driver("plain", tmp_path, sys.executable, "-c", code), stdout=slave, check=True)
     os.close(slave)

@@ -1,5 +1,7 @@
 """Lines in which a program counts its operations are found however the output arrives, in bounded memory."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +21,7 @@ def counted(pieces: list[bytes], *pattern: bytes) -> list[tuple[int, float | Non
 def test_the_cuts_do_not_matter(cuts: list[int]) -> None:
     """However the stream is cut into pieces, the same lines count, the unfinished last one included."""
     ends = [0, *sorted(cuts), len(TEXT)]
-    assert counted([TEXT[a:b] for a, b in zip(ends, ends[1:], strict=False)]) == FOUND
+    assert counted([TEXT[a:b] for a, b in pairwise(ends)]) == FOUND
 
 
 def test_an_endless_line_is_passed_over() -> None:

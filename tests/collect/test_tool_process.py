@@ -1,4 +1,4 @@
-"""Outside tools are started, bounded and ended as promised, and nothing else in the project starts processes."""
+"""Outside tools are started, bounded and ended as promised, and by one module only."""
 
 import os
 import re
@@ -13,8 +13,9 @@ from storeprof.collect.tool_process import BackgroundTool, run_tool
 from storeprof.errors import CollectorError
 
 STARTS_PROCESSES = re.compile(
-    r"\b(import subprocess|from subprocess|os\.fork|os\.posix_spawn|os\.system|os\.popen|os\.exec|os\.spawn|"
-    r"multiprocessing|forkpty)\b"
+    r"^\s*(import|from) (subprocess|multiprocessing|pty)\b|"
+    r"\bos\.(fork|forkpty|posix_spawnp?|system|popen|exec[vl]\w*|spawn[vl]\w*)\(",
+    re.MULTILINE,
 )
 
 

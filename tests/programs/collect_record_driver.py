@@ -1,7 +1,8 @@
-"""A small stand-in for `storeprof record`: MODE FOLDER -- COMMAND...; what it learned goes to FOLDER/outcome.json.
+"""A small stand-in for `storeprof record`: MODE FOLDER -- COMMAND...
 
-Modes: plain (relay and held command), die-held (killed before the release), stubborn (signals disturbed first),
-tool (a background tool, killed beside it), perf / perf-nobody (perf attached first; the latter as user 65534).
+What it learned goes to FOLDER/outcome.json. Modes: plain (relay and held command), die-held (killed before
+the release), stubborn (signals disturbed first), tool (a background tool, killed beside it), perf and
+perf-nobody (perf attached first; the latter as user 65534).
 """
 
 import ctypes

@@ -75,7 +75,7 @@ def producer_waits(end):
 
 
 def handle_slowly(seconds):
-    spin(seconds)
+    time.sleep(seconds)  # as a device that answers late: spinning would hold the GIL that the producer then waits for
 
 
 def submit(work, item):
@@ -143,7 +143,7 @@ def pipe(end):
 
     def writer():
         for _ in until(end):
-            spin(0.004)
+            time.sleep(0.004)
             os.write(writing, b"x")
         os.close(writing)
 
@@ -169,6 +169,7 @@ def socket_pair(end):
     def ask():
         for _ in until(end):
             fetch(client)
+            spin(0.0005)
         client.close()
 
     run(serve, ask)
@@ -177,7 +178,6 @@ def socket_pair(end):
 def fetch(client):
     client.send(b"x")
     client.recv(1)
-    spin(0.0005)
 
 
 def sleep_in_loop(end):

@@ -1,3 +1,4 @@
+# ruff: noqa: D102, N818 (the methods are those of storeprof.tsdb.files, where each is described)
 """The faulty twin of `storeprof.tsdb.files`: a directory in memory that loses what was not synced."""
 
 import mmap
@@ -19,7 +20,7 @@ class Node:
         self.now = bytearray(durable)
 
     def after_crash(self, chance):
-        """The contents that the disk is left with: synced ones, and with `chance` any of the other pages too."""
+        """What the disk is left with: synced contents, and with `chance` any of the other pages too."""
         if chance is None:
             return Node(self.durable)
         new = bytes(self.now)

@@ -42,6 +42,7 @@ class Bench:
         self.storage = StorageImpl.open("", self.options, files=self.files)
 
     def write(self, samples=1, series=3):
+        """Writes samples with rising timestamps, in turn to several series."""
         for _ in range(samples):
             timestamp = next(self.clock)
             labels = {"series": str(timestamp % series)}

@@ -23,7 +23,7 @@ WAITS_FOR_WORK = frozenset(
         "network-receive", "network-accept",
     }
 )  # fmt: skip
-RETURNS_PER_LOOK = 0.02
+RETURNS_PER_LOOK = 0.003
 NATIVE_IDLE_CPU = 0.02
 FEW_LOOKS = 5
 

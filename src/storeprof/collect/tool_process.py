@@ -280,6 +280,7 @@ def _start(
             list(argv),
             stdin=stdin,
             stdout=stdout,
+            stderr=stderr,
             env={**os.environ, "LC_ALL": "C", **(env or {})},
             cwd=cwd,
             pass_fds=pass_fds,

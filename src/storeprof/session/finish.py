@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 
 from storeprof.analysis.document import analyze
-from storeprof.collect.linux import address_map
 from storeprof.errors import RecordingError
 from storeprof.recording.journal import Journal, is_being_written, read_journal
 from storeprof.recording.model import JOURNAL, Recording, read_meta, write_meta
@@ -129,6 +128,3 @@ def _write_evidence(recording: Recording) -> None:
     stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(recording.folder.joinpath("recording.json").stat().st_mtime))
     evidence.write_performance_test(recording, analyze(recording), stamp)
     evidence.write_sample_profile(recording, stamp)
-    kept = recording.folder / "address-map.txt"
-    if kept.exists():
-        kept.rename(recording.folder / f"{address_map.FILE_PREFIX}{stamp}.txt")

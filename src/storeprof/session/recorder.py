@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from storeprof.collect.linux.address_map import snapshot
+from storeprof.collect.linux.address_map import snapshot, write_snapshot
 from storeprof.collect.tool_process import HeldCommand, OutputRelay
 from storeprof.errors import StoreprofError, TargetError
 from storeprof.observe._observer import Sampler
@@ -163,11 +163,14 @@ class Recorder:
             self._escalated += 1
 
     def _keep_map(self, pid: int) -> None:
+        """Keep the latest address-space map: a program's end can't be asked for one."""
         found = snapshot(pid)
         if found:
-            partial = self._folder / "address-map.partial"
-            partial.write_bytes(found)
-            partial.rename(self._folder / "address-map.txt")
+            before = list(self._folder.glob("vmmap_analysis_*.txt"))
+            kept = write_snapshot(found, self._folder, pid, datetime.now())
+            for path in before:
+                if path != kept:
+                    path.unlink()
 
     def _let_go(self) -> int | None:
         if self._command is None:

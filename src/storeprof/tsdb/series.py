@@ -72,7 +72,7 @@ class SeriesIndex:
         return 0 < number < len(self._labels)
 
     def add(self, labels: Labels) -> None:
-        """Gives a label set a number, if it has none. Raises StorageError, OSError (then the log takes no more)."""
+        """Gives a label set a number, if it has none. Raises StorageError; after OSError the log is torn."""
         for name, value in labels.items():
             if not isinstance(name, str) or not isinstance(value, str) or not name:
                 raise StorageError(f"label {name!r}={value!r}: both are strings, and the name is not empty")

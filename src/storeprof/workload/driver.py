@@ -6,6 +6,7 @@ The driver times no operation: that is what probes and looks are for, and its ow
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -64,11 +65,11 @@ class Stop:
 
     def wait(self, seconds: float) -> None:
         """Returns after `seconds`, or at once when the stop is requested."""
-        if not self.requested:
-            try:
-                self._requests.get(timeout=seconds)
-            except Empty:
-                return
+        deadline = monotonic_ns() + int(seconds * NS)
+        # In slices: a signal that comes while this thread waits for the GIL, just before `get`, does not wake `get`.
+        while not self.requested and (left := deadline - monotonic_ns()) > 0:
+            with suppress(Empty):
+                self._requests.get(timeout=min(left / NS, 0.1))
 
 
 class Worker:

@@ -47,13 +47,17 @@ def run(options: DriverOptions, stop: Stop) -> Window:
     engine.open(options.directory)
     try:
         window = drive(engine, options, stop, warm=lambda start_ns: tell({"start_ns": start_ns}))
-        times: dict[str, int | str] = {
-            "start_ns": window.start_ns,
-            "end_ns": window.end_ns,
-            "ops": window.ops,
-        }
-        what: dict[str, int | str] = {"workload": options.workload.name, "engine": options.engine, "seed": options.seed}
-        tell({**times, "threads": options.threads, **what})
+        tell(
+            {
+                "start_ns": window.start_ns,
+                "end_ns": window.end_ns,
+                "ops": window.ops,
+                "threads": options.threads,
+                "workload": options.workload.name,
+                "engine": options.engine,
+                "seed": options.seed,
+            }
+        )
     finally:
         engine.close()
     return window

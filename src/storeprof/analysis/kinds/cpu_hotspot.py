@@ -100,6 +100,6 @@ def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:
         return False
     inside = present[span[0] : span[-1] + 1]
     returns = int(np.count_nonzero(inside[1:] & ~inside[:-1]))
-    return returns <= max(1.0, 0.1 * RETURNS_PER_LOOK * len(inside)) and is_loop_function(
+    return returns <= max(1.0, RETURNS_PER_LOOK * len(inside)) and is_loop_function(
         key, stack, working, context.stacks
     )

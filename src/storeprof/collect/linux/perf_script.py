@@ -206,5 +206,5 @@ class _Reader:
 
 
 def plain_symbol(symbol: str) -> str:
-    """A function's name without marks of compiler and linker (`f.isra.0`, `read@@GLIBC_2.2.5`, `__GI_read`)."""
+    """A function's name without marks of compiler and linker (`f.isra.0`, `read@@GLIBC_2.2.5`, `__GI_f`)."""
     return _MARKS.sub("", symbol) or symbol

@@ -1,0 +1,147 @@
+"""exec, and the probe's memory as the native sampler reads it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rows import (
+    ANCHORS,
+    LOOKS,
+    MEMORY,
+    MEMORY_TAGS,
+    OPERATIONS,
+    PROGRAMS,
+    SCOPE_COUNTS,
+    SCOPE_HISTOGRAMS,
+    SCOPE_NODES,
+    SUPPORTED,
+    Rows,
+    observe,
+    observed,
+    until,
+)
+from storeprof.observe._observer import Sampler
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+def test_exec_makes_a_new_process(python: str) -> None:
+    """A shell that becomes Python is two processes with one pid, and the second one's stacks are read."""
+    script = f"sleep 0.3; exec {python} {PROGRAMS / 'observe_shares.py'} 1"
+    rows, _, _ = observe(["sh", "-c", script])
+    processes = rows.processes
+    assert [line["exec"] for line in processes.values()] == [0, 1]
+    assert len({line["pid"] for line in processes.values()}) == 1
+    assert processes[0]["python"] is None
+    assert processes[1]["python"] is not None
+    assert {line["process"] for line in rows.threads.values()} == {0, 1}
+    assert rows.share("cycle") > 0.3
+
+
+def test_memory_and_anchors_are_plausible() -> None:
+    """Resident bytes do not exceed their peak, and the clocks of the anchors go forward together."""
+    rows, _, _ = observe([sys.executable, str(PROGRAMS / "observe_shares.py"), "1.5"])
+    memory = rows.packed(MEMORY)
+    assert len(memory) >= 2
+    assert (memory["rss"] > 1_000_000).all()
+    assert (memory["rss"] <= memory["rss_peak"]).all()
+    anchors = rows.packed(ANCHORS).view("<u8").reshape(-1, 4).astype(np.int64)
+    assert len(anchors) >= 2
+    assert (np.diff(anchors, axis=0) > 0).all()
+
+
+@pytest.fixture(scope="module")
+def probed() -> tuple[Rows, Sampler, int]:
+    """A program that counts its own calls, recorded by its probe and looked at."""
+    environment = os.environ | {"STOREPROF_RECORD": "1"}
+    rows = Rows()
+    command = [sys.executable, str(PROGRAMS / "observe_probe.py"), "2.5"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        sampler = Sampler(process.pid)
+        sampler.start()
+        until(lambda: rows.take(sampler) or not sampler.alive(), 60)
+        assert process.stdout is not None
+        calls = int(process.stdout.read())
+    sampler.stop()
+    rows.take(sampler)
+    return rows, sampler, calls
+
+
+def test_scope_counts_are_exact(probed: tuple[Rows, Sampler, int]) -> None:
+    """Counts, totals and histograms of the process-wide tree are those of the program, also after it has ended."""
+    rows, sampler, calls = probed
+    nodes = {line["node"]: line for line in rows.lines(SCOPE_NODES) if "node" in line}
+    assert [line["name"].split(".")[-1] for line in nodes.values()] == ["write", "wal"]
+    assert [line["parent"] for line in nodes.values()] == [0, 1]
+    counts = rows.packed(SCOPE_COUNTS)
+    last = {int(row["node"]): row for row in counts}
+    assert {node: int(row["count"]) for node, row in last.items()} == {1: calls, 2: calls}
+    assert 2_000_000 <= last[2]["total_ns"] / calls < 20_000_000
+    assert last[1]["total_ns"] >= last[2]["total_ns"]
+    assert abs(int(last[1]["self_ns"]) - (int(last[1]["total_ns"]) - int(last[2]["total_ns"]))) < 1_000_000
+    assert last[2]["min_ns"] <= last[2]["total_ns"] / calls <= last[2]["max_ns"]
+    histograms = rows.packed(SCOPE_HISTOGRAMS)
+    assert int(histograms["count"][histograms["node"] == 2].sum()) == calls
+    assert sampler.stats()["probe"]["attached"]
+
+
+def test_looks_show_the_scope(probed: tuple[Rows, Sampler, int]) -> None:
+    """Looks fall into the inner scope nearly always, with an operation number that grows."""
+    rows, _, _ = probed
+    looks = rows.packed(LOOKS)
+    inside = looks[looks["scope_node"] == 2]
+    assert inside["weight_ns"].sum() > 0.8 * 2_500_000_000
+    assert (np.diff(inside["op_seq"].astype(np.int64)) >= 0).all()
+
+
+def test_operations_are_hit_and_sampled(probed: tuple[Rows, Sampler, int]) -> None:
+    """Operations seen under way are found again, and uniform samples stand for all that finished while looked at."""
+    rows, sampler, calls = probed
+    operations = rows.packed(OPERATIONS)
+    hit, sampled = operations[operations["hit"] == 1], operations[operations["hit"] == 0]
+    looks = rows.packed(LOOKS)
+    seen = {int(seq) for seq in looks["op_seq"] if seq}
+    assert len(np.unique(hit["op_seq"])) == len(hit)
+    assert {int(seq) for seq in hit["op_seq"]} <= seen
+    assert len(hit) >= 0.95 * len(seen)
+    assert sampler.stats()["probe"]["lost_operations"] <= 2
+    assert 0.9 * calls <= sampled["weight_x1000"].sum() / 1000 <= calls
+    assert set(operations["node"].tolist()) == {1}
+    assert (operations["duration_ns"] >= 2_000_000).all()
+    ends = (operations["start_ns"] + operations["duration_ns"]).astype(np.int64)
+    ago = operations["t_ns"].astype(np.int64) - ends
+    assert (ago > -20_000_000).all()
+    assert (ago < 1_000_000_000).all()
+
+
+def test_memory_tags(probed: tuple[Rows, Sampler, int]) -> None:
+    """Tags have a name, and their live bytes are what was allocated less what was freed."""
+    rows, _, calls = probed
+    names = {line["tag"]: line["name"] for line in rows.lines(SCOPE_NODES) if "tag" in line}
+    last = rows.packed(MEMORY_TAGS)[-1]
+    assert names == {int(last["tag"]): "Entry"}
+    assert int(last["allocations"]) == calls
+    assert int(last["live_bytes"]) == 60 * calls
+
+
+def test_an_attached_sampler_turns_the_gate_on_and_back() -> None:
+    """A program that was not started for recording counts from the sampler's start on, and no longer after its stop."""
+    with observed([sys.executable, str(PROGRAMS / "observe_probe.py"), "60"]) as (process, sampler):
+        rows = Rows()
+        until(lambda: rows.take(sampler) or any("node" in line for line in rows.lines(SCOPE_NODES)))
+        assert sampler.stats()["probe"]["gate_changed"]
+        sampler.stop()
+        second = Sampler(process.pid)
+        second.set_gate(False)
+        second.start()
+        until(lambda: second.stats()["probe"]["attached"])
+        rounds = second.stats()["rounds"]
+        until(lambda: second.stats()["rounds"] > rounds + 50)
+        assert not second.stats()["probe"]["gate_changed"]
+        second.stop()
+        again = Rows()
+        again.take(second)
+        assert not (again.packed(OPERATIONS)["hit"] == 1).any()

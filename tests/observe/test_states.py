@@ -1,0 +1,154 @@
+"""Every state and reason of a wait, verified on a program that really is in it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from recordings import PROGRAMS, findings, storeprof
+
+SECONDS = 2.5
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A recorded program: its findings document and its tables."""
+
+    document: dict[str, Any]
+    tables: Path
+
+    def share(self, category: str) -> float:
+        return float(self.document["wall_time"][category])
+
+    def kinds(self, kind: str) -> list[dict[str, Any]]:
+        return [row for row in self.document["findings"] if row["kind"] == kind]
+
+    def looks(self, thread: str, reason: str) -> float:
+        """Share of a Python thread's looks (found by a function on its stacks) that have a reason."""
+        query = f"""
+            WITH RECURSIVE up(leaf, node) AS (
+                SELECT stack_id, stack_id FROM '{self.tables}/stacks.parquet'
+                UNION ALL
+                SELECT leaf, s.parent_id FROM up JOIN '{self.tables}/stacks.parquet' s ON s.stack_id = up.node
+                WHERE s.parent_id IS NOT NULL
+            ), mine AS (
+                SELECT DISTINCT leaf FROM up JOIN '{self.tables}/stacks.parquet' s ON s.stack_id = up.node
+                JOIN '{self.tables}/frames.parquet' f USING (frame_id) WHERE f.function LIKE '%{thread}'
+            )
+            SELECT avg(CASE WHEN reason = '{reason}' THEN 1 ELSE 0 END)
+            FROM '{self.tables}/looks.parquet' WHERE py_stack_id IN (SELECT leaf FROM mine)
+        """
+        return float(first(query) or 0.0)
+
+
+def first(query: str) -> Any:
+    """The first value of a query."""
+    row = duckdb.connect().execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def observe(folder: Path, state: str, *options: str) -> Observed:
+    """Record states.py in one state and read what was seen."""
+    program = PROGRAMS / "states.py"
+    done = storeprof(
+        "record", "--out", folder / "recording", "--no-perf", *options, "--", sys.executable, program, state, str(SECONDS),
+        cwd=folder,
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    return Observed(findings(folder), folder / "recording" / "tables")
+
+
+def test_a_held_lock_is_lock_contention_where_it_is_taken(tmp_path: Path) -> None:
+    """Waiting for a lock that another thread holds is `lock`, at the function that takes it."""
+    seen = observe(tmp_path, "held_lock")
+    assert seen.looks("contender", "lock") > 0.5
+    assert seen.kinds("lock-contention")[0]["where"]["function"] == "states.acquire_for_put"
+
+
+def test_a_consumer_that_waits_for_work_is_idle(tmp_path: Path) -> None:
+    """A queue-get from a thread's loop is idle: it is in no share."""
+    seen = observe(tmp_path, "consumer_waits")
+    assert seen.looks("consumer", "queue-get") > 0.5
+    assert seen.share("dependency") < 0.05
+
+
+def test_a_producer_on_a_full_queue_waits_for_others_work(tmp_path: Path) -> None:
+    """A queue-put on a full queue counts as a wait for others, at the function that puts."""
+    seen = observe(tmp_path, "producer_waits")
+    assert seen.looks("producer", "queue-put") > 0.5
+    finding = seen.kinds("dependency-wait")[0]
+    assert finding["where"]["function"] == "states.submit"
+    assert finding["where"]["line"]
+
+
+def test_two_cpu_bound_threads_wait_for_the_gil_and_its_holder_is_named(tmp_path: Path) -> None:
+    """Two threads of Python code spend about half of their time waiting for the GIL; the holder is the other one."""
+    seen = observe(tmp_path, "two_cpu_bound")
+    assert 0.25 < seen.share("gil") < 0.65
+    holders = " ".join(row["function"] for row in seen.kinds("gil-contention")[0]["holders"])
+    assert "burn_first" in holders
+    assert "burn_second" in holders
+
+
+def test_fsync_is_a_wait_for_the_disk_and_names_the_file(tmp_path: Path) -> None:
+    """fsync in a loop is `disk`, with the file it waits for (on a disk that answers at once there is nothing to see)."""
+    seen = observe(tmp_path, "fsync_loop")
+    blocked = seen.looks("append_record", "disk")
+    if blocked > 0.02:
+        assert first(f"SELECT count(*) FROM '{seen.tables}/resources.parquet' WHERE kind = 'file' AND name LIKE '%/log'")
+    assert seen.looks("append_record", "unknown") < 0.02
+
+
+def test_a_cold_mapped_file_waits_in_page_faults(tmp_path: Path) -> None:
+    """Touching a mapped file that is not in memory is `page-fault`, where it is touched."""
+    seen = observe(tmp_path, "mapped_cold")
+    majors = first(f"SELECT sum(majflt) FROM '{seen.tables}/thread_time.parquet'")
+    if majors:  # a memory file system has nothing cold
+        assert seen.looks("touch", "page-fault") > 0.1
+
+
+def test_a_pipe_is_a_hand_off(tmp_path: Path) -> None:
+    """A read from an empty pipe is `pipe-read`; called deep, it is a wait for the writer's work."""
+    seen = observe(tmp_path, "pipe")
+    assert seen.looks("request_reply", "pipe-read") > 0.5
+    assert seen.kinds("dependency-wait")[0]["where"]["function"] == "states.request_reply"
+
+
+def test_a_socket_is_a_network_wait_inside_the_work_and_idle_in_a_servers_loop(tmp_path: Path) -> None:
+    """A client's recv counts as network; the server's recv from its loop is idle."""
+    seen = observe(tmp_path, "socket_pair")
+    assert seen.looks("fetch", "network-receive") > 0.5
+    assert seen.kinds("network-wait")[0]["where"]["function"] == "states.fetch"
+    assert len(seen.kinds("network-wait")) == 1
+
+
+def test_a_sleep_in_the_threads_loop_is_its_pace(tmp_path: Path) -> None:
+    """A sleep called from the loop itself is idle."""
+    seen = observe(tmp_path, "sleep_in_loop")
+    assert seen.share("sleep") < 0.05
+
+
+def test_a_sleep_deep_inside_counts(tmp_path: Path) -> None:
+    """A sleep called deeper is a wait, at the function that sleeps."""
+    seen = observe(tmp_path, "sleep_deep")
+    assert seen.share("sleep") > 0.5
+    assert seen.kinds("sleep-wait")[0]["where"]["function"] == "states.back_off"
+
+
+def test_more_busy_threads_than_cores_wait_for_a_cpu(tmp_path: Path) -> None:
+    """With three busy threads per CPU most of the wall time is run queue."""
+    seen = observe(tmp_path, "more_threads_than_cores")
+    assert seen.share("run_queue") > 0.4
+    assert seen.kinds("cpu-starvation")
+
+
+@pytest.mark.parametrize("state", ["sleep_deep", "producer_waits", "two_cpu_bound"])
+def test_the_shares_of_wall_time_add_up_to_one(tmp_path: Path, state: str) -> None:
+    """The partition of busy wall time has no rest outside it."""
+    seen = observe(tmp_path, state)
+    assert abs(sum(seen.document["wall_time"].values()) - 1.0) < 1e-6
