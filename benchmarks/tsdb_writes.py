@@ -2,8 +2,8 @@
 
     python benchmarks/tsdb_writes.py [--seconds 2] [--runs 5] [--dir DIR]
 
-Each run is a process of its own, in turn with and without recording; the last two lines are the medians. "on" means
-that the probe's gate is open, as under `storeprof record`; "off" that nobody records and the decorators are there.
+Each run is a process of its own, in turn with and without recording; printed are the medians. "on" means that
+the probe's gate is open, as under `storeprof record`; "off" that the decorators are there and nobody records.
 """
 
 import argparse

@@ -6,18 +6,16 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace storeprof {
 
 constexpr uint32_t kNone = 0xFFFFFFFF;
 constexpr uint64_t kUnknownBytes = ~0ull;
-
+constexpr size_t kTables = 15;
 enum class Table : uint8_t {
     looks = 1, thread_time, threads, frames, stacks, resources, scope_nodes, scope_counts, scope_histograms,
     operations, memory_tags, memory, anchors, processes,
 };
-constexpr size_t kTables = 15;
 
 #pragma pack(push, 1)
 struct LookRow {
@@ -45,23 +43,6 @@ static_assert(sizeof(LookRow) == 72 && sizeof(ThreadTimeRow) == 72 && sizeof(Sco
 static_assert(sizeof(HistogramRow) == 16 && sizeof(OperationRow) == 48 && sizeof(MemoryTagRow) == 64);
 static_assert(sizeof(MemoryRow) == 48 && sizeof(AnchorRow) == 32 && sizeof(StackRow) == 12);
 
-// One code point of UTF-8 at `i`, which moves on; U+FFFD for what is not valid (names come from foreign memory).
-inline uint32_t next_code_point(std::string_view s, size_t& i) {
-    uint8_t lead = s[i++];
-    if (lead < 0x80) return lead;
-    int more = lead >= 0xF0 && lead < 0xF5 ? 3 : lead >= 0xE0 && lead < 0xF0 ? 2 : lead >= 0xC2 && lead < 0xE0 ? 1 : 0;
-    if (!more || i + more > s.size()) return 0xFFFD;
-    uint32_t c = lead & (0x3F >> more);
-    for (int k = 0; k < more; k++) {
-        uint8_t byte = s[i + k];
-        if ((byte & 0xC0) != 0x80) return 0xFFFD;
-        c = c << 6 | (byte & 0x3F);
-    }
-    i += more;
-    static const uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
-    return c < smallest[more] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? 0xFFFD : c;
-}
-
 // One JSON object on one line. All of it is ASCII: readers split lines, and Unicode has line ends of its own.
 class JsonLine {
   public:
@@ -69,9 +50,15 @@ class JsonLine {
     JsonLine& real(const char* key, double v) { return raw(key, std::to_string(v)); }
     JsonLine& flag(const char* key, bool v) { return raw(key, v ? "true" : "false"); }
     JsonLine& null(const char* key) { return raw(key, "null"); }
+    JsonLine& text_or_null(const char* key, std::string_view v) { return v.empty() ? null(key) : text(key, v); }
     JsonLine& text(const char* key, std::string_view v) {
         raw(key, "\"");
-        for (size_t i = 0; i < v.size();) append(next_code_point(v, i));
+        for (size_t i = 0; i < v.size();) {
+            uint32_t c = next_code_point(v, i);
+            if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') out_ += static_cast<char>(c);
+            else if (c < 0x10000) escape(c);
+            else escape(0xD800 + ((c - 0x10000) >> 10)), escape(0xDC00 + ((c - 0x10000) & 0x3FF));
+        }
         out_ += '"';
         return *this;
     }
@@ -83,20 +70,24 @@ class JsonLine {
         out_.append(key).append("\":").append(v);
         return *this;
     }
-    void append(uint32_t c) {
-        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-            out_ += static_cast<char>(c);
-        } else if (c < 0x10000) {
-            escape(c);
-        } else {
-            escape(0xD800 + ((c - 0x10000) >> 10));
-            escape(0xDC00 + ((c - 0x10000) & 0x3FF));
-        }
-    }
     void escape(uint32_t unit) {
-        static const char digits[] = "0123456789abcdef";
         out_ += "\\u";
-        for (int shift = 12; shift >= 0; shift -= 4) out_ += digits[unit >> shift & 15];
+        for (int shift = 12; shift >= 0; shift -= 4) out_ += "0123456789abcdef"[unit >> shift & 15];
+    }
+    // Moves `i` on; U+FFFD for what is not valid UTF-8 (names come from foreign memory).
+    static uint32_t next_code_point(std::string_view s, size_t& i) {
+        static constexpr uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
+        uint8_t lead = s[i++];
+        if (lead < 0x80) return lead;
+        int more = lead >= 0xF0 && lead < 0xF5 ? 3 : lead >= 0xE0 && lead < 0xF0 ? 2 : lead >= 0xC2 && lead < 0xE0 ? 1 : 0;
+        if (!more || i + more > s.size()) return 0xFFFD;
+        uint32_t c = lead & (0x3F >> more);
+        for (int k = 0; k < more; k++) {
+            if ((s[i + k] & 0xC0) != 0x80) return 0xFFFD;
+            c = c << 6 | (s[i + k] & 0x3F);
+        }
+        i += more;
+        return c < smallest[more] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? 0xFFFD : c;
     }
     std::string out_ = "{";
 };
@@ -118,13 +109,9 @@ class Outbox {
   public:
     explicit Outbox(size_t limit) : limit_(limit) {}
     uint64_t publish(Tables& made) {  // returns how many looks were dropped
-        uint64_t dropped = 0;
         std::lock_guard<std::mutex> hold(mutex_);
-        if (held_ >= limit_) {
-            dropped = made.of(Table::looks).size() / sizeof(LookRow);
-            made.of(Table::looks).clear();
-            made.of(Table::operations).clear();
-        }
+        uint64_t dropped = held_ >= limit_ ? made.of(Table::looks).size() / sizeof(LookRow) : 0;
+        if (held_ >= limit_) made.of(Table::looks).clear(), made.of(Table::operations).clear();
         for (size_t i = 1; i < kTables; i++) {
             std::string& from = made.of(static_cast<Table>(i));
             held_ += from.size();

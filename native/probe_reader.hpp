@@ -62,9 +62,7 @@ class ProbeMapping {
         refresh();
     }
     ProbeMapping(const ProbeMapping&) = delete;
-    ~ProbeMapping() {
-        if (base_) munmap(const_cast<uint8_t*>(base_), bytes_);
-    }
+    ~ProbeMapping() { if (base_) munmap(const_cast<uint8_t*>(base_), bytes_); }
     const ProbeHeader* header() const { return readable_ >= 4096 ? reinterpret_cast<const ProbeHeader*>(base_) : nullptr; }
     template <class T> const T* at(uint32_t line, uint64_t extra = 0) {  // null outside what is allocated
         uint64_t from = uint64_t{line} * 64, to = from + sizeof(T) + extra;
@@ -103,7 +101,6 @@ class ProbeReader {
         : out_(out), ticks_(ticks), memory_(memory), proc_(proc) {}
     bool attached() const { return mapping_ != nullptr; }
     const ProbeStats& stats() const { return stats_; }
-
     void scan(uint32_t process, long pid, uint64_t start_ticks) {
         for (long fd : proc_.numbered_entries("fd")) {
             std::string name = "fd/" + std::to_string(fd);
@@ -134,18 +131,13 @@ class ProbeReader {
         h && ticks_.known() ? json.real("ticks_per_s", rate(per_tick)) : json.null("ticks_per_s");
         h && ticks_.known() && h->floor_ticks_x1000 ? json.real("probe_floor_ns", std::round(double(h->floor_ticks_x1000) * per_tick) / 1000) : json.null("probe_floor_ns");
     }
-
     // ---- the gate ----
     bool set_gate(bool on) {
         std::lock_guard<std::mutex> hold(gate_mutex_);
         gate_wanted_ = on;
         return write_gate(on);
     }
-    void restore_gate() {
-        std::lock_guard<std::mutex> hold(gate_mutex_);
-        if (gate_changed_) write_gate(0);
-    }
-
+    void restore_gate() { std::lock_guard<std::mutex> hold(gate_mutex_); if (gate_changed_) write_gate(0); }
     // ---- looks ----
     ProbePosition position(ProbeThread& t, long tid) {
         if (!mapping_ || !find_block(t, tid)) return {};
@@ -162,7 +154,6 @@ class ProbeReader {
         sample_operations(t, thread, now);
     }
     void end_thread(ProbeThread& t, uint32_t thread, uint64_t now) { look_at_operations(t, {}, thread, now); }
-
     // ---- totals ----
     void each_second(uint64_t now) {
         if (!mapping_) return;
@@ -191,11 +182,9 @@ class ProbeReader {
     struct Name { std::string name, file; uint32_t line = 0; };
     struct Tag { uint32_t number; ProbeTag sum; };
     static constexpr int kMaxDepth = 300, kMaxRecords = 1 << 20;
-
     double ns_per_tick() const { return mapping_ && mapping_->header()->clock == 2 ? 1.0 : ticks_.ns_per_tick(); }
     static double rate(double per_tick) { return std::round(1e4 / per_tick) * 1e5; }  // steady enough to be said once
     uint64_t ns(uint64_t ticks) const { return static_cast<uint64_t>(double(ticks) * ns_per_tick()); }
-
     std::string try_to_map(const std::string& name, long pid, uint64_t start_ticks) {
         FileDescriptor fd = proc_.open_file(name);
         ProbeHeader h;
@@ -220,7 +209,6 @@ class ProbeReader {
         gate_changed_ = stats_.gate_changed = on;
         return true;
     }
-
     bool find_block(ProbeThread& t, long tid) {
         if (t.block && load(t.block->tid) == tid && load(t.block->generation) == t.generation) return true;
         if (const uint32_t newest = load(mapping_->header()->first_thread); newest != newest_block_) list_blocks(newest);
@@ -239,7 +227,6 @@ class ProbeReader {
             line = load(block->next);
         }
     }
-
     void write_hit(ProbeThread& t, uint32_t thread, uint64_t now) {
         uint64_t end = load(t.block->ops_finished), low = end > 1023 ? end - 1023 : 0, high = end;
         while (low < high) {  // operations finish in the order they began, all but those around a driver
@@ -266,7 +253,6 @@ class ProbeReader {
         uint64_t start = mapping_->header()->clock == 2 ? op.start_ticks : ticks_.to_monotonic(op.start_ticks);
         out_.row(Table::operations, OperationRow{thread, op.op_seq, node(op.node_line), hit, start, ns(op.duration_ticks), weight_x1000, now});
     }
-
     // ---- names and nodes ----
     const Name& name(uint32_t id) {
         auto at = names_.find(id);
@@ -288,10 +274,7 @@ class ProbeReader {
         }
         newest_name_ = newest;
     }
-    uint32_t node(uint32_t line) {
-        Node* found = find_node(line, 0);
-        return found ? found->into->number : 0;
-    }
+    uint32_t node(uint32_t line) { Node* found = find_node(line, 0); return found ? found->into->number : 0; }
     Node* find_node(uint32_t line, int depth) {
         auto known = nodes_.find(line);
         if (known != nodes_.end()) return known->second.get();
@@ -374,7 +357,6 @@ class ProbeReader {
         out_.row(Table::memory_tags, MemoryTagRow{now, process_, at->second.number, s.allocations, s.allocated_bytes, s.frees, s.freed_bytes,
                                                   static_cast<int64_t>(s.allocated_bytes - s.freed_bytes), 0});
     }
-
     Tables& out_;
     TickClock& ticks_;
     const TargetMemory& memory_;

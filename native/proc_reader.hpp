@@ -19,13 +19,8 @@ class FileDescriptor {
   public:
     explicit FileDescriptor(int fd = -1) : fd_(fd) {}
     FileDescriptor(FileDescriptor&& o) noexcept : fd_(o.fd_) { o.fd_ = -1; }
-    FileDescriptor& operator=(FileDescriptor&& o) noexcept {
-        std::swap(fd_, o.fd_);
-        return *this;
-    }
-    ~FileDescriptor() {
-        if (fd_ >= 0) close(fd_);
-    }
+    FileDescriptor& operator=(FileDescriptor&& o) noexcept { std::swap(fd_, o.fd_); return *this; }
+    ~FileDescriptor() { if (fd_ >= 0) close(fd_); }
     int get() const { return fd_; }
     bool valid() const { return fd_ >= 0; }
 
@@ -200,7 +195,6 @@ class ThreadFiles {
   public:
     enum File { schedstat, stat, syscall };
     enum class Result { ok, gone, unreadable };
-
     ThreadFiles(const ProcDirectory& proc, long tid, long& budget) : proc_(proc), budget_(budget), folder_("task/" + std::to_string(tid) + "/") {
         if (budget_ < 3) return;
         budget_ -= 3;
@@ -208,9 +202,7 @@ class ThreadFiles {
         for (int i = 0; i < 3; i++) kept_[i] = proc_.open_file(path(i));
     }
     ThreadFiles(const ThreadFiles&) = delete;
-    ~ThreadFiles() {
-        if (counted_) budget_ += 3;
-    }
+    ~ThreadFiles() { if (counted_) budget_ += 3; }
     Result read(File which, char* to, size_t size) const {
         FileDescriptor opened;
         int fd = kept_[which].get();

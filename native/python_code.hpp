@@ -1,11 +1,8 @@
 // Code objects of the target, copied once: names, line table; and the numbering of frames and stacks.
 #pragma once
 
-#include <algorithm>
 #include <memory>
-#include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "journal_tables.hpp"
 #include "python_offsets.hpp"
@@ -17,14 +14,13 @@ class StackTable {
   public:
     explicit StackTable(Tables& out) : out_(out) {}
     uint32_t frame(const std::string& function, const std::string& file, int line, int first_line, bool generator) {
-        std::string key = function + '\0' + file + '\0' + std::to_string(line) + (generator ? 'g' : ' ') +
-                          std::to_string(first_line);
+        std::string key = function + '\0' + file + '\0' + std::to_string(line) + (generator ? 'g' : ' ') + std::to_string(first_line);
         auto [at, added] = frames_.try_emplace(std::move(key), frames_.size());
-        if (added) {
-            JsonLine json;
-            json.number("frame", at->second).text("function", function).text("file", file).number("line", std::max(line, 0));
-            out_.line(Table::frames, json.number("first_line", std::max(first_line, 0)).flag("generator", generator));
-        }
+        JsonLine json;
+        if (added)
+            out_.line(Table::frames, json.number("frame", at->second).text("function", function).text("file", file)
+                                         .number("line", std::max(line, 0)).number("first_line", std::max(first_line, 0))
+                                         .flag("generator", generator));
         return at->second;
     }
     uint32_t push(uint32_t caller, uint32_t frame) {
@@ -39,30 +35,24 @@ class StackTable {
     std::unordered_map<uint64_t, uint32_t> stacks_;
 };
 
-// The identity of a code object as far as it can be told cheaply: an address may be reused by another one.
-struct CodeIdentity {
+struct CodeIdentity {  // of a code object, as far as it can be told cheaply
     Address qualname, filename, linetable;
-    uint64_t units;
-    int first_line;
-    bool operator==(const CodeIdentity& o) const {
-        return qualname == o.qualname && filename == o.filename && linetable == o.linetable && units == o.units &&
-               first_line == o.first_line;
-    }
+    uint64_t units, first_line;
+    bool operator!=(const CodeIdentity& o) const { return memcmp(this, &o, sizeof o); }  // has no padding
 };
 
 struct Code {
     CodeIdentity identity;
     uint64_t first_ns, checked_ns;
     Address function;  // that ran it when it was read last
-    int first_traceable;
+    int first_line, first_traceable;
     std::string qualname, filename;
     std::vector<std::pair<uint32_t, int>> lines;           // (end unit, line)
     std::unordered_map<uint32_t, uint32_t> frame_of_unit;  // unit * 2 + generator -> frame number
 
     int line(int64_t unit) const {
-        if (unit < 0) return identity.first_line;
         auto at = std::upper_bound(lines.begin(), lines.end(), unit, [](int64_t u, auto& e) { return u < e.first; });
-        return at == lines.end() ? 0 : at->second;
+        return unit < 0 ? first_line : at == lines.end() ? 0 : at->second;
     }
 };
 
@@ -70,7 +60,7 @@ class CodeCache {
   public:
     CodeCache(const TargetMemory& memory, StackTable& stacks) : memory_(memory), stacks_(stacks) {}
     void reset(const PythonOffsets& offsets, Address code_type) {
-        offsets_ = offsets, code_type_ = code_type;
+        o_ = offsets, code_type_ = code_type;
         codes_.clear();
     }
     // A code object may be freed (a module's, once imported) and its address reused. It is read again when another
@@ -83,97 +73,79 @@ class CodeCache {
             now_ns - code->checked_ns < std::min<uint64_t>(200'000'000, (now_ns - code->first_ns) / 8))
             return code.get();
         uint8_t head[512];
-        if (!plausible(address) || !memory_.read(address, head, offsets_.code_instructions) ||
-            field<Address>(head, 8) != code_type_) {
+        if (!plausible(address) || !memory_.read(address, head, o_.code_instructions) || field<Address>(head, 8) != code_type_) {
             codes_.erase(address);
             return nullptr;
         }
-        CodeIdentity seen{field<Address>(head, offsets_.code_qualname), field<Address>(head, offsets_.code_filename),
-                          field<Address>(head, offsets_.code_linetable), field<uint64_t>(head, 16),
-                          field<int>(head, offsets_.code_first_line)};
-        if (!code || !(code->identity == seen)) {
-            int traceable = field<int>(head, offsets_.code_first_traceable);
-            code.reset(new Code{seen, now_ns, 0, 0, traceable, text(seen.qualname), text(seen.filename), lines_of(seen), {}});
-        }
+        int first_line = field<int>(head, o_.code_first_line), traceable = field<int>(head, o_.code_first_traceable);
+        CodeIdentity seen{field<Address>(head, o_.code_qualname), field<Address>(head, o_.code_filename),
+                          field<Address>(head, o_.code_linetable), field<uint64_t>(head, 16), static_cast<uint64_t>(first_line)};
+        if (!code || code->identity != seen)
+            code.reset(new Code{seen, now_ns, 0, 0, first_line, traceable, text(seen.qualname), text(seen.filename),
+                                lines_of(seen.linetable, first_line), {}});
         code->checked_ns = now_ns, code->function = function;
         return code.get();
     }
     bool holds(const Code& code, Address address, Address instruction) const {  // prev_instr may be one unit before
-        Address start = address + offsets_.code_instructions;
+        Address start = address + o_.code_instructions;
         return instruction + 2 >= start && instruction <= start + 2 * code.identity.units;
     }
     int64_t unit(Address address, Address instruction) const {
-        return (static_cast<int64_t>(instruction) - static_cast<int64_t>(address + offsets_.code_instructions)) / 2;
+        return (static_cast<int64_t>(instruction) - static_cast<int64_t>(address + o_.code_instructions)) / 2;
     }
     uint32_t frame(Code& code, int64_t unit, bool generator) {
         auto [at, added] = code.frame_of_unit.try_emplace(static_cast<uint32_t>(unit + 1) * 2 + generator, 0);
-        if (added) at->second = stacks_.frame(code.qualname, code.filename, code.line(unit), code.identity.first_line, generator);
+        if (added) at->second = stacks_.frame(code.qualname, code.filename, code.line(unit), code.first_line, generator);
         return at->second;
     }
 
   private:
     std::string text(Address str) const {
         uint8_t head[128];
-        if (!plausible(str) || !memory_.read(str, head, offsets_.str_compact)) return "?";
-        uint64_t length = field<uint64_t>(head, offsets_.str_length);
-        uint32_t state = field<uint32_t>(head, offsets_.str_state);
+        if (!plausible(str) || !memory_.read(str, head, o_.str_compact)) return "?";
+        uint64_t length = field<uint64_t>(head, o_.str_length);
+        uint32_t state = field<uint32_t>(head, o_.str_state);
         unsigned kind = state >> 2 & 7, compact = state >> 5 & 1, ascii = state >> 6 & 1;
         if (!compact || length > 4096 || (kind != 1 && kind != 2 && kind != 4)) return "?";
         std::vector<uint8_t> units(length * kind);
-        Address data = str + (ascii ? offsets_.str_ascii : offsets_.str_compact);
-        if (length && !memory_.read(data, units.data(), units.size())) return "?";
+        if (length && !memory_.read(str + (ascii ? o_.str_ascii : o_.str_compact), units.data(), units.size())) return "?";
         std::string utf8;
         for (uint64_t i = 0; i < length; i++) {
             uint32_t c = 0;
             memcpy(&c, &units[i * kind], kind);
-            append_utf8(utf8, c);
+            int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+            utf8 += static_cast<char>("\0\xC0\xE0\xF0"[more] | c >> (6 * more));
+            while (more--) utf8 += static_cast<char>(0x80 | (c >> (6 * more) & 63));
         }
         return utf8;
     }
-    static void append_utf8(std::string& to, uint32_t c) {
-        if (c < 0x80) {
-            to += static_cast<char>(c);
-            return;
-        }
-        int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-        static const uint8_t leads[] = {0, 0xC0, 0xE0, 0xF0};
-        to += static_cast<char>(leads[more] | c >> (6 * more));
-        while (more--) to += static_cast<char>(0x80 | (c >> (6 * more) & 63));
-    }
     // The location table of 3.11 and later (CPython's Objects/locations.md).
-    std::vector<std::pair<uint32_t, int>> lines_of(const CodeIdentity& code) const {
+    std::vector<std::pair<uint32_t, int>> lines_of(Address bytes, int line) const {
         std::vector<std::pair<uint32_t, int>> lines;
-        uint64_t size = plausible(code.linetable) ? memory_.get_or_zero<uint64_t>(code.linetable + 16) : 0;
+        uint64_t size = plausible(bytes) ? memory_.get_or_zero<uint64_t>(bytes + 16) : 0;
         std::vector<uint8_t> table(size < (1 << 20) ? size : 0);
-        if (table.empty() || !memory_.read(code.linetable + offsets_.bytes_data, table.data(), size)) return lines;
+        if (table.empty() || !memory_.read(bytes + o_.bytes_data, table.data(), size)) return lines;
         size_t i = 0;
         auto varint = [&] {
-            unsigned value = 0, shift = 0, byte;
-            do {
-                byte = i < size ? table[i++] : 0;
-                value |= (byte & 63) << shift;
-                shift += 6;
-            } while (byte & 64 && shift < 30);
+            unsigned value = 0, shift = 0, byte = 64;
+            for (; byte & 64 && shift < 30; shift += 6) value |= ((byte = i < size ? table[i++] : 0) & 63) << shift;
             return value;
         };
-        auto signed_varint = [&] { unsigned v = varint(); return v & 1 ? -static_cast<int>(v >> 1) : static_cast<int>(v >> 1); };
-        uint32_t unit = 0;
-        int line = code.first_line;
-        while (i < size) {
+        auto signed_varint = [&](unsigned v) { return v & 1 ? -static_cast<int>(v >> 1) : static_cast<int>(v >> 1); };
+        for (uint32_t unit = 0; i < size;) {
             unsigned head = table[i++], kind = head >> 3 & 15;
-            if (kind == 14) line += signed_varint(), varint(), varint(), varint();  // long form
-            else if (kind == 13) line += signed_varint();                           // no columns
-            else if (kind >= 10 && kind < 13) line += kind - 10, i += 2;            // one line, columns
-            else if (kind < 10) i++;                                                // short form, same line
-            unit += (head & 7) + 1;
-            lines.push_back({unit, kind == 15 ? 0 : line});
+            if (kind == 14) line += signed_varint(varint()), varint(), varint(), varint();  // long form
+            else if (kind == 13) line += signed_varint(varint());                           // no columns
+            else if (kind >= 10 && kind < 13) line += kind - 10, i += 2;                    // one line, columns
+            else if (kind < 10) i++;                                                        // short form, same line
+            lines.push_back({unit += (head & 7) + 1, kind == 15 ? 0 : line});
         }
         return lines;
     }
 
     const TargetMemory& memory_;
     StackTable& stacks_;
-    PythonOffsets offsets_{};
+    PythonOffsets o_{};
     Address code_type_ = 0;
     std::unordered_map<Address, std::unique_ptr<Code>> codes_;
 };

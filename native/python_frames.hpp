@@ -27,7 +27,6 @@ class StackReader {
   public:
     StackReader(const TargetMemory& memory, CodeCache& codes) : memory_(memory), codes_(codes) {}
     void reset(const PythonOffsets& offsets) { o_ = offsets; }
-
     // `copy` is the PyThreadState as the round's batch saw it; `frames` receives frame numbers, leaf first.
     StackStatus read(PythonThread& thread, const uint8_t* copy, uint64_t now_ns, std::vector<uint32_t>& frames) {
         std::vector<uint8_t>& state = state_;
@@ -61,9 +60,7 @@ class StackReader {
     enum class Fetch { whole, moved, unreadable };
     struct Window { Address low, high; size_t offset; };
     struct Copies { const uint8_t *first = nullptr, *second = nullptr; bool in_stack = false; };
-
     Address leaf_pointer() const { return o_.thread_frame_is_cframe ? hint_frame_ + o_.cframe_frame : 0; }
-
     void load_chunks(PythonThread& thread, Address youngest) {
         uint64_t total = 0;
         thread.chunks.clear();
@@ -74,7 +71,6 @@ class StackReader {
             a = head[0];
         }
     }
-
     Fetch fetch(PythonThread& thread, const uint8_t* state) {
         Address chunk = field<Address>(state, o_.thread_chunk), top = field<Address>(state, o_.thread_top);
         if (thread.chunks.empty() || thread.chunks[0].address != chunk) load_chunks(thread, chunk);
@@ -97,7 +93,6 @@ class StackReader {
         }
         return moved ? Fetch::moved : Fetch::whole;
     }
-
     void add_windows(PythonThread& thread, Address top) {
         auto add_outside = [&] {
             for (Address a : thread.outside) outside_first_.push_back(batch_.add(a, o_.frame_size));
@@ -111,7 +106,6 @@ class StackReader {
         }
         if (thread.chunks.empty()) add_outside();
     }
-
     Copies locate(const PythonThread& thread, Address frame) const {
         for (size_t i = windows_.size(); i-- > 0;) {
             auto& w = windows_[i];
@@ -123,7 +117,6 @@ class StackReader {
             if (thread.outside[i] == frame) return {batch_.at(outside_first_[i]), batch_.at(outside_second_[i])};
         return {};
     }
-
     bool linked_equally(const Copies& c) const {
         return !c.second || (field<Address>(c.first, o_.frame_code) == field<Address>(c.second, o_.frame_code) &&
                              field<Address>(c.first, o_.frame_previous) == field<Address>(c.second, o_.frame_previous) &&
@@ -134,7 +127,6 @@ class StackReader {
         bool suspended = c.second && c.first[o_.frame_owner] == by_generator && !field<Address>(c.second, o_.frame_previous);
         return c.second && !suspended ? c.second : c.first;
     }
-
     StackStatus walk(const PythonThread& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
         StackStatus status = StackStatus::ok;
         bool leaf = true, read_later = false;
@@ -162,7 +154,6 @@ class StackReader {
         }
         return read_later && leaf_moved_away(thread) ? StackStatus::torn : status;
     }
-
     bool possible(const uint8_t* frame, Address address, Address previous, bool in_stack) const {
         uint8_t owner = frame[o_.frame_owner];
         if (owner > by_c_stack || previous == address) return false;
@@ -170,7 +161,6 @@ class StackReader {
         // The data stack only grows upwards, so within a chunk a caller lies below its callee.
         return !(in_stack && previous > address && previous < address + 4096);
     }
-
     // Appends the frame; lowers `status` to what is still certain. False when nothing is.
     bool add(const Copies& copies, const uint8_t* frame, bool leaf, uint64_t now_ns, StackStatus& status,
              std::vector<uint32_t>& frames) {
@@ -197,13 +187,11 @@ class StackReader {
         if (!incomplete) frames.push_back(codes_.frame(*code, unit, generator));
         return true;
     }
-
     // Pieces read later than the rest are only right if the thread still is where it was.
     bool leaf_moved_away(const PythonThread& thread) const {
         Address pointer = o_.thread_frame_is_cframe ? leaf_pointer() : thread.state + o_.thread_frame;
         return memory_.get_or_zero<Address>(pointer) != leaf_;
     }
-
     const TargetMemory& memory_;
     CodeCache& codes_;
     PythonOffsets o_{};

@@ -13,16 +13,13 @@ class PythonProcess {
     enum class State { searching, attached, refused };
     struct Gil { Address address, holder; bool locked; };
     struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id; uint32_t interpreter; };
-
     PythonProcess(const TargetMemory& memory, StackTable& stacks) : memory_(memory), codes_(memory, stacks), reader_(memory, codes_) {}
-
     void reset() {  // after exec: nothing that was known holds
         state_ = State::searching;
         why_ = "not looked at yet", version_.clear();
         interpreters_.clear(), threads_.clear();
         first_interpreter_ = 0, failures_ = 0;
     }
-
     // One attempt to find the runtime among the mapped images; repeated, as a program may load Python late.
     void attach(const ProcDirectory& proc) {
         if (state_ != State::searching) return;
@@ -31,13 +28,13 @@ class PythonProcess {
             if (m.offset || m.path.empty() || (m.path != exe && m.path.find("libpython") == std::string::npos)) continue;
             MappedImage image(memory_, m.start);
             Address runtime = image.symbol("_PyRuntime");
+            if (!runtime && image.symbol("PyCode_Type")) return refuse("Python 3.6 or older is not supported (3.11 to 3.13 are)");
             if (!runtime) continue;
             take(runtime, image.symbol("PyCode_Type"), image.symbol("Py_Version"));
             return;
         }
         why_ = "no CPython runtime in it (or its symbols were stripped)";
     }
-
     // Reads interpreters, thread states and GILs in one batch, checking that the lists still link as remembered. With
     // `only` (native ids), just those threads, by where they were listed last. False when memory is not what it was.
     bool begin_round(bool relist, const std::unordered_set<uint32_t>* only) {
@@ -54,7 +51,6 @@ class PythonProcess {
         failures_++;
         return false;
     }
-
     const std::vector<ThreadState>& threads() const { return threads_; }
     bool holds_gil(const ThreadState& t) const { return gil(t).locked && gil(t).holder == t.address; }
     bool in_gil(const ThreadState& t, Address a) const { return a >= gil(t).address && a < gil(t).address + o_.gil_size; }
@@ -63,12 +59,10 @@ class PythonProcess {
             if (gil(t).locked && address == gil(t).holder) return native;
         return 0;
     }
-
     StackStatus read_stack(PythonThread& hints, const ThreadState& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
         if (hints.state != thread.address) hints = {thread.address, {}, {}};
         return reader_.read(hints, thread.copy, now_ns, frames);
     }
-
     // Called with what /proc says: a layout that never matches one native thread id is not the one we think.
     void check_layout(size_t matching) {
         if (threads_.empty() || matching) unmatched_ = 0;
@@ -82,10 +76,8 @@ class PythonProcess {
   private:
     struct Interpreter { Address address; Gil gil; std::vector<std::pair<Address, uint32_t>> threads; };  // with native id
     static constexpr size_t kMaxInterpreters = 64, kMaxThreads = 16384;
-
     const Gil& gil(const ThreadState& thread) const { return interpreters_[thread.interpreter].gil; }
     void refuse(std::string why) { state_ = State::refused, why_ = std::move(why), threads_.clear(); }
-
     void take(Address runtime, Address code_type, Address version_symbol) {
         std::string why = find_offsets(memory_, runtime, version_symbol, o_);
         if (!why.empty()) return refuse(std::move(why));
@@ -97,7 +89,6 @@ class PythonProcess {
         why_.clear();
         unmatched_ = 0;
     }
-
     // Walks the linked lists, one call a link: only when something changed.
     bool list_again() {
         interpreters_.clear();
@@ -115,7 +106,6 @@ class PythonProcess {
         }
         return true;
     }
-
     bool read_lists(const std::unordered_set<uint32_t>* only) {
         auto wanted = [&](uint32_t native) { return !only || only->count(native); };
         batch_.clear();
@@ -123,8 +113,7 @@ class PythonProcess {
         for (auto& in : interpreters_) {
             batch_.add(in.address + o_.interp_threads, 8);
             batch_.add(in.gil.address, o_.gil_read_size());
-            for (auto& [address, native] : in.threads)
-                if (wanted(native)) batch_.add(address, o_.thread_size());
+            for (auto& [address, native] : in.threads) if (wanted(native)) batch_.add(address, o_.thread_size());
         }
         if (!batch_.run(memory_) || batch_.get<Address>(0) != first_interpreter_) return false;
         size_t at = 8;
@@ -149,7 +138,6 @@ class PythonProcess {
         }
         return true;
     }
-
     const TargetMemory& memory_;
     CodeCache codes_;
     StackReader reader_;

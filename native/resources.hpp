@@ -36,7 +36,6 @@ inline bool first_argument_is_descriptor(int number) {
 class ResourceTable {
   public:
     ResourceTable(Tables& out, const ProcDirectory& proc) : out_(out), proc_(proc) {}
-
     uint32_t of(const Syscall& call, uint64_t now) {
         if (call.number >= 0 && first_argument_is_descriptor(call.number)) return of_descriptor(static_cast<int>(call.arg0));
         if (call.number == SYS_msync || call.number == SYS_munmap) return of_address(call.arg0, now);
@@ -78,7 +77,6 @@ class ResourceTable {
             if (starts_with(name, device)) return "other";
         return name[0] == '/' ? "file" : "other";
     }
-
     Tables& out_;
     const ProcDirectory& proc_;
     std::unordered_map<std::string, uint32_t> numbers_;

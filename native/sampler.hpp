@@ -40,7 +40,6 @@ struct SamplerStats {
 class Governor {
   public:
     struct Round { double fixed_ns, looks_ns, totals_ns; size_t looked, threads; uint64_t now, started, spent_ns; };
-
     Governor(uint64_t wanted_ns, double budget) : wanted_(double(wanted_ns)), budget_(0.9 * budget), mean_(wanted_) {}
     void account(const Round& r) {
         fixed_ += kShare * (std::min(r.fixed_ns, 8 * fixed_) - fixed_);
@@ -115,7 +114,6 @@ class Sampler {
         if (read_main_stat(stat)) start_ticks_ = stat.start_ticks;
     }
     ~Sampler() { stop(); }
-
     // 0, ESRCH or EPERM: whether the process is there and may be read.
     int check() const {
         if (!alive()) return ESRCH;
@@ -133,19 +131,13 @@ class Sampler {
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         return true;
     }
-    void stop() {
-        stopping_ = true;
-        if (thread_.joinable()) thread_.join();
-    }
+    void stop() { stopping_ = true; if (thread_.joinable()) thread_.join(); }
     bool alive() const {  // a zombie is gone, unless only its main thread has ended
         ThreadStat stat;
         return read_main_stat(stat) && !((stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1);
     }
     std::array<std::string, kTables> drain() { return outbox_.take(); }
-    SamplerStats stats() {
-        std::lock_guard<std::mutex> hold(stats_mutex_);
-        return published_;
-    }
+    SamplerStats stats() { std::lock_guard<std::mutex> hold(stats_mutex_); return published_; }
     bool set_gate(bool on) { return probe_.set_gate(on); }
 
   private:
@@ -153,7 +145,6 @@ class Sampler {
         std::string text = proc_.exists() ? proc_.text(proc_.main_thread_stat()) : "";
         return !text.empty() && parse_stat(text.c_str(), stat, true);
     }
-
     // ---- the loop ----
     void run() {
         pthread_setname_np(pthread_self(), "storeprof-look");
@@ -223,7 +214,6 @@ class Sampler {
             if (probe_.attached()) describe_process();
         }
     }
-
     // ---- processes: exec keeps the number and start time, and makes all else new ----
     std::string image_identity() const {
         ThreadStat stat;
@@ -280,7 +270,6 @@ class Sampler {
         described_ = text;
         made_.line(Table::processes, json.number("t_ns", now_));
     }
-
     // ---- threads ----
     void rescan_threads() {
         long count = proc_.thread_count();
@@ -349,10 +338,7 @@ class Sampler {
         probe_.end_thread(t.probe, t.number, now_);
         write_thread(t, true);
     }
-    void end_all_threads() {
-        for (auto& t : threads_) end_thread(*t);
-    }
-
+    void end_all_threads() { for (auto& t : threads_) end_thread(*t); }
     // ---- one look ----
     void choose_threads() {
         std::uniform_real_distribution<double> unit(0, 1);
@@ -380,10 +366,7 @@ class Sampler {
         auto at = by_ns_tid_.find(id);
         return at == by_ns_tid_.end() ? nullptr : at->second;
     }
-    void look_at_threads() {
-        for (ThreadRecord* t : chosen_) look(*t);
-        for (auto& t : threads_) t->state_count = 0;
-    }
+    void look_at_threads() { for (ThreadRecord* t : chosen_) look(*t); for (auto& t : threads_) t->state_count = 0; }
     void look(ThreadRecord& t) {
         uint64_t t_ns = now_ns();
         bool same = read_counters(t) && !t.fresh && t.stat.state != 'R' && t.call.number != Syscall::running &&
@@ -455,7 +438,6 @@ class Sampler {
         stats_.partial += status == StackStatus::partial;
         stats_.torn += status == StackStatus::torn;
     }
-
     // ---- counters ----
     bool read_counters(ThreadRecord& t) {
         char text[128];
@@ -532,7 +514,6 @@ class Sampler {
         value_after(io, "\nwrite_bytes:", row.written_bytes);
         made_.row(Table::memory, row);
     }
-
     void publish() {
         uint64_t dropped = outbox_.publish(made_);
         stats_.dropped_looks += dropped;
@@ -554,9 +535,7 @@ class Sampler {
             read_switches(threads_.size());
             write_all_counters(true);
             write_memory(now_);
-        } else {
-            end_all_threads();
-        }
+        } else { end_all_threads(); }
         made_.row(Table::anchors, ticks_.take_anchor());
         probe_.each_second(now_);
         if (!gone_) probe_.restore_gate();
@@ -564,7 +543,6 @@ class Sampler {
         stats_.cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
         publish();
     }
-
     static constexpr size_t kStatusPerSecond = 30;
     const SamplerOptions options_;
     TargetMemory memory_;
@@ -579,7 +557,6 @@ class Sampler {
     Governor governor_;
     std::mt19937_64 random_;
     long descriptors_;
-
     uint32_t process_ = 0, exec_ = 0, next_thread_ = 0;
     uint64_t start_ticks_ = 0, started_ns_ = 0, process_ns_ = 0, now_ = 0, previous_round_ns_ = 0, full_scan_ns_ = 0,
              relist_ns_ = 0;
@@ -595,7 +572,6 @@ class Sampler {
     bool chosen_all_ = true;
     std::vector<uint32_t> frames_;
     size_t status_turn_ = 0;
-
     std::atomic<bool> stopping_{false};
     std::thread thread_;
     SamplerStats stats_;  // the sampler thread's own

@@ -35,7 +35,7 @@ class TargetMemory {
     template <class T> bool get(Address from, T& to) const { return read(from, &to, sizeof to); }
     template <class T> T get_or_zero(Address from) const {
         T v{};
-        return read(from, &v, sizeof v) ? v : T{};
+        return get(from, v) ? v : T{};
     }
     bool write_u32(Address to, uint32_t value) const {
         iovec local{&value, sizeof value}, remote{reinterpret_cast<void*>(to), sizeof value};
@@ -52,20 +52,19 @@ class TargetMemory {
 class ReadBatch {
   public:
     void clear() { pieces_.clear(), size_ = 0; }
-    size_t add(Address from, size_t size) {
+    size_t add(Address from, size_t size) {  // where it will be, for at() and get()
         pieces_.push_back({reinterpret_cast<void*>(from), size});
-        size_ += size;
-        return size_ - size;
+        return (size_ += size) - size;
     }
     bool run(const TargetMemory& memory) {
         if (bytes_.size() < size_) bytes_.resize(size_ * 2);
         size_t done = 0;
         for (size_t first = 0; first < pieces_.size(); first += IOV_MAX) {
-            size_t n = std::min<size_t>(IOV_MAX, pieces_.size() - first), want = 0;
-            for (size_t i = first; i < first + n; i++) want += pieces_[i].iov_len;
-            iovec local{bytes_.data() + done, want};
-            if (process_vm_readv(memory.pid(), &local, 1, &pieces_[first], n, 0) != static_cast<ssize_t>(want)) return false;
-            done += want;
+            size_t n = std::min<size_t>(IOV_MAX, pieces_.size() - first), size = 0;
+            for (size_t i = first; i < first + n; i++) size += pieces_[i].iov_len;
+            iovec local{bytes_.data() + done, size};
+            if (process_vm_readv(memory.pid(), &local, 1, &pieces_[first], n, 0) != static_cast<ssize_t>(size)) return false;
+            done += size;
         }
         return true;
     }
@@ -78,85 +77,57 @@ class ReadBatch {
     size_t size_ = 0;
 };
 
-// Dynamic symbols of an image, looked up through its hash table in the *mapped* image, not in the file: this works in
-// another mount namespace and after the file was replaced, and reads a few hundred bytes instead of the whole table.
+// Dynamic symbols of an image, looked up through its GNU hash table in the *mapped* image, not in the file: this works
+// in another mount namespace and after the file was replaced, and reads a few hundred bytes instead of the whole table.
 class MappedImage {
   public:
-    MappedImage(const TargetMemory& memory, Address base) : memory_(memory), base_(base) { usable_ = open(); }
+    MappedImage(const TargetMemory& memory, Address base) : memory_(memory), base_(base) { open(); }
     Address symbol(const char* name) const {  // 0 when absent
-        if (!usable_) return 0;
-        return gnu_hash_ ? by_gnu_hash(name) : hash_ ? by_hash(name) : 0;
+        uint32_t head[4], hash = 5381;        // buckets, first symbol, bloom words, shift
+        for (const char* c = name; *c; c++) hash = hash * 33 + static_cast<uint8_t>(*c);
+        if (!symbols_ || !strings_ || !hash_ || !memory_.get(hash_, head) || !head[0]) return 0;
+        Address buckets = hash_ + 16 + 8ull * head[2], chains = buckets + 4ull * head[0];
+        uint32_t index = memory_.get_or_zero<uint32_t>(buckets + 4ull * (hash % head[0]));
+        for (int step = 0; step < 1000 && index && index >= head[1]; step++, index++) {
+            uint32_t link = memory_.get_or_zero<uint32_t>(chains + 4ull * (index - head[1]));
+            Address found = (link | 1) == (hash | 1) ? address_if_named(index, name) : 0;
+            if (found || (link & 1)) return found;
+        }
+        return 0;
     }
 
   private:
-    bool open() {
+    void open() {
         Elf64_Ehdr header;
-        if (!memory_.get(base_, header) || memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_phnum > 64) return false;
+        if (!memory_.get(base_, header) || memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_phnum > 64) return;
         std::vector<Elf64_Phdr> segments(header.e_phnum);
-        if (!memory_.read(base_ + header.e_phoff, segments.data(), segments.size() * sizeof(Elf64_Phdr))) return false;
-        Address lowest = ~0ull;
-        const Elf64_Phdr* dynamic = nullptr;
+        if (!memory_.read(base_ + header.e_phoff, segments.data(), segments.size() * sizeof(Elf64_Phdr))) return;
+        Address lowest = ~0ull, dynamic = 0, size = 0;
         for (auto& s : segments) {
             if (s.p_type == PT_LOAD) lowest = std::min<Address>(lowest, s.p_vaddr & ~0xfffull);
-            if (s.p_type == PT_DYNAMIC) dynamic = &s;
+            if (s.p_type == PT_DYNAMIC) dynamic = s.p_vaddr, size = s.p_memsz;
         }
-        if (!dynamic || lowest == ~0ull || dynamic->p_memsz > 65536) return false;
         bias_ = base_ - lowest;
-        return read_dynamic(bias_ + dynamic->p_vaddr, dynamic->p_memsz / sizeof(Elf64_Dyn));
-    }
-    bool read_dynamic(Address from, size_t count) {
-        std::vector<Elf64_Dyn> entries(count);
-        if (!memory_.read(from, entries.data(), count * sizeof(Elf64_Dyn))) return false;
+        std::vector<Elf64_Dyn> entries(size <= 65536 ? size / sizeof(Elf64_Dyn) : 0);
+        if (!memory_.read(bias_ + dynamic, entries.data(), entries.size() * sizeof(Elf64_Dyn))) return;
         for (auto& e : entries) {
-            Address p = e.d_un.d_ptr;
-            if (p < base_) p += bias_;  // glibc relocates these in place, musl does not
+            Address p = e.d_un.d_ptr < base_ ? e.d_un.d_ptr + bias_ : e.d_un.d_ptr;  // glibc relocates in place, musl does not
             if (e.d_tag == DT_SYMTAB) symbols_ = p;
             if (e.d_tag == DT_STRTAB) strings_ = p;
-            if (e.d_tag == DT_GNU_HASH) gnu_hash_ = p;
-            if (e.d_tag == DT_HASH) hash_ = p;
+            if (e.d_tag == DT_GNU_HASH) hash_ = p;
         }
-        return symbols_ && strings_;
     }
     Address address_if_named(uint32_t index, const char* name) const {
         Elf64_Sym s;
         char text[64] = {};
         size_t size = strlen(name) + 1;
-        if (!memory_.get(symbols_ + 24ull * index, s) || s.st_shndx == SHN_UNDEF) return 0;
-        if (!memory_.read(strings_ + s.st_name, text, std::min(size, sizeof text))) return 0;
+        if (!memory_.get(symbols_ + sizeof s * index, s) || s.st_shndx == SHN_UNDEF) return 0;
+        if (size > sizeof text || !memory_.read(strings_ + s.st_name, text, size)) return 0;
         return memcmp(text, name, size) ? 0 : bias_ + s.st_value;
     }
-    Address by_gnu_hash(const char* name) const {
-        uint32_t head[4], hash = 5381, index = 0;  // buckets, first symbol, bloom words, shift
-        for (const char* c = name; *c; c++) hash = hash * 33 + static_cast<uint8_t>(*c);
-        if (!memory_.get(gnu_hash_, head) || !head[0]) return 0;
-        Address buckets = gnu_hash_ + 16 + 8ull * head[2], chains = buckets + 4ull * head[0];
-        index = memory_.get_or_zero<uint32_t>(buckets + 4ull * (hash % head[0]));
-        for (int step = 0; step < 1000 && index >= head[1] && index; step++, index++) {
-            uint32_t link = memory_.get_or_zero<uint32_t>(chains + 4ull * (index - head[1]));
-            if ((link | 1) == (hash | 1))
-                if (Address found = address_if_named(index, name)) return found;
-            if (link & 1) break;
-        }
-        return 0;
-    }
-    Address by_hash(const char* name) const {
-        uint32_t head[2], hash = 0;  // buckets, chains
-        for (const char* c = name; *c; c++) {
-            hash = (hash << 4) + static_cast<uint8_t>(*c);
-            uint32_t high = hash & 0xf0000000;
-            hash = (hash ^ high >> 24) & ~high;
-        }
-        if (!memory_.get(hash_, head) || !head[0]) return 0;
-        uint32_t index = memory_.get_or_zero<uint32_t>(hash_ + 8 + 4ull * (hash % head[0]));
-        for (int step = 0; step < 1000 && index; step++) {
-            if (Address found = address_if_named(index, name)) return found;
-            index = memory_.get_or_zero<uint32_t>(hash_ + 8 + 4ull * (head[0] + uint64_t{index}));
-        }
-        return 0;
-    }
+
     const TargetMemory& memory_;
-    Address base_, bias_ = 0, symbols_ = 0, strings_ = 0, gnu_hash_ = 0, hash_ = 0;
-    bool usable_ = false;
+    Address base_, bias_ = 0, symbols_ = 0, strings_ = 0, hash_ = 0;
 };
 
 }  // namespace storeprof

@@ -107,11 +107,11 @@ def test_weights_add_up_to_the_lifetime() -> None:
 
 
 def test_weights_add_up_when_only_some_threads_are_looked_at() -> None:
-    """With a tiny CPU budget few looks are taken, and all threads' weights still add up to their lifetimes."""
-    rows, sampler, _ = observe([sys.executable, program("gil"), "3"], cpu_budget=0.001)
+    """With a small CPU budget fewer looks are taken, and all threads' weights still add up to their lifetimes."""
+    rows, sampler, _ = observe([sys.executable, program("gil"), "3"], cpu_budget=0.004)
     looks = rows.packed(LOOKS)
     lifetime = sum(t["ended_ns"] - t["t_ns"] for t in rows.threads.values())
-    assert sampler.stats()["rounds"] < 300
+    assert len(looks) < 900
     assert abs(int(looks["weight_ns"].sum()) - lifetime) < 0.25 * lifetime
 
 

@@ -37,7 +37,7 @@ def flip(files, name, offset):
 
 
 def test_log_header_and_slots_are_as_documented():
-    """A log has magic, generation, watermark and its CRC, then slots with CRC, series, timestamp and value."""
+    """A log has magic, generation, watermark and its CRC, then slots with CRC, series and sample."""
     data = bytes(log_left_behind(3).nodes[LOG].now)
     magic, generation, watermark, crc = struct.unpack_from("<8sQQI", data)
     assert (magic, generation, watermark) == (b"STSWAL\x01\x00", 1, 64 + 3 * 24)
@@ -129,7 +129,7 @@ def test_log_cut_below_its_watermark_is_an_error():
 
 
 def test_header_of_zeros_promises_nothing():
-    """A log whose header is all zeros was never synced: what is whole in it is replayed, nothing is missed."""
+    """A log whose header is all zeros was never synced: what is whole is replayed, nothing is missed."""
     files = log_left_behind(10)
     files.nodes[LOG].now[:64] = bytes(64)
     flip(files, LOG, 64 + 9)
@@ -163,7 +163,7 @@ def test_unfinished_block_file_is_removed():
 
 
 def test_torn_series_tail_is_cut_off():
-    """A bad record at the end of the series log that nothing synced refers to is cut off, and numbers go on."""
+    """A bad record at the end of the series log that nothing refers to is cut off, and numbers go on."""
     files = closed_with(3)
     files.nodes["series.log"].now += b"\x01\x02\x03" * 9
     with StorageImpl.open("", QUIET, files=files) as storage:
@@ -213,7 +213,7 @@ def test_block_file_without_its_end_is_an_error():
 
 
 def test_damaged_payload_is_an_error_of_the_read():
-    """A damaged payload is an error of the read that needs it; the storage opens, and other series are served."""
+    """A damaged payload is an error of the read that needs it; other series are served."""
     files = MemoryFiles()
     with StorageImpl.open("", QUIET, files=files) as storage:
         for series in "ab":

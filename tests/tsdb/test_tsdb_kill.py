@@ -26,7 +26,7 @@ for writer in range(2):
 
 @pytest.mark.parametrize(("sync", "lines"), [("interval", 1), ("interval", 700), ("always", 40)])
 def test_killed_process_loses_no_acknowledged_write(tmp_path, sync, lines):
-    """After SIGKILL in the midst of writes and flushes each write that was reported as done is there, once."""
+    """After SIGKILL amid writes and flushes each write that was reported as done is there, once."""
     child = subprocess.Popen(
         [sys.executable, "-c", WRITER, tmp_path, sync], stdout=subprocess.PIPE, text=True
     )

@@ -91,7 +91,7 @@ def test_unknown_series_has_no_samples(storage):
     ],
 )
 def test_matchers(storage, conditions, hosts):
-    """Conditions are joined by and; a missing label counts as the empty string; patterns match the whole value."""
+    """All conditions must hold; a missing label is the empty string; patterns match the whole value."""
     storage.write({"host": "a"}, 1, 1.0)
     storage.write({"host": "b"}, 1, 1.0)
     storage.write({"host": "c", "rack": "1"}, 1, 1.0)
@@ -118,7 +118,7 @@ def test_series_without_samples_in_the_range_are_left_out(storage):
     ],
 )
 def test_what_cannot_be_stored_is_refused(storage, labels, timestamp, value):
-    """Labels that are no strings, timestamps over 64 bits and values that are no numbers are refused in one line."""
+    """Labels that are no strings, timestamps over 64 bits and values that are no numbers are refused."""
     with pytest.raises(StorageError) as refused:
         storage.write(labels, timestamp, value)
     assert "\n" not in str(refused.value)
@@ -155,7 +155,7 @@ def test_closed_storage_says_so(tmp_path):
 
 
 def test_closing_leaves_no_log(tmp_path):
-    """After close() the directory holds blocks and the series log only, and the next storage finds everything."""
+    """After close() the directory holds no log, and the next storage finds everything."""
     with StorageImpl.open(tmp_path) as storage:
         storage.write_batch((A, timestamp, 1.0) for timestamp in range(1000))
     assert not list(tmp_path.glob("wal-*"))
@@ -164,7 +164,7 @@ def test_closing_leaves_no_log(tmp_path):
 
 
 def test_directory_is_open_once(tmp_path):
-    """A second storage on the directory is refused, in this process and in another, until the first is closed."""
+    """A second storage on the directory is refused, here and in another process, until it is closed."""
     program = "import sys; from storeprof.tsdb import StorageImpl; StorageImpl.open(sys.argv[1]).close()"
     command = [sys.executable, "-c", program, str(tmp_path)]
     with StorageImpl.open(tmp_path):
@@ -211,7 +211,7 @@ def test_logs_on_disk_stay_bounded(tmp_path):
 
 
 def test_cache_answers_the_second_read(tmp_path):
-    """A block is read from its file once, decoded again from the second level, and found decoded in the first."""
+    """A block is read once; the second level spares the file, the first spares the decoding as well."""
     with StorageImpl.open(tmp_path) as storage:
         storage.write(A, 1, 1.0)
     with StorageImpl.open(tmp_path) as storage:

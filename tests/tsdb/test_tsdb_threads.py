@@ -40,7 +40,7 @@ def write_own(storage, writer, samples):
 
 @pytest.mark.parametrize(("sync", "samples"), [("interval", 3000), ("always", 60)])
 def test_no_sample_of_any_writer_is_lost(tmp_path, sync, samples):
-    """Writers, readers and flushes at once: every acknowledged sample is found, before and after reopening."""
+    """Writers, readers and flushes at once: every acknowledged sample is found, also after reopening."""
     options = StorageOptions(sync=sync, wal_bytes=64 + 24 * 2 * samples // 3, sync_interval_s=0.01)
     expected = WRITERS * samples
     with StorageImpl.open(tmp_path, options) as storage:

@@ -16,7 +16,7 @@ def operations(batches):
 
 @pytest.mark.parametrize("name", sorted(WORKLOADS))
 def test_equal_seeds_give_equal_plans(name):
-    """The same seed, thread and number of threads give the same plan; another seed or thread gives another."""
+    """The same seed and thread give the same plan; another seed or another thread gives another."""
     workload = find_workload(name)
     assert plan(workload, 1, 0, 2) == plan(workload, 1, 0, 2)
     assert plan(workload, 1, 0, 2) != plan(workload, 2, 0, 2)

@@ -33,16 +33,16 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Drive, record, report."""
     from storeprof.cli import report
-    from storeprof.engines.registry import check_engine
+    from storeprof.engines.registry import find_engine
     from storeprof.session.finish import open_recording
     from storeprof.session.folder import default_folder
     from storeprof.session.options import RecordOptions
     from storeprof.session.progress import Progress
     from storeprof.session.recorder import record
-    from storeprof.workload.catalogue import check_workload
+    from storeprof.workload.catalogue import find_workload
 
-    check_engine(options.engine)
-    check_workload(options.workload)
+    find_engine(options.engine)
+    find_workload(options.workload)
     folder = options.out or default_folder(f"{options.engine}-{options.workload}")
     data = folder / "data"
     asked = {"engine": options.engine, "workload": options.workload, "threads": options.threads, "seed": options.seed}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.observe.modules import module_name
 from storeprof.recording.journal import Journal
 from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, integers, strings
@@ -26,11 +27,27 @@ def scope_nodes_table(journal: Journal, ids: Identities) -> Columns:
         "node": np.array(list(rows), dtype=np.int64),
         "proc_id": ids.processes(np.array([row["process"] for row in values], dtype=np.int64)),
         "parent": np.array([row["parent"] for row in values], dtype=np.int64),
-        "name": strings([row["name"] for row in values]),
+        "name": strings(_short_names(values)),
         "file": strings([row.get("file") or None for row in values]),
         "line": integers([row.get("line") or None for row in values]),
         "flags": np.array([flags.get(number, 0) for number in rows], dtype=np.int64),
     }
+
+
+def _short_names(rows: list[dict[str, Any]]) -> list[str | None]:
+    """Names without their module (`StorageImpl.write`), where that still tells them apart."""
+    full = [str(row["name"]) for row in rows]
+    short = [_without_module(row) for row in rows]
+    meanings: dict[str, set[str]] = {}
+    for name, whole in zip(short, full, strict=True):
+        meanings.setdefault(name, set()).add(whole)
+    return [name if len(meanings[name]) == 1 else whole for name, whole in zip(short, full, strict=True)]
+
+
+def _without_module(row: dict[str, Any]) -> str:
+    name, file = str(row["name"]), str(row.get("file") or "")
+    prefix = f"{module_name(file)}." if file.endswith(".py") else ""
+    return name[len(prefix) :] if prefix and name.startswith(prefix) else name
 
 
 def scope_slices_table(journal: Journal, ids: Identities) -> Columns:

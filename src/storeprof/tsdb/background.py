@@ -16,14 +16,9 @@ class BackgroundProcessor:
     def __init__(self, sync: Job, interval_s: float) -> None:
         self._sync, self._interval_s = sync, interval_s
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self.submit = self._queue.put
-        self._thread = Thread(target=self._run, name="tsdb-background", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when every job submitted before is done and the thread has ended."""
-        self.submit(None)
-        self._thread.join()
+        self.submit = self._queue.put  # None ends the thread, after the jobs before it
+        self.thread = Thread(target=self._run, name="tsdb-background", daemon=True)
+        self.thread.start()
 
     @profile_function
     def process(self, job: Job) -> None:

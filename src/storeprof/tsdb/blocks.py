@@ -45,19 +45,11 @@ class BlockManager:
     def __init__(self, files: Files, cache: CacheHierarchy, codec: CompressionEngine) -> None:
         """Reads the headers of all block files. Raises CorruptionError, OSError."""
         self._files, self._cache, self._codec = files, cache, codec
-        self._by_series: dict[int, list[BlockRef]] = {}
-        self._sizes: dict[int, int] = {}  # bytes by generation, oldest first
+        self.by_series: dict[int, list[BlockRef]] = {}  # oldest generation first
+        self.sizes: dict[int, int] = {}  # bytes by generation, oldest first
         for name in files.names():
             if name.endswith(".tsb"):
                 self._read_headers(name, int(name[7:-4]), files.open(name).read)
-
-    def generations(self) -> list[int]:
-        """Numbers of the generations that have a block file, oldest first."""
-        return list(self._sizes)
-
-    def highest_series(self) -> int:
-        """The highest series number in any block, 0 without blocks."""
-        return max(self._by_series, default=0)
 
     def store_generation(
         self, generation: int, chunks: Iterable[tuple[int, Samples]], sync_series: Callable[[], None]
@@ -89,7 +81,7 @@ class BlockManager:
 
     def find(self, series: int, start: int, end: int) -> list[BlockRef]:
         """Blocks of a series that may hold samples with start <= timestamp < end, oldest generation first."""
-        return [ref for ref in self._by_series.get(series, ()) if ref.first < end and ref.last >= start]
+        return [ref for ref in self.by_series.get(series, ()) if ref.first < end and ref.last >= start]
 
     @profile_function
     def load_block(self, ref: BlockRef) -> Samples:
@@ -100,7 +92,7 @@ class BlockManager:
             try:
                 data = self._files.open(name).read(ref.offset, ref.length)
             except FileNotFoundError:
-                if ref.generation in self._sizes:
+                if ref.generation in self.sizes:
                     raise CorruptionError(name, 0, "the file is gone") from None
                 return Samples(array("q"), array("d"))
             if crc32(data) != ref.crc:
@@ -111,17 +103,17 @@ class BlockManager:
 
     def retain(self, limit_bytes: int) -> None:
         """Removes the oldest files until the rest fits `limit_bytes`; the newest stays. Raises OSError."""
-        while sum(self._sizes.values()) > limit_bytes and len(self._sizes) > 1:
-            oldest = next(iter(self._sizes))
-            del self._sizes[oldest]
-            for series, refs in self._by_series.items():
-                self._by_series[series] = [ref for ref in refs if ref.generation != oldest]
+        while sum(self.sizes.values()) > limit_bytes and len(self.sizes) > 1:
+            oldest = next(iter(self.sizes))
+            del self.sizes[oldest]
+            for series, refs in self.by_series.items():
+                self.by_series[series] = [ref for ref in refs if ref.generation != oldest]
             self._files.remove(block_name(oldest))
 
     def _publish(self, generation: int, size: int, refs: list[BlockRef]) -> None:
-        self._sizes[generation] = size
+        self.sizes[generation] = size
         for ref in refs:
-            self._by_series.setdefault(ref.series, []).append(ref)
+            self.by_series.setdefault(ref.series, []).append(ref)
 
     def _read_headers(self, name: str, generation: int, read: Callable[[int, int], bytes]) -> None:
         if read(0, 16) != MAGIC + generation.to_bytes(8, "little"):

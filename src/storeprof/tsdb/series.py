@@ -42,7 +42,7 @@ class SeriesIndex:
         """Reads the log up to its first bad record; `settle` must follow. Raises CorruptionError, OSError."""
         self._lock, self._sync_lock = Lock(), Lock()
         self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
-        self._labels: list[dict[str, str]] = [{}]  # by number; there is no number 0
+        self.labels: list[dict[str, str]] = [{}]  # by number; there is no number 0
         self._by_label: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         self._unsynced = True
         self._file = files.open(NAME, new=NAME not in files.names())
@@ -59,17 +59,14 @@ class SeriesIndex:
 
         Series are synced before their samples, so a tail that is needed was whole once: CorruptionError.
         """
-        if highest >= len(self._labels):
+        if highest >= len(self.labels):
             raise CorruptionError(
-                NAME, self._good_until, f"series {len(self._labels)} up to {highest} are missing"
+                NAME, self._good_until, f"series {len(self.labels)} up to {highest} are missing"
             )
         if self._torn:
             self._file.cut(self._good_until)
         if self._good_until == 0:
             self._file.append(MAGIC)
-
-    def __contains__(self, number: int) -> bool:
-        return 0 < number < len(self._labels)
 
     def add(self, labels: Labels) -> None:
         """Gives a label set a number, if it has none. Raises StorageError; after OSError the log is torn."""
@@ -80,7 +77,7 @@ class SeriesIndex:
         with self._lock:
             if key not in self._numbers:
                 text = json.dumps(dict(key)).encode()
-                record = _HEAD.pack(0, len(text), len(self._labels))[4:] + text
+                record = _HEAD.pack(0, len(text), len(self.labels))[4:] + text
                 self._file.append(crc32(record).to_bytes(4, "little") + record)
                 self._unsynced = True
                 self._enter(dict(key))
@@ -89,14 +86,10 @@ class SeriesIndex:
         """The number of this label set, 0 when it was never written."""
         return self._numbers.get(tuple(sorted(labels.items())), 0)
 
-    def labels(self, number: int) -> dict[str, str]:
-        """A copy of the label set of a series."""
-        return dict(self._labels[number])
-
     def select(self, conditions: Conditions) -> list[int]:
         """Numbers of the series that fulfil every condition, in the order of their first samples."""
         with self._lock:
-            chosen = set(range(1, len(self._labels)))
+            chosen = set(range(1, len(self.labels)))
             for name, given in conditions.items():
                 matcher = Matcher("=", given) if isinstance(given, str) else given
                 values: Mapping[str, set[int]] = self._by_label.get(name, {})
@@ -118,8 +111,8 @@ class SeriesIndex:
                 self._file.sync()
 
     def _enter(self, labels: dict[str, str]) -> None:
-        number = len(self._labels)
-        self._labels.append(labels)
+        number = len(self.labels)
+        self.labels.append(labels)
         for name, value in labels.items():
             self._by_label[name][value].add(number)
         self._numbers[tuple(labels.items())] = number
@@ -130,7 +123,7 @@ class SeriesIndex:
         if text > len(data):
             return False
         crc, length, number = _HEAD.unpack_from(data, self._good_until)
-        if number != len(self._labels) or crc32(data[self._good_until + 4 : text + length]) != crc:
+        if number != len(self.labels) or crc32(data[self._good_until + 4 : text + length]) != crc:
             return False
         self._enter(json.loads(data[text : text + length]))
         self._good_until = text + length

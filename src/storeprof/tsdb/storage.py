@@ -3,6 +3,7 @@
 import struct
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,9 +48,8 @@ class Generation:
 
     def __init__(self, number: int, log: WriteAheadLog) -> None:
         self.number, self.log, self.closed = number, log, False
-        self.chunks: dict[
-            tuple[tuple[str, str], ...], Chunk
-        ] = {}  # by labels in the order a caller gave them
+        # By labels in the order in which a caller gave them.
+        self.chunks: dict[tuple[tuple[str, str], ...], Chunk] = {}
         self.by_series: dict[int, Chunk] = {}
         self.accounted = 0  # bytes reported to the memory tag
 
@@ -59,7 +59,7 @@ class Generation:
         self.closed = True
 
 
-class StorageImpl:
+class StorageImpl(AbstractContextManager["StorageImpl"]):
     """A directory of time series, open in this process alone; all methods may be called from several threads.
 
     `write` takes no lock but for a series' first sample in a generation and for the change of generations;
@@ -76,7 +76,6 @@ class StorageImpl:
         self._turn, self._flush_lock = Condition(), Lock()
         self._stopped = False
         self._failure: Exception | None = None
-        self._active: Generation
         self._series = SeriesIndex(files)
         codec = CompressionEngine()
         self.cache = CacheHierarchy(options.l1_bytes, options.l2_bytes, codec)
@@ -129,7 +128,9 @@ class StorageImpl:
         """Labels and samples of each series that fulfils all conditions and has samples in the range."""
         self._check()
         found = ((number, self._between(number, start, end)) for number in self._series.select(conditions))
-        return [(self._series.labels(number), samples) for number, samples in found if samples.timestamps]
+        return [
+            (dict(self._series.labels[number]), samples) for number, samples in found if samples.timestamps
+        ]
 
     @profile_function
     def flush(self) -> None:
@@ -151,13 +152,11 @@ class StorageImpl:
             self._active.close()
             self._turn.notify_all()
         self._background.submit(partial(self._attempt, self._flush_closed))
-        self._background.stop()
+        self._background.submit(None)
+        self._background.thread.join()
         self._files.release()
         if self._failure is not None:
             self._check()
-
-    def __enter__(self) -> "StorageImpl":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -269,9 +268,7 @@ class StorageImpl:
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise StorageError(
-                f"the storage failed ({self._failure}); mend or free the disk, then open it again"
-            )
+            raise StorageError(f"the storage failed ({self._failure}); mend the disk, then open it again")
         if self._stopped:
             raise StorageError("the storage is closed; open it again to go on")
 
@@ -282,9 +279,9 @@ def _recover(files: Files, series: SeriesIndex, blocks: BlockManager) -> int:
     It can die at any point and be started again: a log goes only when its block file is durable, and a log
     that has a block file is not read.
     """
-    stored, names = blocks.generations(), files.names()
+    stored, names = list(blocks.sizes), files.names()
     logs = [int(name[4:-4]) for name in names if name.startswith("wal-")]
-    highest = blocks.highest_series()
+    highest = max(blocks.by_series, default=0)
     left: dict[int, dict[int, Chunk]] = {generation: {} for generation in logs if generation not in stored}
     for generation, chunks in left.items():
         for number, sample, promised in read_log(files, generation):
@@ -297,7 +294,9 @@ def _recover(files: Files, series: SeriesIndex, blocks: BlockManager) -> int:
         if name.endswith(".tmp"):
             files.remove(name)
     for generation, chunks in left.items():
-        known = ((number, chunks[number].samples()) for number in sorted(chunks) if number in series)
+        known = (
+            (number, chunks[number].samples()) for number in sorted(chunks) if number < len(series.labels)
+        )
         blocks.store_generation(generation, known, series.sync)
     for generation in logs:
         files.remove(log_name(generation))
