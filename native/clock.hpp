@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <deque>
 
 #include "journal_tables.hpp"
@@ -18,7 +17,6 @@ inline uint64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
     clock_gettime(clock, &t);
     return static_cast<uint64_t>(t.tv_sec) * kSecond + t.tv_nsec;
 }
-
 inline uint64_t read_ticks() {
 #if defined(__x86_64__)
     return __builtin_ia32_rdtsc();
@@ -35,33 +33,30 @@ class TickClock {
         uint64_t tightest = ~0ull;
         for (int i = 0; i < 5; i++) {  // the tick between the two closest clock reads
             uint64_t before = now_ns(), ticks = read_ticks(), after = now_ns();
-            if (after - before >= tightest) continue;
-            tightest = after - before;
-            best = {ticks, before + (after - before) / 2, 0, 0};
+            if (after - before < tightest) best = {ticks, before + (after - before) / 2, 0, 0}, tightest = after - before;
         }
-        uint64_t read_at = now_ns();
-        best.boottime_ns = now_ns(CLOCK_BOOTTIME) - (read_at - best.monotonic_ns);
-        best.realtime_ns = now_ns(CLOCK_REALTIME) - (read_at - best.monotonic_ns);
+        uint64_t since = now_ns() - best.monotonic_ns;
+        best.boottime_ns = now_ns(CLOCK_BOOTTIME) - since, best.realtime_ns = now_ns(CLOCK_REALTIME) - since;
         anchors_.push_back(best);
         if (anchors_.size() > 16) anchors_.pop_front();
         return best;
     }
-    // The program's own first anchor lengthens the line while there is only one of ours.
+    // The program's own first anchor lengthens the line while there is little of ours.
     void add_older(uint64_t ticks, uint64_t monotonic_ns) {
         if (!anchors_.empty() && ticks < anchors_.front().ticks && monotonic_ns < anchors_.front().monotonic_ns)
             anchors_.push_front({ticks, monotonic_ns, 0, 0});
     }
     bool known() const { return anchors_.size() > 1; }
     double ns_per_tick() const {
-        if (anchors_.size() < 2) return 1.0;
+        if (!known()) return 1.0;
         auto &a = anchors_.front(), &b = anchors_.back();
         double slope = double(b.monotonic_ns - a.monotonic_ns) / double(b.ticks - a.ticks);
         return slope > 1e-3 && slope < 1e3 ? slope : 1.0;
     }
     uint64_t to_monotonic(uint64_t ticks) const {
         auto& last = anchors_.back();
-        double ns = double(last.monotonic_ns) + double(int64_t(ticks - last.ticks)) * ns_per_tick();
-        return ns > 0 ? static_cast<uint64_t>(ns) : 0;
+        double ns = double(int64_t(ticks - last.ticks)) * ns_per_tick();
+        return last.monotonic_ns + static_cast<uint64_t>(std::max<int64_t>(int64_t(ns), -int64_t(last.monotonic_ns)));
     }
 
   private:

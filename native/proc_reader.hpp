@@ -7,10 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace storeprof {
@@ -19,7 +23,7 @@ class FileDescriptor {
   public:
     explicit FileDescriptor(int fd = -1) : fd_(fd) {}
     FileDescriptor(FileDescriptor&& o) noexcept : fd_(o.fd_) { o.fd_ = -1; }
-    FileDescriptor& operator=(FileDescriptor&& o) noexcept { std::swap(fd_, o.fd_); return *this; }
+    FileDescriptor& operator=(FileDescriptor&& o) noexcept { return std::swap(fd_, o.fd_), *this; }
     ~FileDescriptor() { if (fd_ >= 0) close(fd_); }
     int get() const { return fd_; }
     bool valid() const { return fd_ >= 0; }
@@ -32,20 +36,9 @@ class FileDescriptor {
 class Scanner {
   public:
     explicit Scanner(const char* text) : at_(text) {}
-    uint64_t number(int base = 10) {
-        char* end = nullptr;
-        uint64_t v = strtoull(at_, &end, base);
-        at_ = end;
-        return v;
-    }
-    int64_t signed_number() {
-        char* end = nullptr;
-        int64_t v = strtoll(at_, &end, 10);
-        at_ = end;
-        return v;
-    }
+    uint64_t number(int base = 10) { return strtoull(at_, const_cast<char**>(&at_), base); }  // "-1" wraps around
     void skip_words(int count) {
-        while (count-- > 0) {
+        for (; count > 0; count--) {
             while (*at_ == ' ') at_++;
             while (*at_ && *at_ != ' ') at_++;
         }
@@ -60,9 +53,14 @@ inline bool starts_with(const std::string& s, const char* prefix) { return s.com
 // The number after `key` in a file of "Key:   number" lines.
 inline bool value_after(const std::string& text, const char* key, uint64_t& value) {
     size_t at = text.find(key);
-    if (at == std::string::npos) return false;
-    value = strtoull(text.c_str() + at + strlen(key), nullptr, 10);
-    return true;
+    if (at != std::string::npos) value = strtoull(text.c_str() + at + strlen(key), nullptr, 10);
+    return at != std::string::npos;
+}
+// A thread's number in its own pid namespace: the last one of NSpid.
+inline long inner_tid(const std::string& status, long otherwise) {
+    size_t line = status.find("NSpid:");
+    if (line == std::string::npos) return otherwise;
+    return atol(status.c_str() + status.find_last_of(" \t", status.find('\n', line) - 1));
 }
 
 struct Mapping { uint64_t start, end, offset; std::string path; };
@@ -72,19 +70,16 @@ struct Mapping { uint64_t start, end, offset; std::string path; };
 class ProcDirectory {
   public:
     explicit ProcDirectory(pid_t pid)
-        : directory_(open(("/proc/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-          self_("task/" + std::to_string(pid) + "/stat") {}
-    bool exists() const { return directory_.valid(); }
-    FileDescriptor open_file(const std::string& name, int flags = O_RDONLY) const {
-        return FileDescriptor(openat(directory_.get(), name.c_str(), flags | O_CLOEXEC));
+        : main_stat("task/" + std::to_string(pid) + "/stat"),
+          directory_(open(("/proc/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+    FileDescriptor open_file(const std::string& name) const {
+        return FileDescriptor(openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
     }
-    std::string text(const std::string& name, int* error = nullptr) const {
+    std::string text(const std::string& name) const {
         std::string all;
         FileDescriptor fd = open_file(name);
         char block[16384];
-        ssize_t n = fd.valid() ? 1 : -1;
-        while (fd.valid() && (n = read(fd.get(), block, sizeof block)) > 0) all.append(block, n);
-        if (error) *error = n < 0 ? errno : 0;
+        for (ssize_t n; fd.valid() && (n = read(fd.get(), block, sizeof block)) > 0;) all.append(block, n);
         return all;
     }
     std::string link(const std::string& name) const {
@@ -96,10 +91,9 @@ class ProcDirectory {
         std::vector<long> found;
         int fd = openat(directory_.get(), folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR* dir = fd >= 0 ? fdopendir(fd) : nullptr;
-        if (!dir) return found;
-        while (dirent* e = readdir(dir))
+        while (dirent* e = dir ? readdir(dir) : nullptr)
             if (e->d_name[0] >= '0' && e->d_name[0] <= '9') found.push_back(atol(e->d_name));
-        closedir(dir);
+        if (dir) closedir(dir);
         return found;
     }
     long thread_count() const {  // of the link count of task/: one cheap call; -1 when the process is gone
@@ -108,60 +102,51 @@ class ProcDirectory {
     }
     std::vector<Mapping> mappings() const {
         std::vector<Mapping> found;
-        std::string all = text("maps");
+        const std::string all = text("maps");
         for (size_t at = 0, end; (end = all.find('\n', at)) != std::string::npos; at = end + 1) {
             Mapping m;
             int path = 0;
-            const std::string line = all.substr(at, end - at);
+            std::string line = all.substr(at, end - at);
             if (sscanf(line.c_str(), "%lx-%lx %*s %lx %*s %*s %n", &m.start, &m.end, &m.offset, &path) < 3) continue;
             if (path > 0 && path < static_cast<int>(line.size())) m.path = line.substr(path);
             found.push_back(std::move(m));
         }
         return found;
     }
-    const std::string& main_thread_stat() const { return self_; }
+    const std::string main_stat;
 
   private:
     FileDescriptor directory_;
-    std::string self_;
 };
 
-// Field numbers as in proc(5).
+// Fields as in proc(5); the last four only when asked for.
 struct ThreadStat {
     char state = '?';
     std::string name;
     uint64_t minflt = 0, majflt = 0, cpu_ticks = 0, threads = 0, start_ticks = 0, start_code = 0, start_stack = 0;
+    bool ended() const { return state == 'Z' || state == 'X'; }
 };
 
 inline bool parse_stat(const char* text, ThreadStat& to, bool all = false) {
     const char *open = strchr(text, '('), *close = strrchr(text, ')');  // the name may hold both
     if (!open || !close || close < open || !close[1] || !close[2]) return false;
-    size_t length = close - open - 1;
-    if (to.name.compare(0, std::string::npos, open + 1, length)) to.name.assign(open + 1, length);
+    if (to.name.compare(0, std::string::npos, open + 1, close - open - 1)) to.name.assign(open + 1, close);
     to.state = close[2];
     Scanner s(close + 3);
-    s.skip_words(6);
-    to.minflt = s.number();
-    s.skip_words(1);
-    to.majflt = s.number();
-    s.skip_words(1);
-    to.cpu_ticks = s.number();
-    to.cpu_ticks += s.number();
+    s.skip_words(6), to.minflt = s.number();
+    s.skip_words(1), to.majflt = s.number();
+    s.skip_words(1), to.cpu_ticks = s.number(), to.cpu_ticks += s.number();
     if (!all) return true;
-    s.skip_words(4);
-    to.threads = s.number();
-    s.skip_words(1);
-    to.start_ticks = s.number();
-    s.skip_words(3);
-    to.start_code = s.number();
-    s.skip_words(1);
-    to.start_stack = s.number();
+    s.skip_words(4), to.threads = s.number();
+    s.skip_words(1), to.start_ticks = s.number();
+    s.skip_words(3), to.start_code = s.number();
+    s.skip_words(1), to.start_stack = s.number();
     return true;
 }
 
 struct Syscall {
-    static constexpr int page_fault = -1, running = -2, unreadable = -3;
-    int number = running;
+    static constexpr int running = -2, unreadable = -3;
+    int number = running;  // -1: in the kernel without one, for a page fault
     uint64_t arg0 = 0, arg1 = 0, arg2 = 0, stack_pointer = 0;
 };
 
@@ -169,11 +154,8 @@ inline Syscall parse_syscall(const char* text) {
     Syscall call;
     if (text[0] == 'r') return call;
     Scanner s(text);
-    call.number = static_cast<int>(s.signed_number());
-    if (call.number >= 0) {
-        call.arg0 = s.number(16), call.arg1 = s.number(16), call.arg2 = s.number(16);
-        s.skip_words(3);
-    }
+    call.number = static_cast<int>(s.number());
+    if (call.number >= 0) call.arg0 = s.number(16), call.arg1 = s.number(16), call.arg2 = s.number(16), s.skip_words(3);
     call.stack_pointer = s.number(16);
     return call;
 }
@@ -182,11 +164,8 @@ inline Syscall parse_syscall(const char* text) {
 inline long descriptor_budget() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit)) return 256;
-    rlim_t wanted = std::min<rlim_t>(limit.rlim_max, 65536);
-    if (wanted > limit.rlim_cur) {
-        rlimit raised{wanted, limit.rlim_max};
-        if (!setrlimit(RLIMIT_NOFILE, &raised)) limit.rlim_cur = wanted;
-    }
+    rlimit raised{std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 65536)), limit.rlim_max};
+    if (!setrlimit(RLIMIT_NOFILE, &raised)) limit = raised;
     return static_cast<long>(std::min<rlim_t>(limit.rlim_cur, 65536) / 2);
 }
 
@@ -195,38 +174,30 @@ class ThreadFiles {
   public:
     enum File { schedstat, stat, syscall };
     enum class Result { ok, gone, unreadable };
-    ThreadFiles(const ProcDirectory& proc, long tid, long& budget) : proc_(proc), budget_(budget), folder_("task/" + std::to_string(tid) + "/") {
-        if (budget_ < 3) return;
-        budget_ -= 3;
-        counted_ = true;
-        for (int i = 0; i < 3; i++) kept_[i] = proc_.open_file(path(i));
+
+    ThreadFiles(const ProcDirectory& proc, long tid, long& budget)
+        : proc_(proc), budget_(budget), folder_("task/" + std::to_string(tid) + "/"), counted_(budget >= 3) {
+        for (int i = 0; counted_ && i < 3; i++, budget_--) kept_[i] = proc_.open_file(path(i));
     }
     ThreadFiles(const ThreadFiles&) = delete;
-    ~ThreadFiles() { if (counted_) budget_ += 3; }
+    ~ThreadFiles() { budget_ += counted_ ? 3 : 0; }
     Result read(File which, char* to, size_t size) const {
         FileDescriptor opened;
         int fd = kept_[which].get();
-        if (fd < 0) {
-            opened = proc_.open_file(path(which));
-            fd = opened.get();
-        }
+        if (fd < 0) opened = proc_.open_file(path(which)), fd = opened.get();
         ssize_t n = fd < 0 ? -1 : pread(fd, to, size - 1, 0);
         to[n > 0 ? n : 0] = 0;
-        if (n > 0) return Result::ok;
-        return n == 0 || errno == ESRCH || errno == ENOENT ? Result::gone : Result::unreadable;
+        return n > 0 ? Result::ok : n == 0 || errno == ESRCH || errno == ENOENT ? Result::gone : Result::unreadable;
     }
     std::string status() const { return proc_.text(folder_ + "status"); }
 
   private:
-    std::string path(int i) const {
-        static const char* const names[] = {"schedstat", "stat", "syscall"};
-        return folder_ + names[i];
-    }
+    std::string path(int i) const { return folder_ + (i == schedstat ? "schedstat" : i == stat ? "stat" : "syscall"); }
     const ProcDirectory& proc_;
     long& budget_;  // shared by all threads
     std::string folder_;
     FileDescriptor kept_[3];
-    bool counted_ = false;
+    bool counted_;
 };
 
 }  // namespace storeprof

@@ -11,47 +11,56 @@ namespace storeprof {
 class PythonProcess {
   public:
     enum class State { searching, attached, refused };
-    struct Gil { Address address, holder; bool locked; };
-    struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id; uint32_t interpreter; };
+    struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id, interpreter; };
+
     PythonProcess(const TargetMemory& memory, StackTable& stacks) : memory_(memory), codes_(memory, stacks), reader_(memory, codes_) {}
+    State state() const { return state_; }
+    const std::string& version() const { return version_; }
+    const std::string& why() const { return why_; }
+    int failures() const { return failures_; }  // rounds in a row
+    const std::vector<ThreadState>& threads() const { return threads_; }
+
     void reset() {  // after exec: nothing that was known holds
-        state_ = State::searching;
-        why_ = "not looked at yet", version_.clear();
+        state_ = State::searching, why_ = "not looked at yet", version_.clear();
         interpreters_.clear(), threads_.clear();
         first_interpreter_ = 0, failures_ = 0;
     }
     // One attempt to find the runtime among the mapped images; repeated, as a program may load Python late.
     void attach(const ProcDirectory& proc) {
-        if (state_ != State::searching) return;
+        why_ = "no CPython runtime in it (or its symbols were stripped)";
         std::string exe = proc.link("exe");
         for (const Mapping& m : proc.mappings()) {
             if (m.offset || m.path.empty() || (m.path != exe && m.path.find("libpython") == std::string::npos)) continue;
             MappedImage image(memory_, m.start);
-            Address runtime = image.symbol("_PyRuntime");
-            if (!runtime && image.symbol("PyCode_Type")) return refuse("Python 3.6 or older is not supported (3.11 to 3.13 are)");
-            if (!runtime) continue;
-            take(runtime, image.symbol("PyCode_Type"), image.symbol("Py_Version"));
-            return;
+            Address runtime = image.symbol("_PyRuntime"), code_type = image.symbol("PyCode_Type");
+            if (!runtime && !code_type) continue;
+            std::string why = runtime ? find_offsets(memory_, runtime, image.symbol("Py_Version"), o_)
+                                      : "Python 3.6 or older is not supported (3.11 to 3.13 are)";
+            if (!why.empty()) return refuse(std::move(why));
+            runtime_ = runtime, state_ = State::attached, unmatched_ = 0;
+            codes_.reset(o_, code_type), reader_.reset(o_);
+            version_ = std::to_string(o_.version >> 8) + "." + std::to_string(o_.version & 255);
+            return why_.clear();
         }
-        why_ = "no CPython runtime in it (or its symbols were stripped)";
     }
+
     // Reads interpreters, thread states and GILs in one batch, checking that the lists still link as remembered. With
     // `only` (native ids), just those threads, by where they were listed last. False when memory is not what it was.
     bool begin_round(bool relist, const std::unordered_set<uint32_t>* only) {
-        threads_.clear();
-        if (state_ != State::attached) return false;
-        for (int attempt = 0; attempt < 3; attempt++) {
+        for (int attempt = 0; state_ == State::attached && attempt < 3; attempt++) {
             if ((relist || attempt) && !list_again()) break;
-            if (read_lists(relist || attempt ? nullptr : only)) {
-                failures_ = 0;
-                return true;
-            }
+            if (read_lists(relist || attempt ? nullptr : only)) return failures_ = 0, true;
         }
         threads_.clear();
-        failures_++;
+        failures_ += state_ == State::attached;
         return false;
     }
-    const std::vector<ThreadState>& threads() const { return threads_; }
+    // Called with what /proc says: a layout that never matches one native thread id is not the one we think.
+    void check_layout(size_t matching) {
+        if (threads_.empty() || matching) unmatched_ = 0;
+        else if (++unmatched_ == 200) refuse("its thread list does not match /proc (unknown layout)");
+    }
+
     bool holds_gil(const ThreadState& t) const { return gil(t).locked && gil(t).holder == t.address; }
     bool in_gil(const ThreadState& t, Address a) const { return a >= gil(t).address && a < gil(t).address + o_.gil_size; }
     uint32_t gil_holder(const ThreadState& t) const {  // its native id, 0 when nobody holds it
@@ -63,61 +72,41 @@ class PythonProcess {
         if (hints.state != thread.address) hints = {thread.address, {}, {}};
         return reader_.read(hints, thread.copy, now_ns, frames);
     }
-    // Called with what /proc says: a layout that never matches one native thread id is not the one we think.
-    void check_layout(size_t matching) {
-        if (threads_.empty() || matching) unmatched_ = 0;
-        else if (++unmatched_ == 200) refuse("its thread list does not match /proc (unknown layout)");
-    }
-    State state() const { return state_; }
-    const std::string& version() const { return version_; }
-    const std::string& why() const { return why_; }
-    int failures() const { return failures_; }  // rounds in a row
 
   private:
+    struct Gil { Address address, holder; bool locked; };
     struct Interpreter { Address address; Gil gil; std::vector<std::pair<Address, uint32_t>> threads; };  // with native id
     static constexpr size_t kMaxInterpreters = 64, kMaxThreads = 16384;
+
     const Gil& gil(const ThreadState& thread) const { return interpreters_[thread.interpreter].gil; }
     void refuse(std::string why) { state_ = State::refused, why_ = std::move(why), threads_.clear(); }
-    void take(Address runtime, Address code_type, Address version_symbol) {
-        std::string why = find_offsets(memory_, runtime, version_symbol, o_);
-        if (!why.empty()) return refuse(std::move(why));
-        runtime_ = runtime;
-        codes_.reset(o_, code_type);
-        reader_.reset(o_);
-        version_ = std::to_string(o_.version >> 8) + "." + std::to_string(o_.version & 255);
-        state_ = State::attached;
-        why_.clear();
-        unmatched_ = 0;
-    }
+
     // Walks the linked lists, one call a link: only when something changed.
     bool list_again() {
         interpreters_.clear();
         if (!memory_.get(runtime_ + o_.runtime_interpreters, first_interpreter_)) return false;
-        Address a = first_interpreter_;
-        size_t total = 0;
-        for (; plausible(a) && interpreters_.size() < kMaxInterpreters; a = memory_.get_or_zero<Address>(a + o_.interp_next)) {
+        size_t seen = 0, total = 0;
+        for (Address a = first_interpreter_; plausible(a) && seen++ < kMaxInterpreters; a = memory_.get_or_zero<Address>(a + o_.interp_next)) {
             Interpreter in{a, {}, {}};
             in.gil.address = o_.runtime_gil ? runtime_ + o_.runtime_gil : memory_.get_or_zero<Address>(a + o_.interp_gil);
             Address t = memory_.get_or_zero<Address>(a + o_.interp_threads);
             for (; plausible(t) && total < kMaxThreads; total++, t = memory_.get_or_zero<Address>(t + o_.thread_next))
                 in.threads.push_back({t, 0});
-            if (!plausible(in.gil.address)) continue;  // still being made
-            interpreters_.push_back(std::move(in));
+            if (plausible(in.gil.address)) interpreters_.push_back(std::move(in));  // else still being made
         }
         return true;
     }
     bool read_lists(const std::unordered_set<uint32_t>* only) {
         auto wanted = [&](uint32_t native) { return !only || only->count(native); };
-        batch_.clear();
+        batch_.clear(), threads_.clear();
         batch_.add(runtime_ + o_.runtime_interpreters, 8);
         for (auto& in : interpreters_) {
-            batch_.add(in.address + o_.interp_threads, 8);
-            batch_.add(in.gil.address, o_.gil_read_size());
-            for (auto& [address, native] : in.threads) if (wanted(native)) batch_.add(address, o_.thread_size());
+            batch_.add(in.address + o_.interp_threads, 8), batch_.add(in.gil.address, o_.gil_read_size());
+            for (auto& [address, native] : in.threads)
+                if (wanted(native)) batch_.add(address, o_.thread_size());
         }
         if (!batch_.run(memory_) || batch_.get<Address>(0) != first_interpreter_) return false;
         size_t at = 8;
-        threads_.clear();
         for (uint32_t i = 0; i < interpreters_.size(); i++) {
             Interpreter& in = interpreters_[i];
             Address next = batch_.get<Address>(at);
@@ -127,17 +116,16 @@ class PythonProcess {
             for (auto& [address, native] : in.threads) {
                 if (!wanted(native)) continue;
                 const uint8_t* copy = batch_.at(at);
-                at += o_.thread_size();
                 uint32_t seen = static_cast<uint32_t>(field<uint64_t>(copy, o_.thread_native_id));
                 if (field<Address>(copy, o_.thread_interp) != in.address || (only ? seen != native : next != address)) return false;
-                next = field<Address>(copy, o_.thread_next);
-                native = seen;
-                threads_.push_back({address, copy, native, i});
+                next = field<Address>(copy, o_.thread_next), native = seen, at += o_.thread_size();
+                threads_.push_back({address, copy, seen, i});
             }
             if (!only && next) return false;
         }
         return true;
     }
+
     const TargetMemory& memory_;
     CodeCache codes_;
     StackReader reader_;

@@ -18,10 +18,9 @@ inline bool first_argument_is_descriptor(int number) {
         case SYS_sync_file_range: case SYS_syncfs: case SYS_fallocate: case SYS_ftruncate: case SYS_fadvise64:
         case SYS_readahead: case SYS_lseek: case SYS_close: case SYS_fstat: case SYS_flock: case SYS_fcntl:
         case SYS_ioctl: case SYS_sendto: case SYS_recvfrom: case SYS_sendmsg: case SYS_recvmsg: case SYS_sendmmsg:
-        case SYS_recvmmsg: case SYS_accept: case SYS_accept4: case SYS_connect: case SYS_shutdown:
-        case SYS_sendfile: case SYS_splice: case SYS_tee: case SYS_vmsplice: case SYS_copy_file_range:
-        case SYS_epoll_pwait: case SYS_epoll_ctl: case SYS_getdents64: case SYS_fchmod: case SYS_fchown:
-        case SYS_io_uring_enter:
+        case SYS_recvmmsg: case SYS_accept: case SYS_accept4: case SYS_connect: case SYS_shutdown: case SYS_sendfile:
+        case SYS_splice: case SYS_tee: case SYS_vmsplice: case SYS_copy_file_range: case SYS_epoll_pwait:
+        case SYS_epoll_ctl: case SYS_getdents64: case SYS_fchmod: case SYS_fchown: case SYS_io_uring_enter:
 #ifdef SYS_epoll_wait
         case SYS_epoll_wait: case SYS_getdents:
 #endif
@@ -37,32 +36,24 @@ class ResourceTable {
   public:
     ResourceTable(Tables& out, const ProcDirectory& proc) : out_(out), proc_(proc) {}
     uint32_t of(const Syscall& call, uint64_t now) {
-        if (call.number >= 0 && first_argument_is_descriptor(call.number)) return of_descriptor(static_cast<int>(call.arg0));
-        if (call.number == SYS_msync || call.number == SYS_munmap) return of_address(call.arg0, now);
-        return kNone;
+        if (first_argument_is_descriptor(call.number)) return number(proc_.link("fd/" + std::to_string(uint32_t(call.arg0))));
+        return call.number == SYS_msync || call.number == SYS_munmap ? of_address(call.arg0, now) : kNone;
     }
     void forget_mappings() { mappings_.clear(), mappings_ns_ = 0; }
 
   private:
-    uint32_t of_descriptor(int fd) {
-        std::string name = fd >= 0 ? proc_.link("fd/" + std::to_string(fd)) : "";
-        return name.empty() ? kNone : number(name);
-    }
     // The mapped file at an address; mappings are read at most once a second.
     uint32_t of_address(uint64_t address, uint64_t now) {
-        const Mapping* found = covering(address);
-        if (!found && now - mappings_ns_ >= kSecond) {
-            mappings_ = proc_.mappings();
-            mappings_ns_ = now;
-            found = covering(address);
+        auto covers = [&](const Mapping& m) { return m.start <= address && address < m.end; };
+        auto found = std::find_if(mappings_.begin(), mappings_.end(), covers);
+        if (found == mappings_.end() && now - mappings_ns_ >= kSecond) {
+            mappings_ = proc_.mappings(), mappings_ns_ = now;
+            found = std::find_if(mappings_.begin(), mappings_.end(), covers);
         }
-        return found && !found->path.empty() && found->path[0] == '/' ? number(found->path) : kNone;
-    }
-    const Mapping* covering(uint64_t address) const {
-        auto at = std::upper_bound(mappings_.begin(), mappings_.end(), address, [](uint64_t a, auto& m) { return a < m.end; });
-        return at != mappings_.end() && at->start <= address ? &*at : nullptr;
+        return found != mappings_.end() && found->path[0] == '/' ? number(found->path) : kNone;
     }
     uint32_t number(const std::string& name) {
+        if (name.empty()) return kNone;
         auto [at, added] = numbers_.try_emplace(name, numbers_.size());
         if (added) out_.line(Table::resources, JsonLine().number("resource", at->second).text("kind", kind(name)).text("name", name));
         return at->second;
@@ -77,6 +68,7 @@ class ResourceTable {
             if (starts_with(name, device)) return "other";
         return name[0] == '/' ? "file" : "other";
     }
+
     Tables& out_;
     const ProcDirectory& proc_;
     std::unordered_map<std::string, uint32_t> numbers_;

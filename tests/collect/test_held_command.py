@@ -119,7 +119,7 @@ def test_no_descriptors_are_left() -> None:
 
 
 def test_whole_run(tmp_path: Path) -> None:
-    """Output and status are the command's own, its zombie waits for us, additions are in its environment."""
+    """Output and status are the command's own, its zombie waits, additions are in its environment."""
     result = run(
         tmp_path, "sh", "-c", "printf 'a\\0b\\n'; echo ops=12 seconds=0.5; echo $STOREPROF_TEST; exit 7"
     )
@@ -138,7 +138,7 @@ def test_large_binary_output_is_unchanged(tmp_path: Path) -> None:
 
 
 def test_command_has_plain_signals_and_descriptors(tmp_path: Path) -> None:
-    """Whatever storeprof ignores or blocks, and has open, the command gets the defaults and its three streams."""
+    """Whatever storeprof ignores, blocks or has open, the command gets defaults and its three streams."""
     plain = run(
         tmp_path, "sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd", mode="stubborn"
     )

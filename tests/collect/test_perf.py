@@ -2,12 +2,14 @@
 
 import dataclasses
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from collect_support import build, driver, outcome, public_folder
+from collect_support import build, driver, eventually, is_gone, outcome, public_folder
 
 from storeprof.collect.collector import Context
 from storeprof.collect.linux.native_samples import CPU, SWITCH, NativeSamples
@@ -112,6 +114,38 @@ def test_a_running_process_can_be_attached(tmp_path: Path) -> None:
     program.wait()
     text = subprocess.run(Perf().script_command(session.data), capture_output=True, check=True).stdout
     assert share(Perf().parse(text.splitlines(keepends=True)), CPU, "seventy") > 0.5
+
+
+def test_killing_storeprof_leaves_what_perf_saw(tmp_path: Path) -> None:
+    """After kill -9 of storeprof perf ends as well, with a complete file of what it saw until then."""
+    killed = subprocess.run(driver("perf-killed", tmp_path, build("collect_two_functions"), 2), check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert eventually(lambda: is_gone(outcome(tmp_path)["pid"]))
+    script = Perf().script_command(tmp_path / "perf.data")
+    assert eventually(lambda: subprocess.run(script, capture_output=True, check=False).returncode == 0)
+    text = subprocess.run(script, capture_output=True, check=True).stdout
+    assert share(Perf().parse(text.splitlines(keepends=True)), CPU, "main") > 0.8
+
+
+def test_a_pause_leaves_a_gap(tmp_path: Path) -> None:
+    """Between `disable` and `enable` nothing is sampled, and afterwards it is again."""
+    program = subprocess.Popen([build("collect_two_functions"), "30"], stdout=subprocess.DEVNULL)
+    session = PerfSession(PerfOptions(tmp_path / "perf.data", program.pid, kernel=False, switches=False))
+    session.enable()
+    session.disable()
+    paused_ns = time.monotonic_ns()
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.wait(0.3)
+    resumed_ns = time.monotonic_ns()
+    session.enable()
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.wait(0.5)
+    session.stop()
+    program.kill()
+    program.wait()
+    text = subprocess.run(Perf().script_command(session.data), capture_output=True, check=True).stdout
+    times = Perf().parse(text.splitlines(keepends=True)).samples["t_ns"]
+    assert not ((times > paused_ns) & (times < resumed_ns)).any() and (times > resumed_ns).any()
 
 
 def test_command_follows_the_options(tmp_path: Path) -> None:

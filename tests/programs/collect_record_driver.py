@@ -2,7 +2,7 @@
 
 What it learned goes to FOLDER/outcome.json. Modes: plain (relay and held command), die-held (killed before
 the release), stubborn (signals disturbed first), tool (a background tool, killed beside it), perf and
-perf-nobody (perf attached first; the latter as user 65534).
+perf-nobody (perf attached first; the latter as user 65534), perf-killed (perf attached, killed after a second).
 """
 
 import ctypes
@@ -45,6 +45,9 @@ def main():
     outcome = {}
     session = start_perf(folder, held, outcome) if mode.startswith("perf") else None
     held.release()
+    if mode == "perf-killed":
+        held.wait(1.0)
+        os.kill(os.getpid(), signal.SIGKILL)
     held.wait()
     outcome["zombie"] = Path(f"/proc/{held.pid}/stat").read_text().rpartition(")")[2].split()[0]
     status = held.reap()

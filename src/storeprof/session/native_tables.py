@@ -158,7 +158,9 @@ def short_name(symbol: str) -> str:
             depth += 1
         elif letter in ">}]" and depth:
             depth -= 1
-        elif letter == "(" and depth == 0 and not symbol.startswith(("(anonymous", "()"), at):
+        elif letter == "(" and depth == 0 and not (
+            symbol.startswith("(anonymous", at) or symbol[:at].endswith("operator")
+        ):
             return symbol[:at] or symbol
     return symbol
 

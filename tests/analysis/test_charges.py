@@ -1,0 +1,107 @@
+"""Looks apportion the kernel's control totals: sums are the kernel's, only their division is sampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storeprof.analysis.charges import CPU, OTHER, RUN_QUEUE, SLEEP, charge
+from storeprof.analysis.looks import Looks, ThreadTime
+
+MS = 1_000_000
+
+
+def looks(reasons: list[str], step_ms: int = 5) -> Looks:
+    """Looks at one thread, one every few ms."""
+    count = len(reasons)
+    none: np.ndarray[Any, Any] = np.full(count, -1)
+    zero = np.zeros(count, dtype=np.int64)
+    return Looks(
+        thread_ids=np.array([77]),
+        thread=zero,
+        t_ns=(np.arange(count) + 1) * step_ms * MS,
+        weight_ns=np.full(count, step_ms * MS, dtype=np.float64),
+        reason=np.array(reasons, dtype=object),
+        stack=np.arange(count),
+        resource=none,
+        holder=none,
+        node=zero,
+        op_seq=zero,
+        quality=np.array(["ok"] * count, dtype=object),
+        syscall=none,
+    )
+
+
+def totals(*spans: tuple[float, float, float]) -> ThreadTime:
+    """(wall, run, delay) in ms of consecutive intervals of one thread."""
+    edges = np.concatenate([[0.0], np.cumsum([span[0] for span in spans])]) * MS
+    return ThreadTime(
+        thread=np.zeros(len(spans), dtype=np.int64),
+        t0_ns=edges[:-1].astype(np.int64),
+        t1_ns=edges[1:].astype(np.int64),
+        run_ns=np.array([span[1] for span in spans]) * MS,
+        delay_ns=np.array([span[2] for span in spans]) * MS,
+    )
+
+
+def weights(seen: Looks, kernel: ThreadTime) -> dict[int, float]:
+    """Charged ms by category."""
+    charged = charge(seen, kernel, np.zeros(len(seen), dtype=bool))
+    return {key: float(charged.weight_ns[charged.category == key].sum()) / MS for key in np.unique(charged.category).tolist()}
+
+
+def test_running_looks_are_divided_as_the_kernel_says() -> None:
+    """A look can't tell running from runnable; run time and run delay of the interval do."""
+    charged = weights(looks(["running"] * 10 + ["sleep"] * 10), totals((100, 20, 30)))
+    assert np.isclose(charged[CPU], 20)
+    assert np.isclose(charged[RUN_QUEUE], 30)
+    assert np.isclose(charged[SLEEP], 50)
+
+
+def test_run_time_without_a_running_look_goes_to_the_threads_other_running_looks() -> None:
+    """Bursts shorter than the look interval are not lost."""
+    charged = weights(looks(["running"] * 10 + ["sleep"] * 10), totals((50, 50, 0), (50, 5, 0)))
+    assert np.isclose(charged[CPU], 55)
+
+
+def test_run_time_of_a_thread_never_seen_running_has_no_place() -> None:
+    """It is counted, without a stack."""
+    seen = looks(["sleep"] * 20)
+    charged = charge(seen, totals((100, 10, 0)), np.zeros(20, dtype=bool))
+    cpu = charged.category == CPU
+    assert np.isclose(charged.weight_ns[cpu].sum(), 10 * MS)
+    assert charged.stack[cpu].tolist() == [-1]
+
+
+def test_a_delay_that_jumps_is_carried_back() -> None:
+    """run_delay counts a whole wait when it ends: what does not fit an interval belongs to the one before."""
+    charged = weights(looks(["running"] * 20), totals((50, 0, 0), (50, 10, 80)))
+    assert np.isclose(charged[RUN_QUEUE], 80)
+    assert np.isclose(charged[CPU], 10)
+
+
+def test_unclaimed_blocked_time_is_other() -> None:
+    """Blocked time that no look saw is charged, as other."""
+    charged = weights(looks(["running"] * 20), totals((100, 40, 0)))
+    assert np.isclose(charged[OTHER], 60)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(1, 500), st.floats(0, 1), st.floats(0, 1), st.lists(st.sampled_from(["running", "sleep", "disk"]), max_size=8)
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_whatever_was_seen_the_charges_add_up_to_the_wall_time(spans: list[tuple[float, float, float, list[str]]]) -> None:
+    """The partition loses and invents nothing."""
+    kernel = totals(*[(wall, wall * run, wall * (1 - run) * delay) for wall, run, delay, _ in spans])
+    seen = looks([one for span in spans for one in span[3]] or ["running"])
+    charged = charge(seen, kernel, np.zeros(len(seen), dtype=bool))
+    wall = float((kernel.t1_ns - kernel.t0_ns).sum())
+    assert np.isclose(charged.weight_ns.sum(), wall, rtol=1e-6)
