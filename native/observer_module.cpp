@@ -124,7 +124,7 @@ PyObject* stats(PyObject* self, PyObject*) {
         "probe", "attached", s.probe.attached ? Py_True : Py_False, "why", s.probe.why.c_str(),
         "gate_changed", s.probe.gate_changed ? Py_True : Py_False, "nodes", s.probe.nodes,
         "dropped_scopes", s.probe.dropped_scopes, "lost_operations", s.probe.lost_operations,
-        "stacks", "ok", s.ok, "leaf_moved", s.leaf_moved, "partial", s.partial, "torn", s.torn);
+        "stacks", "ok", s.by_status[1], "leaf_moved", s.by_status[2], "partial", s.by_status[3], "torn", s.by_status[4]);
 }
 
 PyMethodDef methods[] = {

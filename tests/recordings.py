@@ -25,6 +25,7 @@ class Finished:
 
     @property
     def last_line(self) -> str:
+        """The last line on standard error."""
         return self.stderr.rstrip("\n").rsplit("\n", 1)[-1]
 
 
@@ -46,7 +47,14 @@ def storeprof(*arguments: str | Path, cwd: Path | None = None, timeout: float = 
 def record(folder: Path, *command: str | Path, seconds: float = 4, options: tuple[str, ...] = ()) -> Finished:
     """Record a program that runs for `seconds`; the recording is `folder`/recording."""
     return storeprof(
-        "record", "--out", folder / "recording", *options, "--", *command, cwd=folder, RUN_SECONDS=str(seconds)
+        "record",
+        "--out",
+        folder / "recording",
+        *options,
+        "--",
+        *command,
+        cwd=folder,
+        RUN_SECONDS=str(seconds),
     )
 
 

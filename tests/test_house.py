@@ -33,6 +33,7 @@ LONGER_MODULES: set[str] = set()
 
 
 def modules() -> list[Path]:
+    """All modules of the package."""
     return sorted(SOURCE.rglob("*.py"))
 
 
@@ -42,7 +43,9 @@ def imported(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names if node.module == "storeprof"]
+            names = [node.module] + [
+                f"{node.module}.{alias.name}" for alias in node.names if node.module == "storeprof"
+            ]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         for name in names:
@@ -79,7 +82,9 @@ def test_the_package_root_is_not_imported_from_inside() -> None:
 
 def test_only_one_module_starts_processes() -> None:
     """Signals, timeouts and zombies are known in collect/tool_process.py and nowhere else."""
-    starts = re.compile(r"\bimport subprocess\b|\bfrom subprocess\b|os\.fork\(|os\.posix_spawn|os\.exec|os\.system\(|os\.popen\(")
+    starts = re.compile(
+        r"\bimport subprocess\b|\bfrom subprocess\b|os\.fork\(|os\.posix_spawn|os\.exec|os\.system\(|os\.popen\("
+    )
     guilty = [path.name for path in modules() if starts.search(path.read_text(encoding="utf-8"))]
     assert guilty == ["tool_process.py"]
 
@@ -92,7 +97,11 @@ def test_modules_and_functions_stay_small() -> None:
         if text.count("\n") > MODULE_LINES and path.name not in LONGER_MODULES:
             large.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef) and node.end_lineno and node.end_lineno - node.lineno >= FUNCTION_LINES:
+            if (
+                isinstance(node, ast.FunctionDef)
+                and node.end_lineno
+                and node.end_lineno - node.lineno >= FUNCTION_LINES
+            ):
                 large.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert large == []
 
@@ -162,6 +171,9 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_the_help_loads_nothing_heavy() -> None:
     """`storeprof --help` answers without loading the database, numpy or the report's library."""
-    code = "import sys, storeprof.cli.main as m; m.build_parser(); print([n for n in ('duckdb','numpy','rich') if n in sys.modules])"
+    code = (
+        "import sys, storeprof.cli.main as m; m.build_parser();"
+        "print([n for n in ('duckdb', 'numpy', 'rich') if n in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "[]"

@@ -50,7 +50,10 @@ def totals(*spans: tuple[float, float, float]) -> ThreadTime:
 def weights(seen: Looks, kernel: ThreadTime) -> dict[int, float]:
     """Charged ms by category."""
     charged = charge(seen, kernel, np.zeros(len(seen), dtype=bool))
-    return {key: float(charged.weight_ns[charged.category == key].sum()) / MS for key in np.unique(charged.category).tolist()}
+    return {
+        key: float(charged.weight_ns[charged.category == key].sum()) / MS
+        for key in np.unique(charged.category).tolist()
+    }
 
 
 def test_running_looks_are_divided_as_the_kernel_says() -> None:
@@ -92,13 +95,18 @@ def test_unclaimed_blocked_time_is_other() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.floats(1, 500), st.floats(0, 1), st.floats(0, 1), st.lists(st.sampled_from(["running", "sleep", "disk"]), max_size=8)
+            st.floats(1, 500),
+            st.floats(0, 1),
+            st.floats(0, 1),
+            st.lists(st.sampled_from(["running", "sleep", "disk"]), max_size=8),
         ),
         min_size=1,
         max_size=8,
     )
 )
-def test_whatever_was_seen_the_charges_add_up_to_the_wall_time(spans: list[tuple[float, float, float, list[str]]]) -> None:
+def test_whatever_was_seen_the_charges_add_up_to_the_wall_time(
+    spans: list[tuple[float, float, float, list[str]]],
+) -> None:
     """The partition loses and invents nothing."""
     kernel = totals(*[(wall, wall * run, wall * (1 - run) * delay) for wall, run, delay, _ in spans])
     seen = looks([one for span in spans for one in span[3]] or ["running"])

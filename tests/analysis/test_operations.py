@@ -10,6 +10,7 @@ from storeprof.session.tabulate_scopes import bucket_edges
 
 
 def histogram(counts: list[int]) -> Histogram:
+    """Buckets of one second each."""
     low = np.arange(len(counts), dtype=float)
     return Histogram(low, low + 1, np.array(counts, dtype=float), float(len(counts)))
 

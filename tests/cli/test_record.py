@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from recordings import PLANTED, PROGRAMS, STOREPROF, build, findings, record, storeprof
 
 SIGNALS = PROGRAMS / "signals.py"
@@ -19,6 +20,7 @@ QUICK = ("--no-perf",)
 
 
 def files_below(folder: Path) -> list[str]:
+    """Everything in a folder, by relative path."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
@@ -45,7 +47,13 @@ def test_a_python_script_that_never_heard_of_storeprof_is_recorded(tmp_path: Pat
     done = record(tmp_path, sys.executable, PLANTED / "healthy.py", seconds=2.5)
     assert done.status == 0, done.stderr
     names = files_below(tmp_path / "recording")
-    for start in ("performance_test_", "sample_profile_", "vmmap_analysis_", "tables/looks.parquet", "recording.json"):
+    for start in (
+        "performance_test_",
+        "sample_profile_",
+        "vmmap_analysis_",
+        "tables/looks.parquet",
+        "recording.json",
+    ):
         assert any(name.startswith(start) for name in names), start
     assert "journal.bin" not in names
     document = findings(tmp_path)
@@ -126,7 +134,9 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_running_process_is_attached_to_and_left_running(tmp_path: Path, running: subprocess.Popen[str]) -> None:
     """--pid observes for --duration and leaves the process as it was."""
-    done = storeprof("record", "--out", tmp_path / "recording", "--no-perf", "--duration", "2.5", "--pid", str(running.pid))
+    done = storeprof(
+        "record", "--out", tmp_path / "recording", "--no-perf", "--duration", "2.5", "--pid", str(running.pid)
+    )
     assert done.status == 0, done.stderr
     assert running.poll() is None
     assert findings(tmp_path)["functions"][0]["function"].startswith("signals.")

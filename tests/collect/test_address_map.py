@@ -21,9 +21,7 @@ def test_recorded_map() -> None:
     assert {ANONYMOUS, "[heap]", "[stack]"} <= set(rows)
     for field, key in (("size", b"Size:"), ("rss", b"Rss:"), ("private_dirty", b"Private_Dirty:")):
         lines = [line for line in text.splitlines() if line.startswith(key)]
-        assert sum(getattr(row, field) for row in rows.values()) == 1024 * sum(
-            int(line.split()[1]) for line in lines
-        )
+        assert sum(getattr(row, field) for row in rows.values()) == 1024 * sum(int(line.split()[1]) for line in lines)
 
 
 def test_own_map_grows_with_memory() -> None:

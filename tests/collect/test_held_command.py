@@ -26,9 +26,7 @@ def make(folder: Path, name: str, text: str, mode: int) -> str:
     return str(path)
 
 
-def run(
-    folder: Path, *command: object, mode: str = "plain", **options: object
-) -> subprocess.CompletedProcess[bytes]:
+def run(folder: Path, *command: object, mode: str = "plain", **options: object) -> subprocess.CompletedProcess[bytes]:
     """Run a command through the driver."""
     return subprocess.run(driver(mode, folder, *command), capture_output=True, check=False)
 
@@ -120,9 +118,7 @@ def test_no_descriptors_are_left() -> None:
 
 def test_whole_run(tmp_path: Path) -> None:
     """Output and status are the command's own, its zombie waits, additions are in its environment."""
-    result = run(
-        tmp_path, "sh", "-c", "printf 'a\\0b\\n'; echo ops=12 seconds=0.5; echo $STOREPROF_TEST; exit 7"
-    )
+    result = run(tmp_path, "sh", "-c", "printf 'a\\0b\\n'; echo ops=12 seconds=0.5; echo $STOREPROF_TEST; exit 7")
     assert (result.returncode, result.stdout, result.stderr) == (7, b"a\0b\nops=12 seconds=0.5\nyes\n", b"")
     found = outcome(tmp_path)
     assert (found["status"], found["zombie"], found["finished"]) == (7, "Z", True)
@@ -139,9 +135,7 @@ def test_large_binary_output_is_unchanged(tmp_path: Path) -> None:
 
 def test_command_has_plain_signals_and_descriptors(tmp_path: Path) -> None:
     """Whatever storeprof ignores, blocks or has open, the command gets defaults and its three streams."""
-    plain = run(
-        tmp_path, "sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd", mode="stubborn"
-    )
+    plain = run(tmp_path, "sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd", mode="stubborn")
     lines = plain.stdout.decode().split()
     assert lines[:4] == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
     direct = subprocess.run(["ls", "/proc/self/fd"], capture_output=True, check=True)
@@ -150,9 +144,7 @@ def test_command_has_plain_signals_and_descriptors(tmp_path: Path) -> None:
 
 def test_closed_standard_input_stays_closed(tmp_path: Path) -> None:
     """With standard input closed, none of our descriptors takes its place."""
-    script = (
-        f"exec {' '.join(driver('plain', tmp_path, 'sh', '-c'))} 'test -e /proc/self/fd/0 || echo closed' <&-"
-    )
+    script = f"exec {' '.join(driver('plain', tmp_path, 'sh', '-c'))} 'test -e /proc/self/fd/0 || echo closed' <&-"
     result = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (0, b"closed\n", b"")
 
@@ -167,9 +159,7 @@ def test_killed_before_release_the_command_never_runs(tmp_path: Path) -> None:
 def test_killing_storeprof_does_not_harm_the_program(tmp_path: Path) -> None:
     """After kill -9 of storeprof the program runs on, writes, and its output still arrives."""
     go = tmp_path / "go"
-    script = (
-        f"echo begun; while ! test -e {go}; do sleep 0.02; done; echo still here && touch {tmp_path / 'done'}"
-    )
+    script = f"echo begun; while ! test -e {go}; do sleep 0.02; done; echo still here && touch {tmp_path / 'done'}"
     process = subprocess.Popen(driver("plain", tmp_path, "sh", "-c", script), stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"begun\n"

@@ -14,9 +14,7 @@ from storeprof.errors import CollectorError
 
 RECORDED = sorted((DATA / "perf").glob("*.txt"))
 HEADER = b"main  7/8   12.000000001:    5025125 cpu-clock/freq=199/: \n"
-FRAMES = (
-    b"\t            1594 work+0x24 (/opt/engine/main)\n\t            1460 _start+0x20 (/opt/engine/main)\n\n"
-)
+FRAMES = b"\t            1594 work+0x24 (/opt/engine/main)\n\t            1460 _start+0x20 (/opt/engine/main)\n\n"
 
 
 def parse(text: bytes) -> NativeSamples:
@@ -99,9 +97,7 @@ def test_default_fields_are_read() -> None:
 
 def test_an_unreadable_line_is_named() -> None:
     """A line that fits no rule stops the parser with its number and text."""
-    with pytest.raises(
-        CollectorError, match=r"^perf script output, line 5: cannot be read: 'what is this\?'$"
-    ):
+    with pytest.raises(CollectorError, match=r"^perf script output, line 5: cannot be read: 'what is this\?'$"):
         parse(HEADER + FRAMES + b"what is this?\n")
 
 

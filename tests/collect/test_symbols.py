@@ -30,9 +30,7 @@ def test_sampled_functions_lead_to_their_source(tmp_path: Path) -> None:
     for row, found in frame_sources(native, rows).items():
         function = native.symbols[native.frames["symbol"][row]]
         assert found.function and found.sampled, function
-        assert {Path(found.function.file).name, Path(found.sampled.file).name} == {
-            "collect_two_functions.cpp"
-        }
+        assert {Path(found.function.file).name, Path(found.sampled.file).name} == {"collect_two_functions.cpp"}
         assert found.function.line in body("collect_two_functions", function)[:2]
         assert found.sampled.line in body("collect_two_functions", function)
 
@@ -68,9 +66,7 @@ def test_time_is_bounded() -> None:
 def test_answers_of_addr2line() -> None:
     """The enclosing function's line counts, not the inlined one's; unknown ones are left out."""
     text = "0x0000000000001000\n/h/vector.h:7\n/a b/x.cpp:12 (discriminator 3)\n0x0000000000002000\n??:0\n"
-    assert parse_addr2line(text + "0x0000000000003000\n/a/y.cpp:?\n") == {
-        0x1000: SourceLine("/a b/x.cpp", 12)
-    }
+    assert parse_addr2line(text + "0x0000000000003000\n/a/y.cpp:?\n") == {0x1000: SourceLine("/a b/x.cpp", 12)}
 
 
 def test_addresses_of_offsets() -> None:

@@ -48,9 +48,7 @@ def test_a_tool_writes_large_output_to_a_file(tmp_path: Path) -> None:
 
 def test_a_missing_tool_is_one_clear_line() -> None:
     """A tool that is not installed is a CollectorError that names it."""
-    with pytest.raises(
-        CollectorError, match=r"^no-such-tool could not be started: it is not installed[^\n]*$"
-    ):
+    with pytest.raises(CollectorError, match=r"^no-such-tool could not be started: it is not installed[^\n]*$"):
         run_tool(["no-such-tool"], timeout_s=1)
 
 

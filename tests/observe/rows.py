@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from storeprof.observe._observer import Sampler
 
 NONE = 0xFFFFFFFF

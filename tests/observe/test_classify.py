@@ -17,12 +17,20 @@ WAIT_BITSET = 0x189
 
 
 def python_wait(*frames: tuple[str, str], source: str = "") -> str:
+    """The reason of a futex wait that glibc's rules leave open."""
     return reason(Wait("S", FUTEX, WAIT_BITSET, 0, frames=frames, source=source))
 
 
 @pytest.mark.parametrize(
     ("operation", "value", "expected"),
-    [(0x80, 2, "lock"), (0x89, 2, "lock"), (0x189, 3, "lock"), (0x109, 4711, "join"), (0x189, 0, "condition"), (0x80, 0, "condition")],
+    [
+        (0x80, 2, "lock"),
+        (0x89, 2, "lock"),
+        (0x189, 3, "lock"),
+        (0x109, 4711, "join"),
+        (0x189, 0, "condition"),
+        (0x80, 0, "condition"),
+    ],
 )
 def test_native_futexes_are_told_by_operation_and_value(operation: int, value: int, expected: str) -> None:
     """glibc's mutex, rwlock, join and condition variable each have their own operation and value."""

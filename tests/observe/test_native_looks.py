@@ -25,6 +25,7 @@ from rows import (
     observed,
     until,
 )
+
 from storeprof.observe._observer import Sampler
 
 
@@ -78,7 +79,9 @@ def test_gil_waiters_name_the_holder(python: str) -> None:
     """Of two threads that want the GIL all the time, one waits for it and names the other as its holder."""
     rows, _, _ = observe([python, program("gil"), "1.5"])
     looks = rows.packed(LOOKS)
-    burning = [int(t) for t in np.unique(looks["thread"]) if any("burn" in rows.functions(int(s)) for s in stacks(looks, t))]
+    burning = [
+        int(t) for t in np.unique(looks["thread"]) if any("burn" in rows.functions(int(s)) for s in stacks(looks, t))
+    ]
     assert len(burning) == 2
     waits = looks[(looks["flags"] & WAITS_FOR_GIL != 0) & np.isin(looks["thread"], burning)]
     holds = looks[looks["flags"] & HOLDS_GIL != 0]

@@ -24,6 +24,7 @@ from rows import (
     observed,
     until,
 )
+
 from storeprof.observe._observer import Sampler
 
 

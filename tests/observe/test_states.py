@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from recordings import PROGRAMS, findings, storeprof
 
 SECONDS = 2.5
@@ -22,9 +23,11 @@ class Observed:
     tables: Path
 
     def share(self, category: str) -> float:
+        """Share of busy wall."""
         return float(self.document["wall_time"][category])
 
     def kinds(self, kind: str) -> list[dict[str, Any]]:
+        """Findings of one kind."""
         return [row for row in self.document["findings"] if row["kind"] == kind]
 
     def looks(self, thread: str, reason: str) -> float:
@@ -56,7 +59,8 @@ def observe(folder: Path, state: str, *options: str) -> Observed:
     """Record states.py in one state and read what was seen."""
     program = PROGRAMS / "states.py"
     done = storeprof(
-        "record", "--out", folder / "recording", "--no-perf", *options, "--", sys.executable, program, state, str(SECONDS),
+        "record", "--out", folder / "recording", "--no-perf", *options, "--",
+        sys.executable, program, state, str(SECONDS),
         cwd=folder,
     )  # fmt: skip
     assert done.status == 0, done.stderr
@@ -96,11 +100,13 @@ def test_two_cpu_bound_threads_wait_for_the_gil_and_its_holder_is_named(tmp_path
 
 
 def test_fsync_is_a_wait_for_the_disk_and_names_the_file(tmp_path: Path) -> None:
-    """fsync in a loop is `disk`, with the file it waits for (on a disk that answers at once there is nothing to see)."""
+    """fsync in a loop is `disk`, with the file it waits for (a disk that answers at once shows nothing)."""
     seen = observe(tmp_path, "fsync_loop")
     blocked = seen.looks("append_record", "disk")
     if blocked > 0.02:
-        assert first(f"SELECT count(*) FROM '{seen.tables}/resources.parquet' WHERE kind = 'file' AND name LIKE '%/log'")
+        assert first(
+            f"SELECT count(*) FROM '{seen.tables}/resources.parquet' WHERE kind = 'file' AND name LIKE '%/log'"
+        )
     assert seen.looks("append_record", "unknown") < 0.02
 
 

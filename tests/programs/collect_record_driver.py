@@ -2,7 +2,7 @@
 
 What it learned goes to FOLDER/outcome.json. Modes: plain (relay and held command), die-held (killed before
 the release), stubborn (signals disturbed first), tool (a background tool, killed beside it), perf and
-perf-nobody (perf attached first; the latter as user 65534), perf-killed (perf attached, killed after a second).
+perf-nobody (perf attached first; the latter as user 65534), perf-killed (killed after a second).
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Programs that spend their time in one known state. usage: states.py STATE SECONDS; work goes on in a scratch folder."""
+"""Programs that spend their time in one known state. usage: states.py STATE SECONDS"""
 
 import mmap
 import os

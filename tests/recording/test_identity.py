@@ -7,7 +7,13 @@ from storeprof.recording.identity import process_id, thread_id
 
 def test_each_part_of_a_process_identity_counts() -> None:
     """Boot, pid, start time and exec number each make another process."""
-    ids = {process_id("a", 1, 2, 0), process_id("b", 1, 2, 0), process_id("a", 2, 2, 0), process_id("a", 1, 3, 0), process_id("a", 1, 2, 1)}
+    ids = {
+        process_id("a", 1, 2, 0),
+        process_id("b", 1, 2, 0),
+        process_id("a", 2, 2, 0),
+        process_id("a", 1, 3, 0),
+        process_id("a", 1, 2, 1),
+    }
     assert len(ids) == 5
 
 

@@ -1,4 +1,4 @@
-"""Programs whose cause is known by construction: storeprof names kind, place and share, and leaves healthy ones alone."""
+"""Programs whose cause is known by construction: kind, place and share are named, healthy ones left alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from recordings import PLANTED, build, findings, record
 
 

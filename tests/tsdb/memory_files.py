@@ -1,4 +1,4 @@
-# ruff: noqa: D102, N818 (the methods are those of storeprof.tsdb.files, where each is described)
+# ruff: noqa: D102 (the methods are those of storeprof.tsdb.files, where each is described)
 """The faulty twin of `storeprof.tsdb.files`: a directory in memory that loses what was not synced."""
 
 import mmap

@@ -34,7 +34,8 @@ class Charges:
     """Busy and idle wall time, row by row.
 
     Arrays of one length: time of the look, thread index, category, weight in ns, stack id (-1 none), resource id
-    (-1 none), holder's thread index (-1 none), scope node (0 none), operation number (0 none), system call (-2 none), idle.
+    (-1 none), holder's thread index (-1 none), scope node (0 none), operation number (0 none), system call (-2
+    none), idle.
     """
 
     t_ns: Array
@@ -123,7 +124,8 @@ def _apportion(totals: Array, span: Array, weights: Array) -> Array:
     factor = np.divide(totals, claimed, out=np.zeros(len(totals)), where=claimed > 0)
     shares: Array = weights * factor[span]
     unclaimed = float(totals[claimed <= 0].sum())
-    return shares + unclaimed * weights / weights.sum()
+    shares += unclaimed * weights / weights.sum()
+    return shares
 
 
 def _categories(reasons: Array) -> Array:

@@ -18,7 +18,9 @@ def wall_time(busy: Charges) -> dict[str, float]:
     """Shares of busy wall by category; they add up to one (all zero when nothing was busy)."""
     sums = np.bincount(busy.category, weights=busy.weight_ns, minlength=len(CATEGORIES))
     total = float(sums.sum())
-    shares = {key: round(float(value) / total, 6) if total else 0.0 for key, value in zip(CATEGORIES, sums, strict=True)}
+    shares = {
+        key: round(float(value) / total, 6) if total else 0.0 for key, value in zip(CATEGORIES, sums, strict=True)
+    }
     if total:
         largest = max(shares, key=lambda key: shares[key])
         shares[largest] = round(shares[largest] + 1.0 - sum(shares.values()), 6)
@@ -70,11 +72,15 @@ def metrics(context: Context) -> dict[str, Any]:
 def _memory(recording: Recording) -> dict[str, int | None]:
     start, end = recording.window
     rows = recording.sql(
-        "SELECT max(bytes) AS peak, avg(bytes) AS mean FROM memory WHERE kind = 'rss' AND t_ns BETWEEN ? AND ?", [start, end]
+        "SELECT max(bytes) AS peak, avg(bytes) AS mean FROM memory WHERE kind = 'rss' AND t_ns BETWEEN ? AND ?",
+        [start, end],
     )
     peak, mean = rows["peak"][0], rows["mean"][0]
     unknown = np.ma.is_masked(peak)
-    return {"rss_peak_bytes": None if unknown else int(peak), "rss_mean_bytes": None if unknown else int(mean)}
+    return {
+        "rss_peak_bytes": None if unknown else int(peak),
+        "rss_mean_bytes": None if unknown else int(mean),
+    }
 
 
 def _grown(recording: Recording, kind: str) -> int | None:
@@ -111,7 +117,7 @@ def overhead(context: Context) -> dict[str, Any]:
         "floor_percent": _floor_percent(context),
         "observer_percent": observer_percent,
         "memory_percent": None,
-        "method": "calls of probes times their calibrated cost, of busy wall; the observer's own CPU time, of the usable CPUs",
+        "method": "probe calls times their calibrated cost, of busy wall; the observer's own CPU time, of the usable CPUs",
     }
 
 

@@ -26,7 +26,10 @@ WINDOW_NS = 1_000_000_000
 NATIVE_THREAD = 0.1
 _FAMILIES = (
     (("mutex_lock", "lll_lock", "rwlock", "pthread_mutex"), LOCK),
-    (("cond_wait", "cond_timedwait", "cond_clockwait", "sem_wait", "thread_join", "__join", "atomic_wait"), DEPENDENCY),
+    (
+        ("cond_wait", "cond_timedwait", "cond_clockwait", "sem_wait", "thread_join", "__join", "atomic_wait"),
+        DEPENDENCY,
+    ),
     (("sleep",), SLEEP),
     (("fsync", "fdatasync", "sync", "read", "write", "open", "rename", "unlink", "fault"), IO),
 )
@@ -63,7 +66,11 @@ def load_native_detail(recording: Recording, thread_ids: Array) -> NativeDetail:
     start, end = recording.window
     cpu = _samples(recording, "SELECT t_ns, thread_id, stack_id FROM cpu_samples", start, end, thread_ids)
     switch = _samples(
-        recording, "SELECT t_ns, thread_id, stack_id FROM switch_samples WHERE state <> 'R'", start, end, thread_ids
+        recording,
+        "SELECT t_ns, thread_id, stack_id FROM switch_samples WHERE state <> 'R'",
+        start,
+        end,
+        thread_ids,
     )
     return NativeDetail(*cpu, *switch)
 

@@ -38,8 +38,8 @@ class Histogram:
         reached = np.cumsum(self.count[order])
         wanted = q * total
         at = int(np.searchsorted(reached, wanted))
-        before = reached[at] - self.count[order][at]
-        inside = (wanted - before) / self.count[order][at]
+        inside_count = float(self.count[order][at])
+        inside = (wanted - (float(reached[at]) - inside_count)) / inside_count
         low, high = float(self.low_s[order][at]), float(self.high_s[order][at])
         return low + inside * (high - low)
 
@@ -96,7 +96,9 @@ class OperationTree:
         mask = np.isin(busy.node, nodes) & (busy.op_seq != 0)
         sums = np.bincount(busy.category[mask], weights=busy.weight_ns[mask], minlength=len(CATEGORIES))
         total = float(sums.sum())
-        return {key: round(float(value) / total, 4) for key, value in zip(CATEGORIES, sums, strict=True)} if total else {}
+        return (
+            {key: round(float(value) / total, 4) for key, value in zip(CATEGORIES, sums, strict=True)} if total else {}
+        )
 
 
 def load_operations(recording: Recording) -> OperationTree:

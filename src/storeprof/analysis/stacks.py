@@ -37,7 +37,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a stack is charged: `function` (index), the line there, and the library function it called (index or -1)."""
+    """Where a stack is charged: `function` (index), the line there, the library function it called (or -1)."""
 
     function: int
     line: int | None
@@ -62,7 +62,17 @@ class Stacks:
     def _read_frames(self, rows: dict[str, np.ndarray[Any, Any]]) -> dict[int, Frame]:
         known: dict[tuple[Any, ...], int] = {}
         result: dict[int, Frame] = {}
-        columns = ("frame_id", "kind", "function", "module", "file", "line", "first_line", "library", "binary")
+        columns = (
+            "frame_id",
+            "kind",
+            "function",
+            "module",
+            "file",
+            "line",
+            "first_line",
+            "library",
+            "binary",
+        )
         for values in zip(*(np.ma.asarray(rows[name]).tolist() for name in columns), strict=True):
             frame_id, kind, function, module, file, line, first_line, library, binary = values
             name = f"{module}.{function}" if module else function

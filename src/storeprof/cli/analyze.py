@@ -19,7 +19,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("recording", nargs="?", type=Path, help="folder of a recording (default: the newest)")
     parser.add_argument("--json", action="store_true", help="print the findings document")
-    parser.add_argument("--fail-on", metavar="KIND[,KIND]", help="exit with 1 when a bottleneck of these kinds is found")
+    parser.add_argument(
+        "--fail-on", metavar="KIND[,KIND]", help="exit with 1 when a bottleneck of these kinds is found"
+    )
     parser.set_defaults(run=run)
 
 

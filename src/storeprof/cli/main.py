@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from storeprof import __version__
 from storeprof.cli import analyze, profile, record, report
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
-from storeprof import __version__ as VERSION
 
 DESCRIPTION = """\
 Finds the real bottleneck of a storage engine, says what fixing it would be worth,
@@ -40,9 +40,12 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = _Parser(
-        prog="storeprof", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="storeprof",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"storeprof {VERSION}")
+    parser.add_argument("--version", action="version", version=f"storeprof {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for module in _COMMANDS:
         module.add_parser(commands)

@@ -17,15 +17,26 @@ def add_parser(commands: Any) -> None:
         "profile",
         help="drive an engine with a workload, record and judge it",
         description="Drive a storage engine with a seeded workload, record it, and say what its bottleneck is, if any.",
-        epilog="Warm-up comes before --duration and is kept out of every figure. Ctrl-C ends early and keeps the recording.",
+        epilog="Warm-up comes before --duration and is in no figure. Ctrl-C ends early and keeps the recording.",
     )
     parser.add_argument("engine", metavar="ENGINE", help="the engine: tsdb, the one that comes with storeprof")
     parser.add_argument("--workload", default="mixed", metavar="W", help="write-heavy or mixed (default: mixed)")
     parser.add_argument("--duration", type=seconds, default=20.0, metavar="S", help="measured seconds (default: 20)")
     parser.add_argument("--threads", type=positive, default=2, metavar="N", help="client threads (default: 2)")
     parser.add_argument("--seed", type=seed, default=1, metavar="K", help="seed of the workload (default: 1)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the recording, new or empty (default: ./storeprof-runs/TIME-NAME)")
-    parser.add_argument("--overhead-budget", type=percent, default=1.0, metavar="PERCENT", help="CPU time the observer may use (default: 1)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the recording, new or empty (default: ./storeprof-runs/TIME-NAME)",
+    )
+    parser.add_argument(
+        "--overhead-budget",
+        type=percent,
+        default=1.0,
+        metavar="PERCENT",
+        help="CPU time the observer may use (default: 1)",
+    )
     parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the engine")
     parser.set_defaults(run=run)
 
@@ -45,7 +56,12 @@ def run(options: argparse.Namespace) -> int:
     find_workload(options.workload)
     folder = options.out or default_folder(f"{options.engine}-{options.workload}")
     data = folder / "data"
-    asked = {"engine": options.engine, "workload": options.workload, "threads": options.threads, "seed": options.seed}
+    asked = {
+        "engine": options.engine,
+        "workload": options.workload,
+        "threads": options.threads,
+        "seed": options.seed,
+    }
     print(
         f"storeprof: {options.engine}, workload {options.workload}, {options.threads} threads, "
         f"{options.duration:g} s after warm-up",

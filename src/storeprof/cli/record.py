@@ -22,7 +22,8 @@ def add_parser(commands: Any) -> None:
         "record",
         help="observe a program that is started or already runs",
         description="Observe a program, without changing it, and leave a recording: a folder.",
-        usage="storeprof record [OPTIONS] -- COMMAND [ARG...]\n       storeprof record [OPTIONS] --pid PID | --name NAME",
+        usage="storeprof record [OPTIONS] -- COMMAND [ARG...]\n"
+        "       storeprof record [OPTIONS] --pid PID | --name NAME",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -36,18 +37,30 @@ def add_parser(commands: Any) -> None:
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
     """Options that `record` and `profile` share."""
-    parser.add_argument("--duration", type=seconds, metavar="S", help="end after S seconds (default: when the program ends)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the recording, new or empty (default: ./storeprof-runs/TIME-NAME)")
+    parser.add_argument(
+        "--duration", type=seconds, metavar="S", help="end after S seconds (default: when the program ends)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the recording, new or empty (default: ./storeprof-runs/TIME-NAME)",
+    )
     parser.add_argument(
         "--overhead-budget", type=percent, default=1.0, metavar="PERCENT",
         help="CPU time the observer may use, of the usable CPUs (default: 1)",
     )  # fmt: skip
-    parser.add_argument("--ops-regex", metavar="REGEX", help="how the program states its own count: group 1 operations, group 2 seconds (default: ops=N seconds=S)")
+    parser.add_argument(
+        "--ops-regex",
+        metavar="REGEX",
+        help="how the program states its own count: group 1 operations, group 2 seconds (default: ops=N seconds=S)",
+    )
     parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")
 
 
 def run(options: argparse.Namespace) -> int:
     """Record, finish, and say where the recording is."""
+    from storeprof.collect.output_relay import OPS_PATTERN
     from storeprof.session.folder import default_folder
     from storeprof.session.options import RecordOptions
     from storeprof.session.recorder import pid_of_name
@@ -55,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
     command = tuple(options.argv[1:] if options.argv[:1] == ["--"] else options.argv)
     pid = pid_of_name(options.name) if options.name else options.pid
     if bool(command) == (pid is not None):
-        raise UsageError("name one program: `-- COMMAND`, or `--pid PID`, or `--name NAME`; see `storeprof record --help`")
+        raise UsageError(
+            "name one program: `-- COMMAND`, or `--pid PID`, or `--name NAME`; see `storeprof record --help`"
+        )
     label = Path(command[0]).name if command else f"pid-{pid}"
     if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):
         label = Path(command[1]).name
@@ -66,13 +81,9 @@ def run(options: argparse.Namespace) -> int:
         duration_s=options.duration,
         observer_budget=options.overhead_budget / 100,
         use_perf=not options.no_perf,
-        **_pattern(options.ops_regex),
+        ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
     )
     return record_and_finish(recorded)
-
-
-def _pattern(text: str | None) -> dict[str, bytes]:
-    return {"ops_pattern": text.encode()} if text else {}
 
 
 def record_and_finish(options: Any) -> int:

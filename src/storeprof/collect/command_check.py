@@ -29,9 +29,7 @@ def check_command(argv: Sequence[str], path: str | None = None) -> str:
         if (Path(folder) / name).is_file():
             _check_file(str(Path(folder) / name))
     hint = f"; to run the file here, write ./{name}" if name and Path(name).is_file() else ""
-    raise CommandNotFound(
-        f"command not found: {name!r} is in no folder of PATH{hint or '; check the spelling'}"
-    )
+    raise CommandNotFound(f"command not found: {name!r} is in no folder of PATH{hint or '; check the spelling'}")
 
 
 def exec_error(name: str, number: int) -> TargetError:

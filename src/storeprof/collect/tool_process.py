@@ -155,9 +155,7 @@ class HeldCommand:
 
         Raises CommandNotFound or CommandNotExecutable when exec fails; the child is reaped then.
         """
-        with contextlib.suppress(
-            BrokenPipeError
-        ):  # killed while it was held: `ended()` and `exit_status` tell
+        with contextlib.suppress(BrokenPipeError):  # killed while it was held: `ended()` and `exit_status` tell
             os.write(self._gate, b"x")
         os.close(self._gate)
         report = os.read(self._failure, 64)

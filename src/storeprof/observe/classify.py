@@ -23,10 +23,10 @@ POLL = "poll"
 SLEEP = "sleep"
 
 _X86_64: dict[int, str] = {
-    74: DISK, 75: DISK, 277: DISK, 26: DISK, 306: DISK, 162: DISK,  # fsync fdatasync sync_file_range msync syncfs sync
+    74: DISK, 75: DISK, 277: DISK, 26: DISK, 306: DISK, 162: DISK,  # fsync and its kin, msync
     2: DISK, 257: DISK, 437: DISK, 85: DISK, 87: DISK, 263: DISK, 82: DISK, 264: DISK, 316: DISK,  # open unlink rename
     76: DISK, 77: DISK, 285: DISK, 83: DISK, 258: DISK, 84: DISK, 86: DISK, 265: DISK,  # truncate fallocate mkdir link
-    4: DISK, 5: DISK, 6: DISK, 262: DISK, 332: DISK, 78: DISK, 217: DISK, 221: DISK, 187: DISK,  # stat getdents readahead
+    4: DISK, 5: DISK, 6: DISK, 262: DISK, 332: DISK, 78: DISK, 217: DISK, 221: DISK, 187: DISK,  # stat, getdents
     426: DISK, 209: DISK, 208: DISK, 326: DISK, 3: DISK, 27: DISK, 28: DISK,  # io_uring_enter aio copy close mincore
     42: SEND, 46: SEND, 44: SEND, 307: SEND, 47: RECEIVE, 45: RECEIVE, 299: RECEIVE,
     43: "network-accept", 288: "network-accept",
@@ -59,7 +59,7 @@ class Wait:
     source: str = ""
 
 
-def reason(wait: Wait) -> str:
+def reason(wait: Wait) -> str:  # noqa: PLR0911 - a decision list reads best as one
     """The reason a thread is where it was seen, one of the names in docs/formats/recording.md."""
     if wait.state == "R" or wait.syscall == -2:
         return "running"
@@ -126,7 +126,15 @@ _HANDOFFS = {
     ("multiprocessing/queues.py", "Queue.put"): "queue-put",
     ("multiprocessing/queues.py", "Queue._feed"): "queue-get",
 }
-_LIBRARY_OF_WAITS = ("threading.py", "queue.py", "_base.py", "thread.py", "queues.py", "process.py", "synchronize.py")
+_LIBRARY_OF_WAITS = (
+    "threading.py",
+    "queue.py",
+    "_base.py",
+    "thread.py",
+    "queues.py",
+    "process.py",
+    "synchronize.py",
+)
 
 
 def _python_futex_reason(frames: tuple[tuple[str, str], ...], source: str) -> str:
@@ -141,7 +149,14 @@ def _python_futex_reason(frames: tuple[tuple[str, str], ...], source: str) -> st
             if function == name and file.endswith(suffix):
                 found = meaning
     leaf = frames[0][0]
-    if leaf in ("Condition.__enter__", "Queue.put", "Queue.get", "Queue.qsize", "Queue.task_done", "Event.set"):
+    if leaf in (
+        "Condition.__enter__",
+        "Queue.put",
+        "Queue.get",
+        "Queue.qsize",
+        "Queue.task_done",
+        "Event.set",
+    ):
         return "lock"  # the short mutex inside these objects, not the wait they are for
     if found:
         return found

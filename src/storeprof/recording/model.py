@@ -42,7 +42,9 @@ def read_meta(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise RecordingError(f"{folder}: a recording is a folder, this is a file")
     if not path.exists():
-        raise RecordingError(f"{folder}: not a recording (it has no {META}); name a folder that `storeprof record` made")
+        raise RecordingError(
+            f"{folder}: not a recording (it has no {META}); name a folder that `storeprof record` made"
+        )
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
         found = int(meta["format"])
@@ -51,7 +53,10 @@ def read_meta(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise RecordingError(f"{path}: can't be read ({error.strerror})") from None
     if found > FORMAT_VERSION:
-        raise RecordingError(f"{folder}: recorded by a newer storeprof (format {found}, this one reads up to {FORMAT_VERSION}); upgrade storeprof")
+        raise RecordingError(
+            f"{folder}: recorded by a newer storeprof (format {found}, this one reads up to {FORMAT_VERSION}); "
+            "upgrade storeprof"
+        )
     assert isinstance(meta, dict)
     return meta
 

@@ -70,7 +70,9 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
         ("t_ns", "u8"), ("process", "u4"), ("reserved", "u4"), ("rss_bytes", "u8"), ("rss_peak_bytes", "u8"),
         ("read_bytes", "u8"), ("written_bytes", "u8"),
     ),
-    JournalTable.ANCHORS: _packed(("ticks", "u8"), ("monotonic_ns", "u8"), ("boottime_ns", "u8"), ("realtime_ns", "u8")),
+    JournalTable.ANCHORS: _packed(
+        ("ticks", "u8"), ("monotonic_ns", "u8"), ("boottime_ns", "u8"), ("realtime_ns", "u8"),
+    ),
 }  # fmt: skip
 
 JSON_TABLES = frozenset(
@@ -126,7 +128,9 @@ TABLES: dict[str, dict[str, str]] = {
         "estimated_count": "DOUBLE", "total_ns": "BIGINT", "self_ns": "BIGINT", "min_ns": "BIGINT",
         "max_ns": "BIGINT",
     },
-    "scope_histograms": {"node": "INTEGER", "t1_ns": "BIGINT", "low_ns": "DOUBLE", "high_ns": "DOUBLE", "count": "BIGINT"},
+    "scope_histograms": {
+        "node": "INTEGER", "t1_ns": "BIGINT", "low_ns": "DOUBLE", "high_ns": "DOUBLE", "count": "BIGINT",
+    },
     "operations": {
         "thread_id": "BIGINT", "op_seq": "BIGINT", "node": "INTEGER", "start_ns": "BIGINT", "duration_ns": "BIGINT",
         "hit": "BOOLEAN", "weight": "DOUBLE",

@@ -25,9 +25,7 @@ def write_table(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, 
     if unknown:
         raise KeyError(f"table {name} has no column {sorted(unknown)}")
     target = str(folder / f"{name}.parquet").replace("'", "''")
-    picked = ", ".join(
-        f'CAST({_source(column, columns)} AS {kind}) AS "{column}"' for column, kind in schema.items()
-    )
+    picked = ", ".join(f'CAST({_source(column, columns)} AS {kind}) AS "{column}"' for column, kind in schema.items())
     length = max((len(values) for values in columns.values()), default=0)
     if length == 0:
         empty = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in schema.items())

@@ -8,7 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-_COLOURS = {"bottleneck": "red", "hotspot": "yellow", "notice": "dim", "no-bottleneck": "green", "inconclusive": "yellow"}
+_COLOURS = {
+    "bottleneck": "red",
+    "hotspot": "yellow",
+    "notice": "dim",
+    "no-bottleneck": "green",
+    "inconclusive": "yellow",
+}
 _WORDS = {
     "cpu": "on CPU", "run_queue": "waiting for a CPU", "lock": "lock", "gil": "GIL", "io": "disk", "network": "network",
     "dependency": "other threads' work", "gc": "garbage collection", "page_fault": "page faults from disk",
@@ -43,7 +49,9 @@ def _metrics(console: Console, document: dict[str, Any]) -> None:
         f"{document['duration_s']:.1f} s measured",
         "throughput unknown" if rate is None else f"{rate:,.0f} operations/s",
         "CPU unknown" if metrics["cpu_percent"] is None else f"CPU {metrics['cpu_percent']:.0f} %",
-        "memory unknown" if metrics["rss_peak_bytes"] is None else f"memory peak {metrics['rss_peak_bytes'] / 1e6:.0f} MB",
+        "memory unknown"
+        if metrics["rss_peak_bytes"] is None
+        else f"memory peak {metrics['rss_peak_bytes'] / 1e6:.0f} MB",
     ]
     overhead = document["overhead"]
     if overhead["observer_percent"] is not None:
@@ -90,7 +98,9 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
         low, high = row["share_ci"]
         place = where["function"] or where["resource"] or "no place known"
         file = f"  {where['file']}:{where['line']}" if where["file"] and where["line"] else ""
-        size = f"{row['share']:.0%} ({low:.0%} to {high:.0%}) of {'CPU time' if row['share_of'] == 'cpu' else 'busy wall'}"
+        size = (
+            f"{row['share']:.0%} ({low:.0%} to {high:.0%}) of {'CPU time' if row['share_of'] == 'cpu' else 'busy wall'}"
+        )
         gain = row["impact"]
         console.print()
         console.print(f"[{colour}]{row['severity']}[/] [bold]{row['kind']}[/] {escape(place)}{escape(file)}")

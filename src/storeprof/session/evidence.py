@@ -22,11 +22,14 @@ def write_performance_test(recording: Recording, document: dict[str, Any], stamp
         f"rss_peak_bytes: {_number(document['metrics']['rss_peak_bytes'])}",
         f"rss_mean_bytes: {_number(document['metrics']['rss_mean_bytes'])}",
         "",
-        f"{'operation':40s} {'count':>10s} {'per second':>12s} {'P50 us':>10s} {'P95 us':>10s} {'P99 us':>10s} {'max us':>12s}",
+        f"{'operation':40s} {'count':>10s} {'per second':>12s} "
+        f"{'P50 us':>10s} {'P95 us':>10s} {'P99 us':>10s} {'max us':>12s}",
     ]
     for row in document["operations"]:
         latency = row["latency_s"]
-        figures = " ".join(f"{_micro(latency[key]):>{width}s}" for key, width in (("p50", 10), ("p95", 10), ("p99", 10), ("max", 12)))
+        figures = " ".join(
+            f"{_micro(latency[key]):>{width}s}" for key, width in (("p50", 10), ("p95", 10), ("p99", 10), ("max", 12))
+        )
         lines.append(f"{row['name']:40s} {row['count']:>10d} {_number(row['throughput_per_s']):>12s} {figures}")
     if not document["operations"]:
         lines.append("(no operations known: no probes, and none were named)")
@@ -79,7 +82,9 @@ def _thread_lines(
     if not mine.any():
         return []
     merged: Counter[tuple[str, str]] = Counter()
-    for stack, what, n in zip(counts["stack"][mine].tolist(), counts["what"][mine].tolist(), counts["n"][mine].tolist(), strict=True):
+    for stack, what, n in zip(
+        counts["stack"][mine].tolist(), counts["what"][mine].tolist(), counts["n"][mine].tolist(), strict=True
+    ):
         merged[(_path(stack, node, spelled), what)] += n
     total = sum(merged.values())
     rows = [f"{n:8d}  {what:16s} {path}" for (path, what), n in merged.most_common()]

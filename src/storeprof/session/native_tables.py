@@ -34,9 +34,7 @@ def read_perf(folder: Path) -> NativeSamples | None:
     perf = Perf()
     text = data.with_name("perf.script.partial")
     try:
-        result = run_tool(
-            perf.script_command(data), timeout_s=SCRIPT_TIMEOUT_S, env=ENVIRONMENT, stdout_path=text
-        )
+        result = run_tool(perf.script_command(data), timeout_s=SCRIPT_TIMEOUT_S, env=ENVIRONMENT, stdout_path=text)
         if result.status != 0:
             said = result.stderr.decode(errors="replace").strip().splitlines()
             raise CollectorError(f"perf script failed: {said[-1] if said else f'status {result.status}'}")
@@ -88,7 +86,9 @@ def _thread_ids(threads: Columns) -> dict[int, list[tuple[int, int, int]]]:
     return result
 
 
-def _samples(native: NativeSamples, kind: int, threads: dict[int, list[tuple[int, int, int]]], first_stack: int) -> Columns:
+def _samples(
+    native: NativeSamples, kind: int, threads: dict[int, list[tuple[int, int, int]]], first_stack: int
+) -> Columns:
     rows = native.samples[native.samples["kind"] == kind]
     identity = np.array(
         [_thread_at(threads, tid, t_ns) for tid, t_ns in zip(rows["tid"].tolist(), rows["t_ns"].tolist(), strict=True)],
@@ -102,7 +102,11 @@ def _samples(native: NativeSamples, kind: int, threads: dict[int, list[tuple[int
         "stack_id": null_where(stack, rows["stack"] == NONE),
     }
     if kind == CPU:
-        return {**columns, "weight_ns": rows["weight"].astype(np.int64), "source": strings(["perf cpu-clock"] * len(rows))}
+        return {
+            **columns,
+            "weight_ns": rows["weight"].astype(np.int64),
+            "source": strings(["perf cpu-clock"] * len(rows)),
+        }
     states = [state.decode() for state in rows["state"].tolist()]
     return {**columns, "state": strings(states), "source": strings(["perf sched_switch"] * len(rows))}
 
@@ -158,8 +162,10 @@ def short_name(symbol: str) -> str:
             depth += 1
         elif letter in ">}]" and depth:
             depth -= 1
-        elif letter == "(" and depth == 0 and not (
-            symbol.startswith("(anonymous", at) or symbol[:at].endswith("operator")
+        elif (
+            letter == "("
+            and depth == 0
+            and not (symbol.startswith("(anonymous", at) or symbol[:at].endswith("operator"))
         ):
             return symbol[:at] or symbol
     return symbol
@@ -174,11 +180,15 @@ def is_native_library(symbol: str, binary: str) -> bool:
 
 def _joined(first: Columns, second: Columns) -> Columns:
     names = list(dict.fromkeys([*first, *second]))
-    return {name: np.ma.concatenate([_column(first, name), _column(second, name)]) for name in names}
+    return {name: _concatenated(_column(first, name), _column(second, name)) for name in names}
+
+
+def _concatenated(first: Array, second: Array) -> Array:
+    joined: Array = np.ma.concatenate([first, second])  # type: ignore[no-untyped-call]
+    return joined
 
 
 def _column(columns: Columns, name: str) -> Array:
     if name in columns:
         return columns[name]
-    length = len(next(iter(columns.values())))
-    return np.ma.masked_all(length, dtype=object)
+    return strings([None] * len(next(iter(columns.values()))))

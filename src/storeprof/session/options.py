@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from storeprof.collect.output_relay import OPS_PATTERN
+
 
 @dataclass(frozen=True)
 class RecordOptions:
@@ -21,7 +23,7 @@ class RecordOptions:
     duration_s: float | None = None
     environment: dict[str, str] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
-    ops_pattern: bytes = rb"ops=(\d+) seconds=([\d.]+)"
+    ops_pattern: bytes = OPS_PATTERN
     observer_budget: float = 0.01
     use_perf: bool = True
     call_graph: str | None = None

@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from storeprof import __version__
 from storeprof.collect.linux.address_map import snapshot, write_snapshot
 from storeprof.collect.tool_process import HeldCommand, OutputRelay
 from storeprof.errors import StoreprofError, TargetError
 from storeprof.observe._observer import Sampler
-from storeprof import __version__ as VERSION
 from storeprof.recording.environment import cpu_contention, describe_machine, usable_cpus
 from storeprof.recording.journal import JournalWriter
 from storeprof.recording.model import JOURNAL, write_meta
@@ -36,7 +36,9 @@ ESCALATION = ((0.0, signal.SIGINT), (5.0, signal.SIGTERM), (10.0, signal.SIGKILL
 class Recorder:
     """One recording being made; `run` does it all and returns when the program ended or was let go."""
 
-    def __init__(self, options: RecordOptions, progress: Progress, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self, options: RecordOptions, progress: Progress, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
         self._options = options
         self._progress = progress
         self._clock = clock
@@ -103,7 +105,7 @@ class Recorder:
             "format": FORMAT_VERSION,
             "state": "recording",
             "id": str(uuid.uuid4()),
-            "storeprof": VERSION,
+            "storeprof": __version__,
             "command": list(options.command) or None,
             "attached_pid": options.pid,
             **options.description,
@@ -177,7 +179,10 @@ class Recorder:
             return None
         status = self._command.reap()
         if self._relay and not self._relay.finish():
-            print("storeprof: a child of the program still holds its output; not waiting for it", file=sys.stderr)
+            print(
+                "storeprof: a child of the program still holds its output; not waiting for it",
+                file=sys.stderr,
+            )
         return status
 
     def _rusage_row(self) -> dict[str, float] | None:

@@ -115,7 +115,8 @@ def thread_time_table(journal: Journal, ids: Identities) -> Columns:
     before, after = before[same], after[same]
 
     def grown(name: str) -> Array:
-        return (after[name].astype(np.int64) - before[name].astype(np.int64)).clip(0)
+        difference: Array = after[name].astype(np.int64) - before[name].astype(np.int64)
+        return np.maximum(difference, 0)
 
     counters = ("run_ns", "delay_ns", "minflt", "majflt", "voluntary_switches", "involuntary_switches")
     return {
@@ -251,7 +252,12 @@ def resources_table(resources: dict[int, tuple[str, str]]) -> Columns:
 def memory_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `memory`."""
     rows = journal.packed[JournalTable.MEMORY]
-    kinds = {"rss": "rss_bytes", "rss_peak": "rss_peak_bytes", "read": "read_bytes", "written": "written_bytes"}
+    kinds = {
+        "rss": "rss_bytes",
+        "rss_peak": "rss_peak_bytes",
+        "read": "read_bytes",
+        "written": "written_bytes",
+    }
     parts = [(kind, rows[rows[name] != UNKNOWN_BYTES], name) for kind, name in kinds.items()]
     return {
         "t_ns": np.concatenate([part["t_ns"].astype(np.int64) for _, part, _ in parts]),

@@ -34,7 +34,7 @@ def find(context: Context) -> list[Finding]:
         return []
     keys = function[on_cpu]
     sums = np.bincount(keys[keys >= 0], weights=context.busy.weight_ns[on_cpu][keys >= 0])
-    findings = []
+    findings: list[Finding] = []
     for key in np.argsort(-sums)[: MOST * 2].tolist():
         if sums[key] / total < SMALLEST_SHARE or len(findings) == MOST:
             break
@@ -100,6 +100,4 @@ def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:
         return False
     inside = present[span[0] : span[-1] + 1]
     returns = int(np.count_nonzero(inside[1:] & ~inside[:-1]))
-    return returns <= max(1.0, RETURNS_PER_LOOK * len(inside)) and is_loop_function(
-        key, stack, working, context.stacks
-    )
+    return returns <= max(1.0, RETURNS_PER_LOOK * len(inside)) and is_loop_function(key, stack, working, context.stacks)

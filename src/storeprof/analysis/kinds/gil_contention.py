@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from storeprof.analysis import describe
@@ -41,7 +43,7 @@ def find(context: Context) -> list[Finding]:
     return [waits.wait_finding(context, "gil-contention", group)]
 
 
-def _holders(context: Context, mask: np.ndarray) -> tuple[Shared, ...]:  # type: ignore[type-arg]
+def _holders(context: Context, mask: np.ndarray[Any, Any]) -> tuple[Shared, ...]:
     """What each wait's holder was seen doing at its nearest look."""
     rows, looks = context.busy, context.looks
     weights: list[float] = []

@@ -126,4 +126,7 @@ def busy_beside(context: Context, mask: Array) -> tuple[Shared, ...]:
 
 def system_calls(rows: Charges) -> list[tuple[str, float]]:
     """Names of the system calls the rows were blocked in, with their shares."""
-    return [(call_name(number), share) for number, share in describe.totals_by(rows.syscall.tolist(), rows.weight_ns.tolist())]
+    return [
+        (call_name(number), share)
+        for number, share in describe.totals_by(rows.syscall.tolist(), rows.weight_ns.tolist())
+    ]

@@ -46,9 +46,7 @@ def write_snapshot(text: bytes, folder: Path, pid: int, taken: datetime) -> Path
     """Keep a snapshot as evidence under the name its users know; the first line says what filled it."""
     path = folder / f"vmmap_analysis_{taken:%Y%m%d_%H%M%S}_{pid}.txt"
     unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(
-        FIRST_LINE.format(pid=pid, taken=taken.isoformat(timespec="seconds")).encode() + text
-    )
+    unfinished.write_bytes(FIRST_LINE.format(pid=pid, taken=taken.isoformat(timespec="seconds")).encode() + text)
     return unfinished.replace(path)
 
 

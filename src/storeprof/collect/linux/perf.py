@@ -78,15 +78,11 @@ class Perf:
         if shutil.which("perf") is None:
             return Availability(False, "perf is not installed", "install the Debian package linux-perf")
         attempts = [("cpu-clock:k", {"cpu", "kernel"}), ("cpu-clock:u", {"cpu"})]
-        if (
-            os.geteuid() == 0 or _paranoid() < 0
-        ):  # counting a tracepoint is allowed more widely than sampling it
+        if os.geteuid() == 0 or _paranoid() < 0:  # counting a tracepoint is allowed more widely than sampling it
             attempts.insert(0, ("cpu-clock:k,sched:sched_switch", {"cpu", "kernel", "switches"}))
         said = ""
         for events, abilities in attempts:
-            result = run_tool(
-                ["perf", "stat", "-e", events, "--", "true"], timeout_s=READY_TIMEOUT_S, env=ENVIRONMENT
-            )
+            result = run_tool(["perf", "stat", "-e", events, "--", "true"], timeout_s=READY_TIMEOUT_S, env=ENVIRONMENT)
             said = result.stderr.decode(errors="replace")
             if result.status == 0 and "<not supported>" not in said:
                 return _permitted(frozenset(abilities))
@@ -141,7 +137,7 @@ class PerfSession:
             self._tool = BackgroundTool(
                 Perf().command(replace(options, control=(commands, answers))),
                 options.data.with_name(options.data.name + ".stderr"),
-                # With our ends too: perf 6.1 gives up, and its file is lost, when they close because we were killed.
+                # Our ends as well: when they closed because we were killed, perf 6.1 would give its file up.
                 pass_fds=(commands, answers, self._commands, self._answers),
                 env=ENVIRONMENT,
             )
@@ -215,9 +211,7 @@ def _refused(said: str) -> Availability:
             f"perf may not be used by this user: kernel.perf_event_paranoid is {_paranoid()}",
             "set sysctl kernel.perf_event_paranoid=2 or lower (in a container also allow perf_event_open)",
         )
-    return Availability(
-        False, f"perf record fails here: {_last_line(said)}", "see what `perf record -- true` says"
-    )
+    return Availability(False, f"perf record fails here: {_last_line(said)}", "see what `perf record -- true` says")
 
 
 def _paranoid() -> int:

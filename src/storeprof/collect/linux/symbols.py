@@ -35,9 +35,7 @@ class FrameSource:
     sampled: SourceLine | None
 
 
-def source_lines(
-    binary: Path, offsets: Sequence[int], timeout_s: float = BINARY_BUDGET_S
-) -> list[SourceLine | None]:
+def source_lines(binary: Path, offsets: Sequence[int], timeout_s: float = BINARY_BUDGET_S) -> list[SourceLine | None]:
     """The source line of each file offset in `binary`, in order; None where unknown or when time runs out.
 
     A binary without debug information, a deleted one, or one that is no ELF file has no lines.
