@@ -48,14 +48,18 @@ class ThreadTable {
         auto at = by_ns_tid_.find(id);
         return at == by_ns_tid_.end() ? nullptr : at->second;
     }
-    void begin_process(uint32_t process, bool own_namespace) { process_ = process, own_namespace_ = own_namespace, since_ns_ = 0; }
+    void begin_process(uint32_t process, bool own_namespace) { process_ = process, own_namespace_ = own_namespace, known_ns_ = 0; }
 
-    bool due(long count, uint64_t now) const { return (count != count_ || some_gone_ || now >= full_scan_ns_) && pace_.due(now); }
+    bool due(long count, uint64_t now) {
+        bool changed = count != count_ || some_gone_ || now >= full_scan_ns_;
+        if (!changed) known_ns_ = now;
+        return changed && pace_.due(now);
+    }
     // Lists the threads anew; whether any came or went. Threads by the thousand make it rarer, not dearer.
     bool scan(long count, uint64_t now, double share) {
         bool changed = false;
         pace_.run(0, share, [&] { changed = list(now); });
-        count_ = count, some_gone_ = false, full_scan_ns_ = now + kSecond, since_ns_ = now;
+        count_ = count, some_gone_ = false, full_scan_ns_ = now + kSecond, known_ns_ = now;
         return changed;
     }
     void end_all(uint64_t now) {
@@ -140,7 +144,7 @@ class ThreadTable {
         if (!parse_stat(text, t->stat, true) || t->stat.ended()) return;
         t->number = next_number_++, t->process = process_, t->first_ns = now;
         // There at this round and not at the one before: its first look stands for the time between them.
-        t->looked_ns = since_ns_ ? since_ns_ : now;
+        t->looked_ns = known_ns_ ? known_ns_ : now;
         if (!own_namespace_) t->ns_tid = inner_tid(t->files.status(), tid);
         read_schedstat(*t);
         t->now.minflt = t->stat.minflt, t->now.majflt = t->stat.majflt;
@@ -165,7 +169,7 @@ class ThreadTable {
     ProbeReader& probe_;
     long budget_, count_ = -1;  // descriptors left; threads at the last scan
     Pace pace_;
-    uint64_t full_scan_ns_ = 0, since_ns_ = 0;  // when threads were listed last
+    uint64_t full_scan_ns_ = 0, known_ns_ = 0;  // until when the list is known to be whole
     uint32_t process_ = 0, next_number_ = 0;
     bool own_namespace_ = true, some_gone_ = false;
     size_t turn_ = 0;

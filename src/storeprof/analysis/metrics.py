@@ -117,7 +117,7 @@ def overhead(context: Context) -> dict[str, Any]:
         "floor_percent": _floor_percent(context),
         "observer_percent": observer_percent,
         "memory_percent": None,
-        "method": "probe calls times their calibrated cost, of busy wall; the observer's own CPU time, of the usable CPUs",
+        "method": "probe calls times calibrated cost, of busy wall; the observer's own CPU time, of the usable CPUs",
     }
 
 
