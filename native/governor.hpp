@@ -29,7 +29,7 @@ class Governor {
         double all = per_look_ * double(r.threads), widest = 3 * wanted_;
         mean_ = std::max(wanted_, (fixed_ + all) / budget), fraction_ = 1;
         if (mean_ <= widest) return;
-        mean_ = std::min(std::max(widest, 2 * fixed_ / budget), 200.0 * kMillisecond);
+        mean_ = std::min(std::max(widest, 4 * fixed_ / budget), 200.0 * kMillisecond);
         fraction_ = std::clamp((budget * mean_ - fixed_) / all, 1.0 / 256, 1.0);
     }
 

@@ -57,14 +57,9 @@ void dealloc(PyObject* self) {
 
 PyObject* start(PyObject* self, PyObject*) {
     Sampler* s = sampler_of(self);
-    if (!s) return nullptr;
-    if (!s->start()) {
-        PyErr_SetString(PyExc_RuntimeError, "a Sampler is started once");
-        return nullptr;
-    }
-    Py_RETURN_NONE;
+    if (s && !s->start()) PyErr_SetString(PyExc_RuntimeError, "a Sampler is started once");
+    return PyErr_Occurred() ? nullptr : Py_NewRef(Py_None);
 }
-
 PyObject* stop(PyObject* self, PyObject*) {
     Sampler* s = sampler_of(self);
     if (!s) return nullptr;
@@ -73,12 +68,10 @@ PyObject* stop(PyObject* self, PyObject*) {
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
-
 PyObject* alive(PyObject* self, PyObject*) {
     Sampler* s = sampler_of(self);
     return s ? PyBool_FromLong(s->alive()) : nullptr;
 }
-
 PyObject* set_gate(PyObject* self, PyObject* on) {
     Sampler* s = sampler_of(self);
     int wanted = s ? PyObject_IsTrue(on) : -1;

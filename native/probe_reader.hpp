@@ -45,9 +45,7 @@ struct ProbeNode {
 };
 struct ProbeTag {
     uint32_t next, name_id;
-    uint64_t allocations, allocated_bytes, frees, freed_bytes;
-    int64_t peak_live_bytes;
-    uint64_t reserved[2];
+    uint64_t allocations, allocated_bytes, frees, freed_bytes, peak_live_bytes, reserved[2];
 };
 static_assert(sizeof(ProbeBlock) == 25152 && sizeof(ProbeNode) == 2944 && sizeof(ProbeTag) == 64 && sizeof(ProbeName) == 16);
 
@@ -58,7 +56,7 @@ class ProbeMapping {
   public:
     ProbeMapping(FileDescriptor fd, uint64_t bytes) : fd_(std::move(fd)), bytes_(bytes) {
         void* at = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd_.get(), 0);
-        base_ = at == MAP_FAILED ? nullptr : static_cast<const uint8_t*>(at);
+        if (at != MAP_FAILED) base_ = static_cast<const uint8_t*>(at);
         refresh();
     }
     ProbeMapping(const ProbeMapping&) = delete;
@@ -100,44 +98,52 @@ class ProbeReader {
     ProbeReader(Tables& out, TickClock& ticks, const TargetMemory& memory, const ProcDirectory& proc)
         : out_(out), ticks_(ticks), memory_(memory), proc_(proc) {}
     bool attached() const { return mapping_ != nullptr; }
-    const ProbeStats& stats() const { return stats_; }
+    ProbeStats stats() {
+        std::lock_guard<std::mutex> hold(gate_mutex_);
+        stats_.gate_changed = gate_changed_;
+        return stats_;
+    }
     void scan(uint32_t process, long pid, uint64_t start_ticks) {
         for (long fd : proc_.numbered_entries("fd")) {
             std::string name = "fd/" + std::to_string(fd);
             if (!starts_with(proc_.link(name), "/memfd:storeprof-probe")) continue;
             stats_.why = try_to_map(name, pid, start_ticks);
             if (!stats_.why.empty()) continue;
-            process_ = process;
-            stats_.attached = true;
+            process_ = process, stats_.attached = true;
             auto* h = mapping_->header();
             out_.row(Table::anchors, ticks_.take_anchor());
             if (h->clock == 1) ticks_.add_older(h->anchor_ticks, h->anchor_monotonic_ns);
             std::lock_guard<std::mutex> hold(gate_mutex_);
             gate_address_ = h->gate_address;
-            if (gate_wanted_) write_gate(1);  // found off when it was not started for recording
+            if (gate_wanted_) write_gate(1);  // it is off when the program was not started for recording
             return;
         }
     }
     void detach() {
         std::lock_guard<std::mutex> hold(gate_mutex_);
         mapping_.reset();
-        gate_address_ = 0, stats_ = {};
+        gate_address_ = 0, gate_changed_ = false, stats_ = {};
         blocks_.clear(), nodes_.clear(), merged_.clear(), names_.clear(), tags_.clear();
-        newest_name_ = 0;
+        newest_name_ = newest_block_ = 0;
     }
     void describe(JsonLine& json) const {
-        double per_tick = ns_per_tick();
-        auto* h = mapping_ ? mapping_->header() : nullptr;
-        h && ticks_.known() ? json.real("ticks_per_s", rate(per_tick)) : json.null("ticks_per_s");
-        h && ticks_.known() && h->floor_ticks_x1000 ? json.real("probe_floor_ns", std::round(double(h->floor_ticks_x1000) * per_tick) / 1000) : json.null("probe_floor_ns");
+        auto* h = mapping_ && (ticks_.known() || mapping_->header()->clock == 2) ? mapping_->header() : nullptr;
+        h ? json.real("ticks_per_s", std::round(1e4 / ns_per_tick()) * 1e5) : json.null("ticks_per_s");  // rounded: said once
+        double floor_ns = h ? double(h->floor_ticks_x1000) * ns_per_tick() / 1000 : 0;
+        floor_ns > 0 ? json.real("probe_floor_ns", std::round(floor_ns * 10) / 10) : json.null("probe_floor_ns");
     }
+
     // ---- the gate ----
     bool set_gate(bool on) {
         std::lock_guard<std::mutex> hold(gate_mutex_);
         gate_wanted_ = on;
         return write_gate(on);
     }
-    void restore_gate() { std::lock_guard<std::mutex> hold(gate_mutex_); if (gate_changed_) write_gate(0); }
+    void restore_gate() {
+        std::lock_guard<std::mutex> hold(gate_mutex_);
+        if (gate_changed_) write_gate(0);
+    }
+
     // ---- looks ----
     ProbePosition position(ProbeThread& t, long tid) {
         if (!mapping_ || !find_block(t, tid)) return {};
@@ -166,31 +172,20 @@ class ProbeReader {
     }
 
   private:
-    struct Merged {  // one node of the process-wide tree
-        uint32_t number = 0, flags = 0;
-        bool changed = false;
-        uint64_t count = 0, total = 0, self = 0, min = ~0ull, max = 0;
-        double sum_squares = 0;
-    };
-    struct Node {  // one block's node: what of it was already written
-        const ProbeNode* from;
-        Merged* into;
-        uint64_t count = 0, total = 0, self = 0;
-        double sum_squares = 0;
-        uint32_t histogram[720] = {};
-    };
+    struct Merged { uint32_t number = 0; bool changed = false; ProbeNode sum{}; };        // of the process-wide tree
+    struct Node { const ProbeNode* from; Merged* into; ProbeNode written{}; };           // of one block
     struct Name { std::string name, file; uint32_t line = 0; };
     struct Tag { uint32_t number; ProbeTag sum; };
     static constexpr int kMaxDepth = 300, kMaxRecords = 1 << 20;
     double ns_per_tick() const { return mapping_ && mapping_->header()->clock == 2 ? 1.0 : ticks_.ns_per_tick(); }
-    static double rate(double per_tick) { return std::round(1e4 / per_tick) * 1e5; }  // steady enough to be said once
     uint64_t ns(uint64_t ticks) const { return static_cast<uint64_t>(double(ticks) * ns_per_tick()); }
     std::string try_to_map(const std::string& name, long pid, uint64_t start_ticks) {
         FileDescriptor fd = proc_.open_file(name);
         ProbeHeader h;
         if (!fd.valid()) return "its memory can't be opened";
         if (pread(fd.get(), &h, sizeof h, 0) != sizeof h || memcmp(h.magic, "STORPRF", 8)) return "its memory is not written yet";
-        if (h.version != 1 || h.header_bytes != 4096) return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 1";
+        if (h.version != 1 || h.header_bytes != 4096)
+            return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 1";
         static const uint8_t no_uuid[16] = {};
         if (!memcmp(h.uuid, no_uuid, 16) || (h.clock != 1 && h.clock != 2)) return "its memory is not written yet";
         if (h.pid != pid || (h.start_time && h.start_time != start_ticks)) return "the probe's memory belongs to another process";
@@ -206,7 +201,7 @@ class ProbeReader {
         if (!gate_address_ || gate_address_ % 4 || !memory_.get(gate_address_, now) || now > 1) return false;
         if (now == on) return true;
         if (!memory_.write_u32(gate_address_, on)) return false;
-        gate_changed_ = stats_.gate_changed = on;
+        gate_changed_ = on;
         return true;
     }
     bool find_block(ProbeThread& t, long tid) {
@@ -235,7 +230,8 @@ class ProbeReader {
             else high = middle;
         }
         ProbeOperation found = t.block->ring[low % 1024];
-        if (low < end && found.op_seq == t.wanted_op && load(t.block->ops_finished) < low + 1024) write_operation(found, thread, 1, 0, now);
+        bool whole = low < end && found.op_seq == t.wanted_op && load(t.block->ops_finished) < low + 1024;
+        if (whole) write_operation(found, thread, 1, 0, now);
         else stats_.lost_operations++;
     }
     // One of those finished since the last sample, all with the same chance. The newest alone would do as well, were the
@@ -284,15 +280,13 @@ class ProbeReader {
         uint32_t above = parent ? parent->into->number : 0;
         Merged& into = merged_[{above, record->name_id}];
         if (!into.number) {
-            into.number = ++last_node_;
+            into.number = ++last_node_, into.sum.min = ~0ull;
             const Name& n = name(record->name_id);
             JsonLine json;
             json.number("node", into.number).number("process", process_).number("parent", above).text("name", n.name);
             out_.line(Table::scope_nodes, json.text("file", n.file).number("line", n.line));
         }
-        auto added = std::make_unique<Node>();
-        added->from = record, added->into = &into;
-        return (nodes_[line] = std::move(added)).get();
+        return (nodes_[line] = std::unique_ptr<Node>(new Node{record, &into})).get();
     }
     void find_nodes() {  // those made since: each block's list begins with its newest
         list_blocks(load(mapping_->header()->first_thread));
@@ -305,32 +299,35 @@ class ProbeReader {
         }
     }
     void write_nodes(uint64_t now) {
+        double per_tick = ns_per_tick();
         for (auto& [line, n] : nodes_) add_changes(*n, now);
         for (auto& [key, m] : merged_) {
             if (!m.changed) continue;
             m.changed = false;
-            double per_tick = ns_per_tick();
-            out_.row(Table::scope_counts, ScopeCountRow{now, process_, m.number, m.flags, 0, m.count, ns(m.total), ns(m.self), ns(m.min),
-                                                        ns(m.max), m.sum_squares * per_tick * per_tick, 0});
+            const ProbeNode& s = m.sum;
+            out_.row(Table::scope_counts, ScopeCountRow{now, process_, m.number, s.flags, 0, s.count, ns(s.total), ns(s.self),
+                                                        s.count ? ns(s.min) : ~0ull, ns(s.max), s.sum_squares * per_tick * per_tick, 0});
         }
     }
     void add_changes(Node& n, uint64_t now) {
-        const ProbeNode& from = *n.from;
-        Merged& m = *n.into;
-        uint64_t count = load(from.count);
-        if (count == n.count && load(from.flags) == (m.flags & load(from.flags))) return;
-        uint64_t total = load(from.total), self = load(from.self);
-        double squares;
-        __atomic_load(&from.sum_squares, &squares, __ATOMIC_RELAXED);
-        m.count += count - n.count, m.total += total - n.total, m.self += self - n.self, m.sum_squares += squares - n.sum_squares;
-        m.min = std::min(m.min, load(from.min)), m.max = std::max(m.max, load(from.max));
-        m.flags |= load(from.flags), m.changed = true;
-        n.count = count, n.total = total, n.self = self, n.sum_squares = squares;
-        for (uint32_t b = 0; b < 720; b++) {
-            uint32_t value = __atomic_load_n(&from.histogram[b], __ATOMIC_RELAXED), more = value - n.histogram[b];
-            n.histogram[b] = value;
-            for (; more; more -= std::min(more, 65535u))
-                out_.row(Table::scope_histograms, HistogramRow{now, m.number, static_cast<uint16_t>(b), static_cast<uint16_t>(std::min(more, 65535u))});
+        if (load(n.from->count) == n.written.count && load(n.from->flags) == n.written.flags) return;
+        ProbeNode seen, &old = n.written, &sum = n.into->sum;
+        copy_whole_words(*n.from, seen);
+        sum.count += seen.count - old.count, sum.total += seen.total - old.total, sum.self += seen.self - old.self;
+        sum.sum_squares += seen.sum_squares - old.sum_squares, sum.flags |= seen.flags;
+        sum.min = std::min(sum.min, seen.min), sum.max = std::max(sum.max, seen.max);
+        for (uint16_t b = 0; b < 720; b++)
+            for (uint32_t more = seen.histogram[b] - old.histogram[b], part; more; more -= part) {
+                part = std::min(more, 65535u);
+                out_.row(Table::scope_histograms, HistogramRow{now, n.into->number, b, static_cast<uint16_t>(part)});
+            }
+        old = seen, n.into->changed = true;
+    }
+    static void copy_whole_words(const ProbeNode& from, ProbeNode& to) {  // no 64-bit counter half written
+        auto* source = reinterpret_cast<const uint64_t*>(&from);
+        for (size_t i = 0; i < sizeof to / 8; i++) {
+            uint64_t word = __atomic_load_n(source + i, __ATOMIC_RELAXED);
+            memcpy(reinterpret_cast<uint8_t*>(&to) + 8 * i, &word, 8);
         }
     }
     void write_tags(uint64_t now) {

@@ -213,17 +213,18 @@ class Sampler {
     }
     void look(ThreadRecord& t) {
         uint64_t t_ns = now_ns();
-        bool same = threads_.read_schedstat(t) && !t.fresh && t.stat.state != 'R' && t.call.number != Syscall::running &&
-                    t.now.slices == t.look_slices && t.now.run_ns == t.look_run;
+        bool same = threads_.read_schedstat(t) && t.settled && t.now.slices == t.look_slices && t.now.run_ns == t.look_run;
+        same &= !t.state_count || t.look_had_states;  // Python was found meanwhile
         if (t.gone || (!same && !look_afresh(t, t_ns))) return;
-        t.fresh = false, t.look_run = t.now.run_ns, t.look_slices = t.now.slices;
         write_look(t, t_ns, same);
         probe_.look_at_operations(t.probe, t.position, t.number, t_ns);
         stats_.looks++, stats_.reused += same, stats_.by_status[static_cast<int>(t.stack_status)]++;
     }
     bool look_afresh(ThreadRecord& t, uint64_t t_ns) {
         char text[1024];
+        t.look_run = t.now.run_ns, t.look_slices = t.now.slices, t.look_had_states = t.state_count;
         t.position = probe_.position(t.probe, t.ns_tid);
+        t.settled = false;
         if (!threads_.read_stat(t, t.stat)) return false;
         t.call = Syscall{};
         if (t.stat.state != 'R') {
@@ -239,6 +240,7 @@ class Sampler {
             for (size_t f = frames_.size(); f-- > 0;) t.stack = stacks_.push(t.stack, frames_[f]);
         }
         t.resource = resources_.of(t.call, t_ns);
+        t.settled = t.stat.state != 'R' && t.call.number != Syscall::running && t.stack_status <= StackStatus::ok;
         if (t.name != t.stat.name) threads_.write(t);
         return true;
     }

@@ -24,8 +24,9 @@ struct ThreadRecord {
     ThreadStat stat;
     std::string name;  // as last written
     ThreadCounters now, written;
-    // What the last look found, which the next one takes over if the thread has not run since.
-    bool fresh = true, in_gil_wait = false;
+    // What the last look found. If it was settled (off the CPU, its stack whole) and the thread has not run since, the
+    // next look takes it over.
+    bool settled = false, look_had_states = false, in_gil_wait = false;
     uint64_t look_run = 0, look_slices = 0;
     Syscall call;
     uint32_t resource = kNone, stack = kNone;

@@ -145,4 +145,5 @@ def test_an_attached_sampler_turns_the_gate_on_and_back() -> None:
         second.stop()
         again = Rows()
         again.take(second)
-        assert not (again.packed(OPERATIONS)["hit"] == 1).any()
+        counts = again.packed(SCOPE_COUNTS)["count"]
+        assert int(counts.max() - counts.min()) <= 1  # the call under way when the gate was closed

@@ -44,6 +44,32 @@ print(child, flush=True)
     assert own.names == parents.names | {k: v for k, v in own.names.items() if v[0] == "new"}
 
 
+def test_names_reach_a_childs_child() -> None:
+    """Every generation has all names with the same numbers, whoever gave them, and goes on counting."""
+    code = """
+out, into = os.pipe()
+def run(depth):
+    with profile_scope(f"level {depth}"), profile_scope("every"): pass
+    if depth < 3 and os.fork() == 0: return run(depth + 1)
+    if depth == 3:
+        os.write(into, b"%d" % os.getpid())
+        while True: signal.pause()
+run(1)
+last = int(os.read(out, 20))
+print(last, flush=True)
+"""
+    with python("import signal\n" + code) as program:
+        last = int(program.said[0])
+        fd = open_memory(last)
+        try:
+            own = read_descriptor(fd)
+        finally:
+            os.close(fd)
+            os.kill(last, signal.SIGKILL)
+    assert [own.names[n][0] for n in sorted(own.names)] == ["level 1", "every", "level 2", "level 3"]
+    assert own.counts() == {("level 3",): 1, ("level 3", "every"): 1}
+
+
 def test_a_child_keeps_the_gate_as_it_was() -> None:
     """A program that nobody records has children that nobody records, and each can be switched on."""
     code = """

@@ -59,6 +59,19 @@ threading.Thread(target=other, daemon=True).start(); done.wait()
     assert tags[False]["Index"].peak == 7
 
 
+def test_a_thousand_tags_are_told_apart() -> None:
+    """Tags beyond those a thread finds at once are found all the same, each under its own name."""
+    code = """
+for _ in 1, 2:
+    for i in range(1000): profile_memory_alloc(f"tag {i}", i)
+"""
+    with python(code) as program:
+        (block,) = program.memory().blocks
+    assert {name: (t.allocations, t.allocated) for name, t in block.tags.items()} == {
+        f"tag {i}": (2, 2 * i) for i in range(1000)
+    }
+
+
 def test_the_file_grows_before_it_is_used() -> None:
     """used_bytes never exceeds the file, which grows in chunks of 256 KiB."""
     code = """

@@ -47,6 +47,19 @@ def test_a_wrapped_function_keeps_its_identity() -> None:
     assert documented(1, "y", 2.0, key=True, z=3) == plain(1, "y", 2.0, key=True, z=3)
 
 
+def test_attributes_written_are_the_functions_own() -> None:
+    """A wrapper has no attributes of its own: what is set on it is set on the function, and goes with it."""
+
+    @storeprof.profile_function
+    def function() -> None:
+        pass
+
+    function.__doc__, function.mark = "Changed.", 1
+    assert (function.__doc__, function.mark) == ("Changed.", 1) == (function.__wrapped__.__doc__, 1)
+    del function.mark
+    assert not hasattr(function, "mark") and not hasattr(function.__wrapped__, "mark")
+
+
 def test_a_wrapped_function_is_pickled_and_copied_by_name() -> None:
     """Module-level functions pickle by qualified name, so worker processes can be sent them."""
     assert pickle.loads(pickle.dumps(documented)) is documented
@@ -145,6 +158,22 @@ def test_one_scope_object_serves_everywhere() -> None:
     with scope as inner, scope, contextlib.ExitStack() as stack, pytest.raises(ZeroDivisionError), scope:
         assert inner is scope and stack.enter_context(scope) is scope
         1 / 0  # noqa: B018
+
+
+def test_a_scope_decorates_too() -> None:
+    """A named scope or operation times functions as profile_function(name) does, with their file and line."""
+    code = """
+@profile_scope("scope")
+def f(): return 5
+@profile_operation("operation")
+def g(): return f()
+print(g(), f.__name__)
+"""
+    with python(code) as program:
+        assert program.said == ["5 f"]
+        memory = program.memory()
+    assert memory.counts() == {("operation",): 1, ("operation", "scope"): 1}
+    assert {("scope", "<string>", 9), ("operation", "<string>", 11)} <= set(memory.names.values())
 
 
 MISTAKES = [

@@ -193,13 +193,13 @@ def _shares(counts: Counter[str | None]) -> list[tuple[str, float]]:
 
 
 def _native_function(stacks: Stacks, stack: int) -> str | None:
-    """The function of a native library at the top of a stack; None for the interpreter itself."""
+    """The native function that the interpreter had called; None while it was in its own code."""
+    called = None
     for frame in stacks.frames(stack):
         function = stacks.functions[frame.function]
-        if function.kind == "kernel":
-            continue
         binary = (function.binary or "").rsplit("/", 1)[-1]
         if binary.startswith(("libpython", "python")):
-            return None
-        return binary if function.name.startswith("[") else f"{function.name} ({binary})"
-    return None
+            break
+        if function.kind == "native":
+            called = binary if function.name.startswith("[") else f"{function.name} ({binary})"
+    return called

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from storeprof.collect.collector import Availability, Context
-from storeprof.collect.linux.perf import CallGraph, Perf, PerfOptions, PerfSession
+from storeprof.collect.linux.perf import Perf, PerfOptions, PerfSession
 from storeprof.errors import CollectorError
 from storeprof.session.options import RecordOptions
 
@@ -36,7 +35,7 @@ class NativePass:
         wanted = PerfOptions(
             data=folder / PERF_DATA,
             pid=pid,
-            call_graph=call_graph_for(options),
+            held=bool(options.command),
             kernel="kernel" in availability.abilities,
             switches="switches" in availability.abilities,
         )
@@ -72,30 +71,3 @@ class NativePass:
             },
             {"name": "observer", "ran": True, "reason": None, "remedy": None},
         ]
-
-
-def call_graph_for(options: RecordOptions) -> CallGraph:
-    """DWARF for native programs; for Python only the top of the stack matters, which frame pointers give.
-
-    (Looks have the Python frames, and CPython keeps no frame pointers to walk anyway.)
-    """
-    if options.call_graph in ("fp", "dwarf"):
-        return "fp" if options.call_graph == "fp" else "dwarf"
-    return "fp" if _is_python(options) else "dwarf"
-
-
-def _is_python(options: RecordOptions) -> bool:
-    if options.pid is not None:
-        try:
-            return "python" in Path(f"/proc/{options.pid}/exe").readlink().name
-        except OSError:
-            return False
-    program = Path(shutil.which(options.command[0]) or options.command[0])
-    if program.name.startswith("python") or program.resolve().name.startswith("python"):
-        return True
-    try:
-        with open(program, "rb") as file:
-            first = file.readline(256)
-    except OSError:
-        return False
-    return first.startswith(b"#!") and b"python" in first

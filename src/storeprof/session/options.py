@@ -26,7 +26,6 @@ class RecordOptions:
     ops_pattern: bytes = OPS_PATTERN
     observer_budget: float = 0.01
     use_perf: bool = True
-    call_graph: str | None = None
 
 
 @dataclass(frozen=True)

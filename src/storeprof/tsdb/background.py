@@ -1,6 +1,7 @@
 """The one thread of the engine: syncs by the clock and does the jobs it is given."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -28,14 +29,11 @@ class BackgroundProcessor:
     def _run(self) -> None:
         due = monotonic() + self._interval_s
         while True:
-            try:  # a queue that never empties must not delay the sync
-                job = (
-                    self._sync if monotonic() >= due else self._queue.get(timeout=max(0.0, due - monotonic()))
-                )
-            except Empty:
-                job = self._sync
-            if job is None:
-                return
-            self.process(job)
-            if job is self._sync:
+            with suppress(Empty):
+                job = self._queue.get(timeout=max(0.0, due - monotonic()))
+                if job is None:
+                    return
+                self.process(job)
+            if monotonic() >= due:  # also behind a job: a queue that never empties must not delay the sync
+                self.process(self._sync)
                 due = monotonic() + self._interval_s

@@ -9,12 +9,11 @@ from zlib import crc32
 from storeprof.probe import profile_function
 from storeprof.tsdb.cache import CacheHierarchy
 from storeprof.tsdb.compression import CompressionEngine
-from storeprof.tsdb.errors import CorruptionError
-from storeprof.tsdb.files import File, Files
+from storeprof.tsdb.files import CorruptionError, File, Files
 from storeprof.tsdb.samples import Samples
 
 MAGIC = b"STSBLK\x01\x00"
-_HEAD = struct.Struct("<IIIIqq")  # CRC of the payload, its length, series, samples, first and last timestamp
+_HEAD = struct.Struct("<IIIIqq")  # the fields of BlockRef from `crc` on
 _HEAD_SIZE = _HEAD.size + 4  # behind it, its own CRC
 
 
@@ -24,7 +23,7 @@ def block_name(generation: int) -> str:
 
 
 class BlockRef(NamedTuple):
-    """Where one block lies (the offset is its payload's) and what it holds."""
+    """Where one block lies (the offset, CRC and length are its payload's) and what it holds."""
 
     generation: int
     offset: int
@@ -49,7 +48,7 @@ class BlockManager:
         self.sizes: dict[int, int] = {}  # bytes by generation, oldest first
         for name in files.names():
             if name.endswith(".tsb"):
-                self._read_headers(name, int(name[7:-4]), files.open(name).read)
+                self._load_headers(name, int(name[7:-4]))
 
     def store_generation(
         self, generation: int, chunks: Iterable[tuple[int, Samples]], sync_series: Callable[[], None]
@@ -61,13 +60,12 @@ class BlockManager:
         refs = [self.store_block(file, generation, series, samples) for series, samples in chunks]
         if not refs:
             return self._files.remove(name + ".tmp")
-        end = _with_crc(_HEAD.pack(0, 0, 0, len(refs), 0, 0))
-        size = file.append(end) + len(end)
+        end = file.append(_with_crc(_HEAD.pack(0, 0, 0, len(refs), 0, 0)))
         sync_series()
         file.sync()
         self._files.rename(name + ".tmp", name)
         self._files.sync_directory()
-        return self._publish(generation, size, refs)
+        return self._publish(generation, end + _HEAD_SIZE, refs)
 
     @profile_function
     def store_block(self, file: File, generation: int, series: int, samples: Samples) -> BlockRef:
@@ -79,26 +77,24 @@ class BlockManager:
         self._cache.put((generation, offset), samples, (data, first, count))
         return BlockRef(generation, offset, *head)
 
-    def find(self, series: int, start: int, end: int) -> list[BlockRef]:
-        """Blocks of a series that may hold samples with start <= timestamp < end, oldest generation first."""
-        return [ref for ref in self.by_series.get(series, ()) if ref.first < end and ref.last >= start]
-
     @profile_function
     def load_block(self, ref: BlockRef) -> Samples:
         """The samples of a block; none when retention took it meanwhile. Raises CorruptionError, OSError."""
-        samples = self._cache.get((ref.generation, ref.offset))
-        if samples is None:
-            name = block_name(ref.generation)
-            try:
-                data = self._files.open(name).read(ref.offset, ref.length)
-            except FileNotFoundError:
-                if ref.generation in self.sizes:
-                    raise CorruptionError(name, 0, "the file is gone") from None
-                return Samples(array("q"), array("d"))
-            if crc32(data) != ref.crc:
-                raise CorruptionError(name, ref.offset, "a block does not match its checksum")
-            samples = self._codec.decompress(data, ref.first, ref.samples)
-            self._cache.put((ref.generation, ref.offset), samples, (data, ref.first, ref.samples))
+        samples = self._cache.get(ref[:2])
+        if samples is not None:
+            return samples
+        name = block_name(ref.generation)
+        try:
+            data = self._files.open(name).read(ref.offset, ref.length)
+        except FileNotFoundError:
+            if ref.generation in self.sizes:
+                raise CorruptionError(name, 0, "the file is gone") from None
+            return Samples(array("q"), array("d"))
+        if crc32(data) != ref.crc:
+            raise CorruptionError(name, ref.offset, "a block does not match its checksum")
+        payload = (data, ref.first, ref.samples)
+        samples = self._codec.decompress(*payload)
+        self._cache.put(ref[:2], samples, payload)
         return samples
 
     def retain(self, limit_bytes: int) -> None:
@@ -115,22 +111,18 @@ class BlockManager:
         for ref in refs:
             self.by_series.setdefault(ref.series, []).append(ref)
 
-    def _read_headers(self, name: str, generation: int, read: Callable[[int, int], bytes]) -> None:
-        if read(0, 16) != MAGIC + generation.to_bytes(8, "little"):
+    def _load_headers(self, name: str, generation: int) -> None:
+        file, offset = self._files.open(name), 16
+        if file.read(0, offset) != MAGIC + generation.to_bytes(8, "little"):
             raise CorruptionError(name, 0, "not a block file of version 1")
         refs: list[BlockRef] = []
-        offset = 16
-        while True:
-            head = read(offset, _HEAD_SIZE)
+        while not refs or refs[-1].series:
+            head = file.read(offset, _HEAD_SIZE)
             if len(head) < _HEAD_SIZE or head != _with_crc(head[: _HEAD.size]):
-                raise CorruptionError(
-                    name, offset, "a header does not match its checksum, or the end is missing"
-                )
-            ref = BlockRef(generation, offset + _HEAD_SIZE, *_HEAD.unpack_from(head))
-            offset = ref.offset + ref.length
-            if ref.series == 0:
-                return self._publish(generation, offset, refs)
-            refs.append(ref)
+                raise CorruptionError(name, offset, "a header is damaged, or the end is missing")
+            refs.append(BlockRef(generation, offset + _HEAD_SIZE, *_HEAD.unpack_from(head)))
+            offset = refs[-1].offset + refs[-1].length
+        self._publish(generation, offset, refs[:-1])
 
 
 def _with_crc(head: bytes) -> bytes:

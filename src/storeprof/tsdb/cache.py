@@ -18,9 +18,8 @@ class _Level(Generic[Item]):
     """Least recently used goes first; bounded by bytes."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
         self._items: OrderedDict[Key, tuple[Item, int]] = OrderedDict()
-        self._bytes = 0
+        self._capacity, self._bytes = capacity, 0
 
     def get(self, key: Key) -> Item | None:
         if key not in self._items:
@@ -44,10 +43,9 @@ class CacheHierarchy:
     """Blocks by key. `_lock` guards both levels and the counters; decoding is done outside it."""
 
     def __init__(self, l1_bytes: int, l2_bytes: int, codec: CompressionEngine) -> None:
-        self._lock = Lock()
+        self._lock, self._codec = Lock(), codec
         self._decoded: _Level[Samples] = _Level(l1_bytes)
         self._compressed: _Level[Payload] = _Level(l2_bytes)
-        self._codec = codec
         self.l1_hits = self.l2_hits = self.misses = 0
 
     @profile_function

@@ -4,8 +4,6 @@ Both are the ideas of Gorilla (Pelkonen et al., VLDB 2015) at the width of bytes
 in Python would cost microseconds a sample, whereas every step here is one call that walks an array in C.
 """
 
-from __future__ import annotations
-
 import zlib
 from array import array
 from itertools import accumulate, chain, islice
@@ -16,7 +14,7 @@ from storeprof.tsdb.samples import Samples
 
 _LEVEL = 1  # higher levels save little on doubles and take several times as long
 _TYPES = {1: "b", 2: "h", 4: "i", 8: "q"}
-_RAW = 0
+_RAW = 0  # the width that stands for plain timestamps, where a difference doesn't fit 8 bytes
 
 
 class CompressionEngine:
@@ -25,11 +23,15 @@ class CompressionEngine:
     @profile_function
     def compress(self, samples: Samples) -> bytes:
         """The payload; at least one sample."""
-        width, timestamps = _pack_timestamps(samples.timestamps)
-        bits = array("Q", samples.values.tobytes())
-        changes = array("Q", map(xor, bits, chain((0,), bits))).tobytes()
+        steps = list(map(sub, islice(samples.timestamps, 1, None), samples.timestamps))
+        turns = [0, *steps[:1], *map(sub, islice(steps, 1, None), steps)]
+        bits = max(max(turns).bit_length(), (~min(turns)).bit_length()) + 1
+        width = next((width for width in _TYPES if bits <= 8 * width), _RAW)
+        timestamps = samples.timestamps if width == _RAW else array(_TYPES[width], turns)
+        doubles = array("Q", samples.values.tobytes())
+        changes = array("Q", map(xor, doubles, chain((0,), doubles))).tobytes()
         shuffled = b"".join(changes[byte::8] for byte in range(8))
-        return bytes((width,)) + zlib.compress(timestamps + shuffled, _LEVEL)
+        return bytes((width,)) + zlib.compress(timestamps.tobytes() + shuffled, _LEVEL)
 
     @profile_function
     def decompress(self, payload: bytes, first: int, count: int) -> Samples:
@@ -46,16 +48,5 @@ class CompressionEngine:
         changes = bytearray(8 * count)
         for byte in range(8):
             changes[byte::8] = plain[split + byte * count : split + (byte + 1) * count]
-        bits = array("Q", accumulate(array("Q", bytes(changes)), xor))
-        return Samples(timestamps, array("d", bits.tobytes()))
-
-
-def _pack_timestamps(timestamps: array[int]) -> tuple[int, bytes]:
-    """The width and the packed numbers: 0, the first difference, then differences of differences."""
-    steps = list(map(sub, islice(timestamps, 1, None), timestamps))
-    turns = [0, *steps[:1], *map(sub, islice(steps, 1, None), steps)]
-    bits = max(max(turns).bit_length(), (~min(turns)).bit_length()) + 1
-    for width, code in _TYPES.items():
-        if bits <= 8 * width:
-            return width, array(code, turns).tobytes()
-    return _RAW, timestamps.tobytes()
+        doubles = array("Q", accumulate(array("Q", bytes(changes)), xor))
+        return Samples(timestamps, array("d", doubles.tobytes()))

@@ -1,7 +1,6 @@
-"""Every file operation of the engine goes through here, so that a test can take away what was not synced.
+"""Every file operation of the engine, so that a test can take away what was not synced; and the errors.
 
-A name is durable after `sync_directory`, the contents of a file after its `sync`. All operations raise
-OSError.
+A name is durable after `sync_directory`, the contents of a file after its `sync`. All raise OSError.
 """
 
 import fcntl
@@ -9,9 +8,18 @@ import mmap
 import os
 from pathlib import Path
 
-from storeprof.tsdb.errors import StorageError
 
-_sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+class StorageError(Exception):
+    """The storage is open elsewhere, closed or failed, or the sample can't be stored; always one line."""
+
+
+class CorruptionError(StorageError):
+    """Synced data is damaged; `file` and `offset` say where."""
+
+    def __init__(self, file: str, offset: int, what: str) -> None:
+        where = f"{file} is damaged at byte {offset}"
+        super().__init__(f"{where}: {what}; restore it, or remove it to go on without")
+        self.file, self.offset = file, offset
 
 
 class File:
@@ -29,9 +37,8 @@ class File:
 
     def read(self, offset: int = 0, length: int = -1) -> bytes:
         """Up to `length` bytes from `offset`, fewer only at the end of the file; up to the end by default."""
-        return os.pread(
-            self._descriptor, length if length >= 0 else os.fstat(self._descriptor).st_size, offset
-        )
+        wanted = length if length >= 0 else os.fstat(self._descriptor).st_size
+        return os.pread(self._descriptor, wanted, offset)
 
     def cut(self, size: int) -> None:
         """Drops what lies behind `size`."""
@@ -39,15 +46,12 @@ class File:
 
     def map(self, size: int) -> mmap.mmap:
         """Allocates `size` zeros on the disk and maps them shared: a store survives the process at once."""
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._descriptor, 0, size)
-        else:
-            self.append(bytes(size))
+        os.posix_fallocate(self._descriptor, 0, size)
         return mmap.mmap(self._descriptor, size)
 
     def sync(self) -> None:
         """Returns when the contents, mapped stores too, are durable. Releases the GIL; msync does not."""
-        _sync_data(self._descriptor)
+        os.fdatasync(self._descriptor)
 
     def __del__(self) -> None:
         os.close(self._descriptor)

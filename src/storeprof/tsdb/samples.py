@@ -27,8 +27,7 @@ class Samples(NamedTuple):
 
 def merge(parts: Iterable[Samples]) -> Samples:
     """One run out of parts in any order of time, oldest writes first: of equal timestamps the last wins."""
-    timestamps: array[int] = array("q")
-    values: array[float] = array("d")
+    timestamps, values = array("q"), array("d")
     for part in parts:
         timestamps += part.timestamps
         values += part.values
@@ -37,6 +36,11 @@ def merge(parts: Iterable[Samples]) -> Samples:
         timestamps = array("q", sorted(latest))
         values = array("d", map(latest.__getitem__, timestamps))
     return Samples(timestamps, values)
+
+
+def unpack(data: bytes) -> Samples:
+    """Packed samples in the order of the writes as one run."""
+    return merge((_columns(data),))
 
 
 class Chunk:
@@ -50,14 +54,7 @@ class Chunk:
     def __init__(self, series: int, seed: int) -> None:
         self.series, self.seed, self.data = series, seed, bytearray()
         self.extend = self.data.extend
-        self._seen = (
-            0,
-            True,
-        )  # samples that readers looked at, and whether those rise; of two readers either may win
-
-    def samples(self) -> Samples:
-        """All samples, in order of time."""
-        return merge((_unpack(bytes(self.data)),))
+        self._seen = 0, True  # samples checked for their order, and whether they rise; any reader may set it
 
     def between(self, start: int, end: int) -> Samples:
         """Those with start <= timestamp < end; a sample is checked for its order once, not at each read."""
@@ -66,17 +63,17 @@ class Chunk:
         known, rising = self._seen
         if rising and known < len(timestamps):
             rising = _rises(timestamps[max(known - 1, 0) :].tolist())
-            self._seen = (len(timestamps), rising)
+            self._seen = len(timestamps), rising
         if not rising:
-            return merge((_unpack(data),)).between(start, end)
-        return _unpack(data, bisect_left(timestamps, start), bisect_left(timestamps, end))
+            return unpack(data).between(start, end)
+        return _columns(data, bisect_left(timestamps, start), bisect_left(timestamps, end))
 
 
 def _rises(timestamps: array[int] | list[int]) -> bool:
     return all(map(lt, timestamps, islice(timestamps, 1, None)))
 
 
-def _unpack(data: bytes, low: int = 0, high: int | None = None) -> Samples:
+def _columns(data: bytes, low: int = 0, high: int | None = None) -> Samples:
     view = memoryview(data)
     timestamps = array("q", view.cast("q")[::2][low:high].tobytes())
     return Samples(timestamps, array("d", view.cast("d")[1::2][low:high].tobytes()))

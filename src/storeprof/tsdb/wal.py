@@ -5,14 +5,15 @@ it survives SIGKILL, and it neither costs a system call nor gives up the GIL, wh
 """
 
 import struct
+from array import array
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from itertools import count
 from threading import Lock
 from zlib import crc32
 
 from storeprof.probe import profile_function
-from storeprof.tsdb.errors import CorruptionError
-from storeprof.tsdb.files import Files
+from storeprof.tsdb.files import CorruptionError, Files
 
 MAGIC = b"STSWAL\x01\x00"
 FIRST_SLOT = 64
@@ -36,24 +37,23 @@ class WriteAheadLog:
     """The log of one generation, from its creation to its removal.
 
     `append` takes no lock: `next` on the counter is one C call under the GIL, so a slot has one writer. From
-    `limit` on it refuses. `_sync_lock` guards `_synced` and the header.
+    `limit` on it refuses; 0 seals the log. `_sync_lock` guards `_synced` and the header.
     """
 
     def __init__(self, files: Files, generation: int, size: int, sync_series: Callable[[], None]) -> None:
         """Allocates the file; `sync_series` makes the series of appended samples durable. Raises OSError."""
         self._files, self._generation, self._sync_series = files, generation, sync_series
+        slots = max(1, (size - FIRST_SLOT) // SLOT.size)
+        self._end = self.limit = FIRST_SLOT + slots * SLOT.size
         self._file = files.open(log_name(generation), new=True)
-        self._map = self._file.map(size)
-        self._end = self.limit = FIRST_SLOT + (size - FIRST_SLOT) // SLOT.size * SLOT.size
-        self._slots = count(FIRST_SLOT, SLOT.size)
-        self._sync_lock = Lock()
-        self._synced = 0
+        self._map = self._file.map(self._end)
+        self._offsets, self._sync_lock, self._synced = count(FIRST_SLOT, SLOT.size), Lock(), 0
         self._promise(FIRST_SLOT)
 
     @profile_function
     def append(self, series: int, seed: int, sample: bytes) -> int:
         """Puts a packed sample into the next slot; returns where it ends, 0 when the log is full."""
-        offset = next(self._slots)
+        offset = next(self._offsets)
         if offset >= self.limit:
             return 0
         _fill(self._map, offset, crc32(sample, seed), series, sample)
@@ -61,7 +61,7 @@ class WriteAheadLog:
 
     @profile_function
     def sync(self, upto: int | None = None) -> int:
-        """Returns when every slot filled on entry is durable; returns the watermark. Raises OSError.
+        """Returns when every slot filled on entry is durable; returns how many are. Raises OSError.
 
         With `upto` (an end that `append` returned) it is enough that a sync of another thread covered that
         slot: writers that wait together share one sync.
@@ -75,7 +75,7 @@ class WriteAheadLog:
                 self._file.sync()
                 self._promise(filled)
                 self._synced = filled
-            return self._synced
+            return (self._synced - FIRST_SLOT) // SLOT.size
 
     def remove(self) -> None:
         """Takes the file away, once its samples are durable elsewhere."""
@@ -90,12 +90,10 @@ class WriteAheadLog:
     def _filled_from(self, offset: int) -> int:
         """The first unfilled slot from `offset` on."""
         while offset < self._end:
-            upto = min(self._end, offset + _SCANNED_BYTES)
-            with memoryview(self._map) as whole, whole[offset:upto].cast("I") as words:
-                series = words[1 :: SLOT.size // 4].tolist()
+            series = array("I", self._map[offset : offset + _SCANNED_BYTES])[1 :: SLOT.size // 4]
             if 0 in series:
                 return offset + series.index(0) * SLOT.size
-            offset = upto
+            offset += len(series) * SLOT.size
         return offset
 
 
@@ -112,12 +110,10 @@ def read_log(files: Files, generation: int) -> Iterator[tuple[int, bytes, bool]]
     elif (magic, number, crc) != (MAGIC, generation, crc32(data[16:24])) or watermark > len(data):
         raise CorruptionError(name, 0, "not a whole write-ahead log of version 1")
     used = max(watermark, len(data.rstrip(b"\x00")))
-    seeds: dict[int, int] = {}
+    seed_of = cache(partial(seed, generation))
     for offset in range(FIRST_SLOT, min(used, len(data) - SLOT.size + 1), SLOT.size):
         crc, series, sample = SLOT.unpack_from(data, offset)
-        if series not in seeds:
-            seeds[series] = seed(generation, series)
-        if series and crc32(sample, seeds[series]) == crc:
+        if series and crc32(sample, seed_of(series)) == crc:
             yield series, sample, offset < watermark
         elif offset < watermark:
             raise CorruptionError(name, offset, "a synced record does not match its checksum")
