@@ -1,7 +1,5 @@
-// The probe's shared memory (docs/formats/shared-memory.md), read from outside.
+// What the probe's shared memory says: where threads are, operations, and totals by scope and by memory tag.
 #pragma once
-
-#include <sys/mman.h>
 
 #include <atomic>
 #include <cmath>
@@ -11,75 +9,10 @@
 #include <unordered_map>
 
 #include "clock.hpp"
-#include "proc_reader.hpp"
+#include "probe_memory.hpp"
 #include "target_memory.hpp"
 
 namespace storeprof {
-
-struct ProbeHeader {
-    char magic[8];
-    uint32_t version, header_bytes;
-    uint8_t uuid[16];
-    uint32_t pid, clock;
-    uint64_t start_time, gate_address, used_bytes, reserve_bytes;
-    uint32_t first_thread, first_name;
-    uint64_t dropped_scopes, anchor_ticks, anchor_monotonic_ns, anchor_realtime_ns, floor_ticks_x1000;
-};
-struct ProbeName { uint32_t next, name_id; uint16_t name_length, file_length; uint32_t line; };
-struct ProbeOperation { uint32_t op_seq, node_line; uint64_t start_ticks, duration_ticks; };
-struct ProbeBlock {
-    uint32_t next, tid;
-    uint64_t taken_ticks;
-    uint32_t generation, reserved;
-    uint64_t position, ops_finished;
-    uint32_t first_node, first_tag;
-    uint64_t reserved1[10];
-    ProbeOperation ring[1024];
-    uint8_t reserved2[448];
-};
-struct ProbeNode {
-    uint32_t parent, name_id, next, flags;
-    uint64_t count, total, self, min, max;
-    double sum_squares;
-    uint32_t histogram[720];
-};
-struct ProbeTag {
-    uint32_t next, name_id;
-    uint64_t allocations, allocated_bytes, frees, freed_bytes, peak_live_bytes, reserved[2];
-};
-static_assert(sizeof(ProbeBlock) == 25152 && sizeof(ProbeNode) == 2944 && sizeof(ProbeTag) == 64 && sizeof(ProbeName) == 16);
-
-template <class T> T load(const T& from) { return __atomic_load_n(&from, __ATOMIC_ACQUIRE); }
-
-// The mapping; only what is allocated is ever touched, so it can't raise SIGBUS, and it outlives the program.
-class ProbeMapping {
-  public:
-    ProbeMapping(FileDescriptor fd, uint64_t bytes) : fd_(std::move(fd)), bytes_(bytes) {
-        void* at = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd_.get(), 0);
-        if (at != MAP_FAILED) base_ = static_cast<const uint8_t*>(at);
-        refresh();
-    }
-    ProbeMapping(const ProbeMapping&) = delete;
-    ~ProbeMapping() { if (base_) munmap(const_cast<uint8_t*>(base_), bytes_); }
-    const ProbeHeader* header() const { return readable_ >= 4096 ? reinterpret_cast<const ProbeHeader*>(base_) : nullptr; }
-    template <class T> const T* at(uint32_t line, uint64_t extra = 0) {  // null outside what is allocated
-        uint64_t from = uint64_t{line} * 64, to = from + sizeof(T) + extra;
-        if (to > readable_) refresh();
-        return line && from >= 4096 && to <= readable_ ? reinterpret_cast<const T*>(base_ + from) : nullptr;
-    }
-    void refresh() {
-        struct stat s;
-        uint64_t size = base_ && !fstat(fd_.get(), &s) ? std::min<uint64_t>(s.st_size, bytes_) : 0;
-        readable_ = size < 4096 ? 0 : size;
-        if (readable_) readable_ = std::min(readable_, std::max<uint64_t>(4096, load(header()->used_bytes)));
-    }
-
-  private:
-    FileDescriptor fd_;
-    const uint64_t bytes_;
-    const uint8_t* base_ = nullptr;
-    uint64_t readable_ = 0;
-};
 
 struct ProbePosition { uint32_t node = 0, op_seq = 0; };
 struct ProbeThread {  // what the observer remembers of a thread's block
@@ -123,7 +56,7 @@ class ProbeReader {
         std::lock_guard<std::mutex> hold(gate_mutex_);
         mapping_.reset();
         gate_address_ = 0, gate_changed_ = false, stats_ = {};
-        blocks_.clear(), nodes_.clear(), merged_.clear(), names_.clear(), tags_.clear();
+        blocks_.clear(), by_tid_.clear(), nodes_.clear(), merged_.clear(), names_.clear(), tags_.clear();
         newest_name_ = newest_block_ = 0;
     }
     void describe(JsonLine& json) const {
@@ -145,8 +78,8 @@ class ProbeReader {
     }
 
     // ---- looks ----
-    ProbePosition position(ProbeThread& t, long tid) {
-        if (!mapping_ || !find_block(t, tid)) return {};
+    ProbePosition position(ProbeThread& t, long tid, uint64_t round_ns) {
+        if (!mapping_ || !find_block(t, tid, round_ns)) return {};
         uint64_t position = load(t.block->position);
         return {node(static_cast<uint32_t>(position >> 32)), static_cast<uint32_t>(position)};
     }
@@ -160,6 +93,7 @@ class ProbeReader {
         sample_operations(t, thread, now);
     }
     void end_thread(ProbeThread& t, uint32_t thread, uint64_t now) { look_at_operations(t, {}, thread, now); }
+
     // ---- totals ----
     void each_second(uint64_t now) {
         if (!mapping_) return;
@@ -172,8 +106,8 @@ class ProbeReader {
     }
 
   private:
-    struct Merged { uint32_t number = 0; bool changed = false; ProbeNode sum{}; };        // of the process-wide tree
-    struct Node { const ProbeNode* from; Merged* into; ProbeNode written{}; };           // of one block
+    struct Merged { uint32_t number = 0; bool changed = false; ProbeNode sum{}; };  // of the process-wide tree
+    struct Node { const ProbeNode* from; Merged* into; ProbeNode written{}; };      // of one block
     struct Name { std::string name, file; uint32_t line = 0; };
     struct Tag { uint32_t number; ProbeTag sum; };
     static constexpr int kMaxDepth = 300, kMaxRecords = 1 << 20;
@@ -204,13 +138,18 @@ class ProbeReader {
         gate_changed_ = on;
         return true;
     }
-    bool find_block(ProbeThread& t, long tid) {
+    bool find_block(ProbeThread& t, long tid, uint64_t round_ns) {
         if (t.block && load(t.block->tid) == tid && load(t.block->generation) == t.generation) return true;
-        if (const uint32_t newest = load(mapping_->header()->first_thread); newest != newest_block_) list_blocks(newest);
-        t.block = nullptr;
-        for (auto* block : blocks_)
-            if (load(block->tid) == tid) t = {block, load(block->generation), 0, load(block->ops_finished)};
-        return t.block != nullptr;
+        if (round_ns != indexed_ns_) {  // at most once a round, however many threads have no block
+            indexed_ns_ = round_ns;
+            if (uint32_t newest = load(mapping_->header()->first_thread); newest != newest_block_) list_blocks(newest);
+            by_tid_.clear();
+            for (auto* block : blocks_) by_tid_[load(block->tid)] = block;
+        }
+        auto found = by_tid_.find(static_cast<uint32_t>(tid));
+        if (found == by_tid_.end() || load(found->second->tid) != tid) return t.block = nullptr, false;
+        t = {found->second, load(found->second->generation), 0, load(found->second->ops_finished)};
+        return true;
     }
     void list_blocks(uint32_t newest) {
         blocks_.clear();
@@ -361,6 +300,8 @@ class ProbeReader {
     std::unique_ptr<ProbeMapping> mapping_;
     uint32_t process_ = 0, newest_block_ = 0, newest_name_ = 0, last_node_ = 0, last_tag_ = 0;
     std::vector<const ProbeBlock*> blocks_;
+    std::unordered_map<uint32_t, const ProbeBlock*> by_tid_;
+    uint64_t indexed_ns_ = 0;  // the round in which by_tid_ was made
     std::unordered_map<uint32_t, std::unique_ptr<Node>> nodes_;  // by line
     std::map<std::pair<uint32_t, uint32_t>, Merged> merged_;     // by (parent's number, name)
     std::unordered_map<uint32_t, Name> names_;

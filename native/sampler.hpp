@@ -95,11 +95,9 @@ class Sampler {
         }
     }
     void round() {
-        uint64_t cpu[5];
-        auto stamp = [&](int i) { cpu[i] = now_ns(CLOCK_THREAD_CPUTIME_ID); };
-        stamp(0);
+        uint64_t begin = now_ns(), cpu_before = stats_.cpu_ns;
         prepare();
-        stamp(1);
+        uint64_t prepared = now_ns();
         choose_threads();
         bool relist = threads_changed_ || now_ >= relist_ns_;
         if (python_.begin_round(relist, all_chosen_ ? nullptr : &chosen_ids_)) {
@@ -107,19 +105,21 @@ class Sampler {
             if (relist) relist_ns_ = now_ + kSecond;
             assign_states();
         }
-        stamp(2);
-        size_t looked = chosen_.size();
+        uint64_t listed = now_ns();
         for (ThreadRecord* t : chosen_) look(*t);
-        stamp(3);
+        uint64_t looked = now_ns();
         totals();
-        stamp(4);
+        uint64_t totalled = now_ns();
         publish();
         stats_.rounds++;
         stats_.cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
-        double setup = double(cpu[1] - cpu[0]), lists = double(cpu[2] - cpu[1] + stats_.cpu_ns - cpu[4]);
-        double often = std::min(setup, 20e3);  // the rest of the set-up (Python, the probe, new threads) has paces of its own
-        governor_.account({often + lists, double(cpu[3] - cpu[2]), double(cpu[4] - cpu[3]) + setup - often, looked,
-                           threads_.size(), now_, started_ns_, stats_.cpu_ns});
+        // The CPU clock is a system call, so it is read once (which counts the wake-up, too) and shared out by time.
+        // Finding Python, the probe and new threads have paces of their own and are no part of what a round costs.
+        double cpu = double(stats_.cpu_ns - cpu_before), scale = std::min(1.0, cpu / double(now_ns() - begin));
+        double looks = double(looked - listed) * scale, setup = std::max(0.0, double(prepared - begin) * scale - 20e3);
+        double totals = double(totalled - looked) * scale + setup;
+        governor_.account({std::max(0.0, cpu - looks - totals), looks, totals, chosen_.size(), threads_.size(), now_,
+                           started_ns_, stats_.cpu_ns});
     }
     void prepare() {
         now_ = now_ns();
@@ -147,8 +147,8 @@ class Sampler {
         ThreadStat stat;
         std::string exe = proc_.link("exe");
         // While exec is under way, and while a process ends, some of these are missing: no identity yet. (Without the
-        // permission to know, the start of the code reads 1.)
-        if (exe.empty() || !read_main_stat(stat) || (!stat.start_stack && stat.start_code != 1)) return "";
+        // permission to know, the start of the code reads 1 and that of the stack 0.)
+        if (exe.empty() || !read_main_stat(stat) || !stat.start_code || (!stat.start_stack && stat.start_code != 1)) return "";
         return exe + " " + std::to_string(stat.start_code) + " " + std::to_string(stat.start_stack);
     }
     void begin_process() {
@@ -223,7 +223,7 @@ class Sampler {
     bool look_afresh(ThreadRecord& t, uint64_t t_ns) {
         char text[1024];
         t.look_run = t.now.run_ns, t.look_slices = t.now.slices, t.look_had_states = t.state_count;
-        t.position = probe_.position(t.probe, t.ns_tid);
+        t.position = probe_.position(t.probe, t.ns_tid, now_);
         t.settled = false;
         if (!threads_.read_stat(t, t.stat)) return false;
         t.call = Syscall{};
@@ -257,9 +257,10 @@ class Sampler {
         row.flags = (t.in_gil_wait ? 1 : 0) | (reused ? 4 : 0), row.holder = kNone;
         for (int i = 0; i < t.state_count; i++) {
             auto& state = *t.states[i];
-            if (python_.holds_gil(state)) row.flags |= 2;
+            if (python_.holds_gil(state) && !t.in_gil_wait) row.flags |= 2;
             if (!t.in_gil_wait || !python_.in_gil(state, t.call.arg0)) continue;
-            if (ThreadRecord* holder = threads_.by_native_id(python_.gil_holder(state))) row.holder = holder->number;
+            ThreadRecord* holder = threads_.by_native_id(python_.gil_holder(state));  // as the round began
+            if (holder && holder != &t) row.holder = holder->number;
         }
         made_.row(Table::looks, row);
     }

@@ -1,13 +1,13 @@
-// storeprof's probe: scopes, operations and memory tags of this process, written into shared memory that an observer
-// reads from outside. The layout is docs/formats/shared-memory.md (version 1).
+// storeprof's probe: scopes, operations and memory tags of this process, written into shared memory that an
+// observer reads from outside. The layout is docs/formats/shared-memory.md (version 1).
 //
 //     #include <storeprof/profile.hpp>
-//     void Store::insert(Key k) { PROFILE_FUNCTION(); { PROFILE_SCOPE("wal"); ... } PROFILE_MEMORY_ALLOC("Key", 64); }
+//     void insert(Key k) { PROFILE_FUNCTION(); PROFILE_SCOPE("wal"); PROFILE_MEMORY_ALLOC("Key", 64); }
 //
-// Names are string literals. Compiled out to nothing unless STOREPROF_ENABLE (or the older ENABLE_PROFILING) is
-// defined. All shared objects of a process share one recorder (the registry below is one exported symbol); an
-// instrumented executable that dlopens instrumented libraries is linked with -rdynamic for that. Not to be used in
-// signal handlers: the slow path takes a mutex. This file is longer than a module should be: it must be ONE header.
+// Names are string literals. Without STOREPROF_ENABLE (or ENABLE_PROFILING) nothing remains of the macros.
+// All shared objects of a process share one recorder (one exported symbol); an instrumented executable that
+// dlopens instrumented libraries is linked with -rdynamic for that. Not for signal handlers: the slow path
+// takes a mutex. This file is longer than a module should be: it must be ONE header.
 #pragma once
 
 #if (defined(STOREPROF_ENABLE) || defined(ENABLE_PROFILING)) && defined(__linux__)
@@ -30,12 +30,13 @@
 #include <cstring>
 #include <string_view>
 #if defined(__x86_64__)
-#include <x86intrin.h>
+#include <cpuid.h>
 #endif
 
 #define STOREPROF_LIKELY(x) __builtin_expect(static_cast<bool>(x), 1)
 #define STOREPROF_UNLIKELY(x) __builtin_expect(static_cast<bool>(x), 0)
 #define STOREPROF_EXPORT __attribute__((visibility("default")))
+#define STOREPROF_COLD __attribute__((noinline, cold))
 
 namespace storeprof {
 inline namespace v1 {
@@ -59,6 +60,9 @@ struct NameRecord {
   uint32_t next, name_id;
   uint16_t name_length, file_length;
   uint32_t line;
+  const char* text() const { return reinterpret_cast<const char*>(this + 1); }
+  std::string_view name() const { return {text(), name_length}; }
+  std::string_view file() const { return {text() + name_length, file_length}; }
 };
 struct RingEntry {
   uint32_t op_seq, node_line;
@@ -86,12 +90,12 @@ struct TagRecord {
   int64_t peak_live_bytes;
   uint64_t reserved[2];
 };
-static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 25152 && sizeof(Node) == 2944 &&
-              sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128 && offsetof(Header, first_thread) == 72);
+static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 25152 &&
+              sizeof(Node) == 2944 && sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128);
 
 // ---- What only this process sees ----
 
-constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8;
+constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8, kTags = 256;
 
 struct Site {  // one per call site, static; id is 0 until the name is interned
   const char *name, *file;
@@ -114,69 +118,50 @@ struct Frame {  // an open scope
 struct Thread {  // a thread block's private side; handed on with the block
   Frame *top, *end, *frames;  // frames[0] stands for "outside any scope"
   Block* block;
-  uint32_t op_seq, overflow;
-  TagRecord** tags;  // by name_id
-  uint32_t tag_capacity;
+  uint32_t op_seq;
   Thread* next_free;
   TreeNode root, dropped;
+  TagRecord* tags[kTags];  // the last used by name_id % kTags
 };
 struct Name {
-  Name *next_in_bucket, *newer;
-  uint32_t id, line, name_length, file_length;
-  char* text;
+  Name* next_in_bucket;
+  uint32_t line;
 };
 struct Registry {  // constant-initialized, so that a scope in another static initializer finds it whole
-  uint32_t* gate;  // gate[0] is the gate, gate[1] is 1 while the mapping is this process's own: fork wipes both
-  Header* header;
-  bool tsc;
-  uint64_t driver_ticks;  // one second; a low guess until it is first needed
-  uint32_t off[2];        // where gate points while there is no recorder
-  pthread_mutex_t mutex;  // guards everything below, and the growth of the shared memory
-  Thread* free_threads;
-  bool full, prepared, key_made;
-  pthread_key_t key;
-  int fd;
-  dev_t device;
-  ino_t inode;
-  uint64_t allocated, reserve;
-  uint32_t gate_before_fork, name_count;
-  Name *oldest_name, *newest_name, *buckets[1024];
-  char *arena, *arena_end;
+  uint32_t off[2] = {};  // where gate points while there is no recorder
+  uint32_t* gate = off;  // gate[0] is the gate, gate[1] is 1 while the mapping is our own: fork wipes both
+  Header* header = nullptr;
+  bool tsc = false;
+  uint64_t driver_ticks = 500000000;  // one second; a low guess until it is first needed
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  // guards what follows, and the shared memory's growth
+  Thread* free_threads = nullptr;
+  bool full = false;  // no room for anything new, for good
+  pthread_key_t key = 0;
+  int fd = -1;
+  dev_t device = 0;
+  ino_t inode = 0;
+  uint64_t allocated = 0, reserve = kReserve;
+  uint32_t gate_before_fork = 0, name_count = 0;
+  Name* names[1024] = {};
+  char *arena = nullptr, *arena_end = nullptr;
 };
-STOREPROF_EXPORT inline Registry registry{registry.off, nullptr, false, 500000000, {0, 0}, PTHREAD_MUTEX_INITIALIZER,
-                                          nullptr, false, false, false, 0, -1, 0, 0, 0, 0, 0, 0, nullptr, nullptr, {},
-                                          nullptr, nullptr};
+STOREPROF_EXPORT inline Registry registry;
 // One pointer only: static TLS is scarce in a library that is loaded late.
 STOREPROF_EXPORT inline thread_local Thread* current __attribute__((tls_model("initial-exec"))) = nullptr;
 
-template <typename T>
-inline T load(const T& from) {
-  return __atomic_load_n(&from, __ATOMIC_RELAXED);
-}
-template <typename T>
-inline void store(T& to, T value) {
-  __atomic_store(&to, &value, __ATOMIC_RELAXED);
-}
-template <typename T>
-inline void publish(T& to, T value) {
-  __atomic_store(&to, &value, __ATOMIC_RELEASE);
-}
-template <typename T>
-inline void add(T& to, T value) {  // single writer: a load and a store, never a locked instruction
-  store(to, static_cast<T>(to + value));
-}
-class Lock {  // of every slow path, which therefore also leaves errno as the program had it
- public:
-  Lock() : errno_(errno) { pthread_mutex_lock(&registry.mutex); }
+template <typename T> inline T load(const T& from) { return __atomic_load_n(&from, __ATOMIC_RELAXED); }
+template <typename T> inline void store(T& to, T value) { __atomic_store(&to, &value, __ATOMIC_RELAXED); }
+template <typename T> inline void publish(T& to, T value) { __atomic_store(&to, &value, __ATOMIC_RELEASE); }
+// Single writer: a load and a store, never a locked instruction.
+template <typename T> inline void add(T& to, T value) { store(to, static_cast<T>(to + value)); }
+
+struct Lock {  // of every slow path, which therefore also leaves errno as the program had it
+  const int saved_errno = errno;
+  Lock() { pthread_mutex_lock(&registry.mutex); }
   ~Lock() {
     pthread_mutex_unlock(&registry.mutex);
-    errno = errno_;
+    errno = saved_errno;
   }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  const int errno_;
 };
 
 inline uint64_t clock_ns(clockid_t id) {
@@ -186,7 +171,7 @@ inline uint64_t clock_ns(clockid_t id) {
 }
 inline uint64_t now() {
 #if defined(__x86_64__)
-  if (STOREPROF_LIKELY(registry.tsc)) return __rdtsc();
+  if (STOREPROF_LIKELY(registry.tsc)) return __builtin_ia32_rdtsc();
 #endif
   return clock_ns(CLOCK_MONOTONIC);
 }
@@ -204,8 +189,6 @@ inline void drop() {  // several threads may write: approximate, as the page say
 
 // ---- Memory: shared lines, and a private arena (no malloc: probes may stand inside an allocator) ----
 
-inline char* base() { return reinterpret_cast<char*>(registry.header); }
-
 // The number may have become a file of the program's own: daemons close everything.
 inline bool is_our_file() {
   struct stat s;
@@ -213,15 +196,14 @@ inline bool is_our_file() {
 }
 inline bool grow(uint64_t size) {  // mutex held
   rlimit limit;  // growing past it would be a deadly SIGXFSZ
-  if (size > registry.reserve || !is_our_file() || getrlimit(RLIMIT_FSIZE, &limit) != 0 || size > limit.rlim_cur)
-    return false;
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || size > limit.rlim_cur) return false;
+  if (size > registry.reserve || !is_our_file()) return false;
   const auto from = static_cast<off_t>(registry.allocated), length = static_cast<off_t>(size) - from;
   int result;
   do result = fallocate(registry.fd, 0, from, length);
   while (result != 0 && errno == EINTR);
-  if (result != 0) return false;
-  registry.allocated = size;
-  return true;
+  if (result == 0) registry.allocated = size;
+  return result == 0;
 }
 inline uint32_t new_lines(uint64_t bytes) {  // mutex held; 0 when there is no room
   Header* h = registry.header;
@@ -234,22 +216,25 @@ inline uint32_t new_lines(uint64_t bytes) {  // mutex held; 0 when there is no r
   store(h->used_bytes, used);
   return static_cast<uint32_t>(at / kLine);
 }
-template <typename T>
-inline T* at_line(uint32_t line) {
-  return reinterpret_cast<T*>(base() + line * kLine);
+template <typename T> inline T* at_line(uint32_t line) {
+  return reinterpret_cast<T*>(reinterpret_cast<char*>(registry.header) + line * kLine);
 }
-inline void* private_memory(size_t bytes) {  // mutex held; zeroed; null when there is none
-  bytes = (bytes + 63) / 64 * 64;
+inline void* pages(size_t bytes) {  // zeroed; null when there are none
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return p == MAP_FAILED ? nullptr : p;
+}
+template <typename T> inline T* private_memory(size_t count = 1) {  // mutex held; zeroed; null: no room
+  const size_t bytes = (count * sizeof(T) + 63) / 64 * 64, size = bytes > kChunk ? bytes : kChunk;
+  if (registry.full) return nullptr;
   if (static_cast<size_t>(registry.arena_end - registry.arena) < bytes) {
-    const size_t size = bytes > kChunk ? bytes : kChunk;
-    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) return nullptr;
-    registry.arena = static_cast<char*>(p);
-    registry.arena_end = registry.arena + size;
+    auto* p = static_cast<char*>(pages(size));
+    store(registry.full, p == nullptr);
+    if (!p) return nullptr;
+    registry.arena = p;
+    registry.arena_end = p + size;
   }
-  void* p = registry.arena;
   registry.arena += bytes;
-  return p;
+  return reinterpret_cast<T*>(registry.arena - bytes);
 }
 
 // ---- Names ----
@@ -257,16 +242,15 @@ inline void* private_memory(size_t bytes) {  // mutex held; zeroed; null when th
 // "static int kv::Store<T>::insert(const char*) const [with T = int]" becomes "kv::Store<T>::insert".
 inline std::string_view readable(std::string_view s) {
   if (const size_t with = s.rfind(" ["); with != s.npos && s.back() == ']') s = s.substr(0, with);
-  size_t end = s.size(), from;
-  if (const size_t close = s.rfind(')'); close != s.npos && s.find('>', close) == s.npos) {  // not gcc's <lambda(int)>
-    int depth = 0;
-    for (end = close;; --end) {
-      depth += (s[end] == ')') - (s[end] == '(');
-      if (depth == 0 || end == 0) break;
+  size_t open = s.rfind(')');
+  if (open != s.npos && s.find('>', open) == s.npos) {  // not gcc's <lambda(int)>
+    for (int depth = 0; open > 0; --open) {
+      depth += (s[open] == ')') - (s[open] == '(');
+      if (depth == 0) break;
     }
+    s = s.substr(0, open);
   }
-  s = s.substr(0, end);
-  from = s.rfind("operator");
+  size_t from = s.rfind("operator");
   if (from == s.npos || from == 0 || (s[from - 1] != ':' && s[from - 1] != ' ')) from = s.size();
   for (int depth = 0; from > 0; --from) {
     const char c = s[from - 1];
@@ -275,146 +259,67 @@ inline std::string_view readable(std::string_view s) {
   }
   return s.substr(from);
 }
-inline std::string_view clip(std::string_view s) {  // the record's lengths are 16 bits; never half a UTF-8 character
-  if (s.size() <= 4096) return s;
+inline std::string_view clip(std::string_view s) {  // lengths have 16 bits; never half a UTF-8 character
   size_t n = 4096;
-  while (n > 0 && (s[n] & 0xc0) == 0x80) --n;
+  while (n < s.size() && n > 0 && (s[n] & 0xc0) == 0x80) --n;
   return s.substr(0, n);
 }
-inline bool write_name(const Name& name) {  // mutex held
-  const uint32_t line = new_lines(sizeof(NameRecord) + name.name_length + name.file_length);
-  if (line == 0) return false;
-  *at_line<NameRecord>(line) = {registry.header->first_name, name.id, static_cast<uint16_t>(name.name_length),
-                                static_cast<uint16_t>(name.file_length), name.line};
-  memcpy(at_line<char>(line) + sizeof(NameRecord), name.text, name.name_length + name.file_length);
+inline uint32_t write_name(uint32_t id, std::string_view name, std::string_view file, uint32_t source_line) {
+  const uint32_t line = new_lines(sizeof(NameRecord) + name.size() + file.size());  // mutex held; 0: no room
+  if (line == 0) return 0;
+  *at_line<NameRecord>(line) = {registry.header->first_name, id, static_cast<uint16_t>(name.size()),
+                                static_cast<uint16_t>(file.size()), source_line};
+  char* text = at_line<char>(line) + sizeof(NameRecord);
+  file.copy(text + name.copy(text, name.size()), file.size());
   publish(registry.header->first_name, line);
-  return true;
+  return line;
 }
-inline uint32_t intern(std::string_view name, std::string_view file, uint32_t line) {  // mutex held; 0: no room
+inline uint32_t intern(std::string_view name, std::string_view file, uint32_t line) {  // 0: no room
+  const Lock lock;
+  if (!registry.header) return 0;
   name = clip(name), file = clip(file);
-  uint64_t hash = 1469598103934665603ull + line;
-  for (const std::string_view part : {name, file})
-    for (const char c : part) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  Name*& bucket = registry.buckets[(hash >> 20) % 1024];
-  for (Name* n = bucket; n; n = n->next_in_bucket)
-    if (n->line == line && name == std::string_view(n->text, n->name_length) &&
-        file == std::string_view(n->text + n->name_length, n->file_length))
-      return n->id;
-  auto* n = registry.header ? static_cast<Name*>(private_memory(sizeof(Name) + name.size() + file.size())) : nullptr;
-  if (!n) return 0;
-  *n = {bucket, nullptr, registry.name_count + 1, line, static_cast<uint32_t>(name.size()),
-        static_cast<uint32_t>(file.size()), reinterpret_cast<char*>(n + 1)};
-  memcpy(n->text, name.data(), name.size());
-  if (!file.empty()) memcpy(n->text + name.size(), file.data(), file.size());
-  if (!write_name(*n)) return 0;
+  Name*& bucket = registry.names[(std::hash<std::string_view>()(name) + line) % 1024];
+  for (const Name* n = bucket; n; n = n->next_in_bucket) {
+    const auto* known = at_line<NameRecord>(n->line);
+    if (known->line == line && known->name() == name && known->file() == file) return known->name_id;
+  }
+  auto* n = private_memory<Name>();
+  if (!n || (n->line = write_name(registry.name_count + 1, name, file, line)) == 0) return 0;
+  n->next_in_bucket = bucket;
   bucket = n;
-  (registry.newest_name ? registry.newest_name->newer : registry.oldest_name) = n;
-  registry.newest_name = n;
   return ++registry.name_count;
 }
-inline uint32_t intern(Site& site) {  // mutex held
-  if (site.id == 0 && site.name)
-    store(site.id, intern(site.pretty ? readable(site.name) : site.name, site.file ? site.file : "", site.line));
-  return site.id;
+inline uint32_t number_of(Site& site) {  // 0: no room
+  if (STOREPROF_UNLIKELY(load(site.id) == 0) && site.name)
+    store(site.id, intern(site.pretty ? readable(site.name) : site.name, site.file, site.line));
+  return load(site.id);
 }
 
-// ---- Thread blocks and the tree ----
+// ---- The tree and the stack of open scopes ----
 
-inline void init_tree(TreeNode& node, TreeNode* miss) {
+inline void init_node(TreeNode& node, TreeNode* miss, uint32_t name_id, uint32_t depth) {
+  node.name_id = name_id;
+  node.depth = depth;
   for (TreeNode*& entry : node.cache) entry = miss;
-}
-inline void init_thread(Thread& t, Block* block, Frame* frames, uint32_t capacity) {
-  t.frames = t.top = frames;
-  t.end = frames + capacity;
-  t.block = block;
-  t.root.name_id = t.dropped.name_id = kNoName;
-  t.dropped.depth = kMaxNodeDepth;
-  init_tree(t.root, &t.dropped);
-  init_tree(t.dropped, &t.dropped);
-  frames[0].node = &t.root;
-}
-inline Thread* new_thread() {  // mutex held
-  constexpr uint32_t capacity = 64;
-  auto* t = static_cast<Thread*>(private_memory(sizeof(Thread)));
-  auto* frames = static_cast<Frame*>(private_memory(capacity * sizeof(Frame)));
-  const uint32_t line = t && frames ? new_lines(sizeof(Block)) : 0;
-  if (line == 0) return nullptr;
-  init_thread(*t, at_line<Block>(line), frames, capacity);
-  t->block->next = registry.header->first_thread;
-  publish(registry.header->first_thread, line);
-  return t;
-}
-inline uint64_t calibrate();
-inline void hand_back(void* thread) {  // a thread ended: its block, counters included, waits for the next one
-  auto* t = static_cast<Thread*>(thread);
-  const Lock lock;
-  t->top = t->frames;
-  t->overflow = 0;
-  store(t->block->position, uint64_t{0});
-  store(t->block->tid, 0u);
-  t->next_free = registry.free_threads;
-  store(registry.free_threads, t);
-  current = nullptr;
-}
-__attribute__((noinline, cold)) inline Thread* adopt() {  // the first scope of a thread
-  // Without a key the end of a thread would go unnoticed, and its block be lost: better not to begin.
-  if (!registry.header || !registry.key_made || (load(registry.full) && !load(registry.free_threads))) {
-    drop();
-    return nullptr;
-  }
-  Thread* t;
-  {
-    const Lock lock;
-    if (registry.header->floor_ticks_x1000 == 0) calibrate();
-    t = registry.free_threads;
-    if (t) store(registry.free_threads, t->next_free);
-    else t = new_thread();
-    if (!t) {
-      drop();
-      return nullptr;
-    }
-    add(t->block->generation, 1u);
-    store(t->block->taken_ticks, now());
-    publish(t->block->tid, static_cast<uint32_t>(syscall(SYS_gettid)));
-  }
-  current = t;
-  pthread_setspecific(registry.key, t);
-  return t;
-}
-inline bool grow_frames(Thread* t) {
-  const size_t used = static_cast<size_t>(t->end - t->frames);
-  if (used >= kMaxFrames) return false;
-  const Lock lock;
-  auto* frames = static_cast<Frame*>(private_memory(2 * used * sizeof(Frame)));
-  if (!frames) return false;
-  memcpy(frames, t->frames, used * sizeof(Frame));
-  t->top = frames + (t->top - t->frames);
-  t->frames = frames;
-  t->end = frames + 2 * used;
-  return true;
 }
 inline TreeNode* add_child(Thread* t, TreeNode* parent, uint32_t id) {
   if (parent->depth >= kMaxNodeDepth || load(registry.full)) return &t->dropped;
   const Lock lock;
-  auto* child = static_cast<TreeNode*>(private_memory(sizeof(TreeNode)));
+  auto* child = private_memory<TreeNode>();
   const uint32_t line = child ? new_lines(sizeof(Node)) : 0;
   if (line == 0) return &t->dropped;
-  Node* node = at_line<Node>(line);
+  Node* node = child->shared = at_line<Node>(line);
   node->parent = parent->line;
   node->name_id = id;
   node->next = t->block->first_node;
   node->min_ticks = ~0ull;
   publish(t->block->first_node, line);
-  *child = {node, line, id, 0, parent->depth + 1, nullptr, parent->first_child, {}};
-  init_tree(*child, &t->dropped);
+  init_node(*child, &t->dropped, id, parent->depth + 1);
+  child->line = line;
+  child->sibling = parent->first_child;
   return parent->first_child = child;
 }
-inline TreeNode* find_child(Thread* t, TreeNode* parent, Site& site) {
-  uint32_t id = load(site.id);
-  if (id == 0) {
-    const Lock lock;
-    id = intern(site);
-  }
+inline TreeNode* find_child(Thread* t, TreeNode* parent, uint32_t id) {
   if (id == 0) return &t->dropped;
   if (id == parent->name_id) return parent;  // a function that calls itself directly
   TreeNode* child = parent->first_child;
@@ -423,12 +328,25 @@ inline TreeNode* find_child(Thread* t, TreeNode* parent, Site& site) {
   if (child->shared) parent->cache[id % kCache] = child;
   return child;
 }
-// A scope that is not counted takes a frame all the same: exits stay matched, and what is inside isn't its parent's.
+STOREPROF_COLD inline bool grow_frames(Thread* t) {
+  const auto used = static_cast<size_t>(t->end - t->frames);
+  const Lock lock;
+  auto* frames = used < kMaxFrames ? private_memory<Frame>(2 * used) : nullptr;
+  if (!frames) return false;
+  memcpy(frames, t->frames, used * sizeof(Frame));
+  t->top = frames + (t->top - t->frames);
+  t->frames = frames;
+  t->end = frames + 2 * used;
+  return true;
+}
+inline bool has_room(Thread* t) { return STOREPROF_LIKELY(t->top + 1 != t->end) || grow_frames(t); }
+inline uint32_t push(Thread* t, const Frame& frame) {  // the frame's index
+  *++t->top = frame;
+  return static_cast<uint32_t>(t->top - t->frames);
+}
+// What is not counted takes a frame all the same: exits stay matched, and what is inside isn't its parent's.
 inline uint32_t push_uncounted(Thread* t, uint32_t id) {
-  Frame* f = t->top + 1;
-  *f = {&t->dropped, 0, 0, t->top->position, id, 0};
-  t->top = f;
-  return static_cast<uint32_t>(f - t->frames);
+  return push(t, {&t->dropped, 0, 0, t->top->position, id, 0});
 }
 
 // ---- Operations ----
@@ -438,31 +356,25 @@ inline uint32_t next_operation(Thread* t) {
   return t->op_seq;
 }
 inline void raise_flag(TreeNode* node, uint32_t flag) {
-  if (!node->shared || (node->flags & flag)) return;
-  node->flags |= flag;
-  store(node->shared->flags, node->flags);
+  if (node->shared) store(node->shared->flags, node->flags |= flag);
 }
 inline void make_driver(Frame* f) {
   raise_flag(f->node, kDriver);
   f->position &= ~0xffffffffull;
   f->flags &= ~kOperation;
 }
-// `top` began an operation and looks open for over a second: the guess of a second's ticks is made exact on first need.
-__attribute__((noinline, cold)) inline bool became_driver(Frame* top, uint64_t at) {
+// `top` began an operation and looks open for over a second; the guess of a second is made exact here.
+STOREPROF_COLD inline bool became_driver(Frame* top, uint64_t at) {
   const Header* h = registry.header;
-  if (registry.tsc) {
-    const uint64_t ns = clock_ns(CLOCK_MONOTONIC) - h->anchor_monotonic_ns;
-    const double ticks_per_s = static_cast<double>(now() - h->anchor_ticks) / static_cast<double>(ns | 1) * 1e9;
-    store(registry.driver_ticks, static_cast<uint64_t>(ticks_per_s));
-  } else {
-    store(registry.driver_ticks, uint64_t{1000000000});
-  }
+  const uint64_t ns = clock_ns(CLOCK_MONOTONIC) - h->anchor_monotonic_ns;
+  const double ticks_per_s = static_cast<double>(now() - h->anchor_ticks) / static_cast<double>(ns | 1) * 1e9;
+  store(registry.driver_ticks, static_cast<uint64_t>(ticks_per_s));
   if (at - top->start <= registry.driver_ticks) return false;
   make_driver(top);
   return true;
 }
-// profile_operation: what encloses it becomes a driver, unless an operation said outright already encloses it; then the
-// outer one stays an operation and goes on afterwards.
+// profile_operation: what encloses it becomes a driver, unless that is inside an operation said outright;
+// then the outer one stays an operation and goes on afterwards.
 __attribute__((noinline)) inline uint32_t declare_operation(Thread* t, Frame* top, TreeNode* node) {
   raise_flag(node, kDeclared);
   if (static_cast<uint32_t>(top->position) != 0) {
@@ -477,7 +389,7 @@ __attribute__((noinline)) inline uint32_t declare_operation(Thread* t, Frame* to
 // ---- The hot path ----
 
 inline uint32_t enter_on(Thread* t, Site& site) {  // the frame's index; 0: not taken
-  if (STOREPROF_UNLIKELY(t->top + 1 == t->end) && !grow_frames(t)) {
+  if (!has_room(t)) {
     drop();
     return 0;
   }
@@ -486,8 +398,8 @@ inline uint32_t enter_on(Thread* t, Site& site) {  // the frame's index; 0: not 
   uint32_t id = load(site.id);
   TreeNode* node = parent->cache[id % kCache];
   if (STOREPROF_UNLIKELY(node->name_id != id)) {
-    node = find_child(t, parent, site);
-    id = load(site.id);
+    id = number_of(site);
+    node = find_child(t, parent, id);
     if (!node->shared) {
       drop();
       return push_uncounted(t, id);
@@ -509,11 +421,9 @@ inline uint32_t enter_on(Thread* t, Site& site) {  // the frame's index; 0: not 
       flags = kOperation;
     }
   }
-  Frame* f = top + 1;
-  *f = {node, start, 0, static_cast<uint64_t>(node->line) << 32 | operation, id, flags};
-  t->top = f;
-  store(t->block->position, f->position);
-  return static_cast<uint32_t>(f - t->frames);
+  const uint64_t position = static_cast<uint64_t>(node->line) << 32 | operation;
+  store(t->block->position, position);
+  return push(t, {node, start, 0, position, id, flags});
 }
 inline void finish(Thread* t, Frame* f, uint64_t end) {
   t->top = f - 1;
@@ -540,74 +450,35 @@ inline void finish(Thread* t, Frame* f, uint64_t end) {
     publish(b->ops_finished, b->ops_finished + 1);
   }
 }
-// Scopes above `index` were left open (a `with` that ended on another thread): dropped. False: `index` itself is gone.
-__attribute__((noinline, cold)) inline bool unwind(Thread* t, uint32_t index) {
-  if (t->top < t->frames + index) return false;
-  for (; t->top > t->frames + index; --t->top) drop();
-  return true;
-}
+// Scopes above `index` were left open (a `with` that ended on another thread): dropped.
 inline void leave_on(Thread* t, uint32_t index) {
   const uint64_t end = now();
-  if (STOREPROF_UNLIKELY(t->top != t->frames + index) && !unwind(t, index)) return;
-  finish(t, t->top, end);
-}
-// This thread's block; null where there is none, or where it is still the parent's after a fork that ran no handlers.
-inline Thread* open_thread() { return STOREPROF_LIKELY(load(load(registry.gate)[1])) ? current : nullptr; }
-
-inline uint32_t enter(Site& site) {
-  Thread* t = current;
-  if (STOREPROF_UNLIKELY(!t) && !(t = adopt())) return 0;
-  return enter_on(t, site);
-}
-inline void leave(uint32_t index) {
-  if (Thread* t = open_thread()) leave_on(t, index);
+  for (; STOREPROF_UNLIKELY(t->top > t->frames + index); --t->top) drop();
+  if (STOREPROF_LIKELY(t->top == t->frames + index)) finish(t, t->top, end);
 }
 
-inline TagRecord* new_tag(Thread* t, uint32_t id) {
-  const Lock lock;
-  if (id >= t->tag_capacity) {
-    const uint32_t capacity = (id | 63) + 1;
-    auto** tags = static_cast<TagRecord**>(private_memory(2 * capacity * sizeof(TagRecord*)));
-    if (!tags) return nullptr;
-    if (t->tags) memcpy(tags, t->tags, t->tag_capacity * sizeof(TagRecord*));
-    t->tags = tags;
-    t->tag_capacity = 2 * capacity;
-  }
-  const uint32_t line = new_lines(sizeof(TagRecord));
+// ---- Threads ----
+
+inline void init_thread(Thread& t, Block* block, Frame* frames, uint32_t capacity) {
+  t.frames = t.top = frames;
+  t.end = frames + capacity;
+  t.block = block;
+  init_node(t.root, &t.dropped, kNoName, 0);
+  init_node(t.dropped, &t.dropped, kNoName, kMaxNodeDepth);
+  frames[0].node = &t.root;
+}
+inline Thread* new_thread() {  // mutex held
+  constexpr uint32_t capacity = 64;
+  auto* t = private_memory<Thread>();
+  auto* frames = private_memory<Frame>(capacity);
+  const uint32_t line = t && frames ? new_lines(sizeof(Block)) : 0;
   if (line == 0) return nullptr;
-  auto* tag = t->tags[id] = at_line<TagRecord>(line);
-  tag->next = t->block->first_tag;
-  tag->name_id = id;
-  publish(t->block->first_tag, line);
-  return tag;
+  init_thread(*t, at_line<Block>(line), frames, capacity);
+  t->block->next = registry.header->first_thread;
+  publish(registry.header->first_thread, line);
+  return t;
 }
-inline TagRecord* tag_of(Site& site) {
-  Thread* t = current;
-  if (STOREPROF_UNLIKELY(!t) && !(t = adopt())) return nullptr;
-  uint32_t id = load(site.id);
-  if (STOREPROF_UNLIKELY(id == 0)) {
-    const Lock lock;
-    if ((id = intern(site)) == 0) return nullptr;
-  }
-  TagRecord* tag = id < t->tag_capacity ? t->tags[id] : nullptr;
-  return STOREPROF_LIKELY(tag) ? tag : new_tag(t, id);
-}
-inline void count_allocation(Site& site, uint64_t bytes) {
-  TagRecord* tag = tag_of(site);
-  if (!tag) return drop();
-  add(tag->allocations, uint64_t{1});
-  add(tag->allocated_bytes, bytes);
-  const auto live = static_cast<int64_t>(tag->allocated_bytes - tag->freed_bytes);
-  if (live > tag->peak_live_bytes) store(tag->peak_live_bytes, live);
-}
-inline void count_free(Site& site, uint64_t bytes) {
-  TagRecord* tag = tag_of(site);
-  if (!tag) return drop();
-  add(tag->frees, uint64_t{1});
-  add(tag->freed_bytes, bytes);
-}
-
-// The cost of one scope, measured on a thread block that nobody sees: the smallest of 16 batches, about 0.2 ms.
+// The cost of one scope, measured on a block that nobody sees: the smallest of 16 batches, about 0.2 ms.
 inline uint64_t calibrate() {  // mutex held
   constexpr uint64_t calls = 256;
   struct Scratch {
@@ -617,13 +488,11 @@ inline uint64_t calibrate() {  // mutex held
     Frame frames[4];
     TreeNode child;
   };
-  if (!registry.header) return 0;
-  void* memory = mmap(nullptr, sizeof(Scratch), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return 0;
-  auto* s = static_cast<Scratch*>(memory);
+  auto* s = registry.header ? static_cast<Scratch*>(pages(sizeof(Scratch))) : nullptr;
+  if (!s) return 0;
   init_thread(s->thread, &s->block, s->frames, 4);
+  init_node(s->child, &s->thread.dropped, 1, 1);
   s->child.shared = &s->node;
-  s->child.name_id = 1;
   s->thread.root.cache[1] = &s->child;
   Site site{nullptr, nullptr, 0, false, false, 1};
   uint64_t best = ~0ull;
@@ -633,26 +502,77 @@ inline uint64_t calibrate() {  // mutex held
     const uint64_t ticks = now() - start;
     if (ticks < best) best = ticks;
   }
-  munmap(memory, sizeof(Scratch));
+  munmap(s, sizeof(Scratch));
   store(registry.header->floor_ticks_x1000, best * 1000 / calls);
   return registry.header->floor_ticks_x1000;
+}
+inline void hand_back(void* thread) {  // a thread ended: its block, counters included, waits for the next one
+  auto* t = static_cast<Thread*>(thread);
+  const Lock lock;
+  t->top = t->frames;
+  store(t->block->position, uint64_t{0});
+  store(t->block->tid, 0u);
+  t->next_free = registry.free_threads;
+  registry.free_threads = t;
+  current = nullptr;
+}
+STOREPROF_COLD inline Thread* adopt() {  // the first scope of a thread; the gate is on, so there is a header
+  const Lock lock;
+  if (registry.header->floor_ticks_x1000 == 0) calibrate();
+  Thread* t = registry.free_threads ? registry.free_threads : new_thread();
+  if (!t) {
+    drop();
+    return nullptr;
+  }
+  if (t == registry.free_threads) registry.free_threads = t->next_free;
+  add(t->block->generation, 1u);
+  store(t->block->taken_ticks, now());
+  publish(t->block->tid, static_cast<uint32_t>(syscall(SYS_gettid)));
+  current = t;
+  pthread_setspecific(registry.key, t);
+  return t;
+}
+inline Thread* this_thread() { return STOREPROF_LIKELY(current) ? current : adopt(); }
+// This thread's block; null where there is none, or where it is the parent's after a fork without handlers.
+inline Thread* open_thread() { return STOREPROF_LIKELY(load(load(registry.gate)[1])) ? current : nullptr; }
+
+inline uint32_t enter(Site& site) {
+  Thread* t = this_thread();
+  return STOREPROF_LIKELY(t) ? enter_on(t, site) : 0;
+}
+inline void leave(uint32_t index) {
+  if (Thread* t = open_thread()) leave_on(t, index);
+}
+
+// ---- Memory tags ----
+
+STOREPROF_COLD inline TagRecord* find_tag(Thread* t, uint32_t id) {  // 0: no room for a new one
+  for (uint32_t line = t->block->first_tag; line; line = at_line<TagRecord>(line)->next)
+    if (at_line<TagRecord>(line)->name_id == id) return t->tags[id % kTags] = at_line<TagRecord>(line);
+  const Lock lock;
+  const uint32_t line = id ? new_lines(sizeof(TagRecord)) : 0;
+  if (line == 0) return nullptr;
+  auto* tag = at_line<TagRecord>(line);
+  tag->next = t->block->first_tag;
+  tag->name_id = id;
+  publish(t->block->first_tag, line);
+  return t->tags[id % kTags] = tag;
+}
+template <bool freed> inline void count(Site& site, uint64_t bytes) {
+  Thread* t = this_thread();
+  if (STOREPROF_UNLIKELY(!t)) return;
+  const uint32_t id = number_of(site);
+  TagRecord* tag = t->tags[id % kTags];
+  if (STOREPROF_UNLIKELY(!tag || tag->name_id != id) && !(tag = find_tag(t, id))) return drop();
+  add(freed ? tag->frees : tag->allocations, uint64_t{1});
+  add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
+  const auto live = static_cast<int64_t>(tag->allocated_bytes - tag->freed_bytes);
+  if (!freed && live > tag->peak_live_bytes) store(tag->peak_live_bytes, live);
 }
 
 // ---- The recorder's beginning, and fork ----
 
-inline bool has_invariant_tsc() {
-#if defined(__x86_64__)
-  uint32_t a = 0x80000000u, b, c = 0, d;
-  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  if (a < 0x80000007u) return false;
-  a = 0x80000007u, c = 0;
-  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  return d >> 8 & 1;
-#else
-  return false;
-#endif
-}
-inline uint64_t process_start_time() {  // field 22 of /proc/self/stat, counted behind the command's last parenthesis
+inline uint64_t process_start_time() {  // field 22 of /proc/self/stat, behind the command's parentheses
   char text[1024];
   const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
   const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
@@ -663,24 +583,12 @@ inline uint64_t process_start_time() {  // field 22 of /proc/self/stat, counted 
   for (int field = 2; p && field < 22; ++field) p = strchr(p + 1, ' ');
   return p ? strtoull(p + 1, nullptr, 10) : 0;
 }
-inline int open_memory() {  // mutex held
-  constexpr unsigned noexec_seal = 8;  // asked for where vm.memfd_noexec says so; unknown to older kernels
-  int fd = static_cast<int>(syscall(SYS_memfd_create, "storeprof-probe", 1u | noexec_seal));
-  if (fd < 0) fd = static_cast<int>(syscall(SYS_memfd_create, "storeprof-probe", 1u));
-  struct stat s;
-  if (fd < 0 || fstat(fd, &s) != 0) return fd;
-  registry.device = s.st_dev;
-  registry.inode = s.st_ino;
-  return fd;
-}
-inline Header* map_memory(int fd) {  // mutex held
-  rlimit limit;
-  uint64_t size = kReserve;
-  // A limited address space is the program's: a sixteenth of it is plenty.
-  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-    while (size > kChunk && size > limit.rlim_cur / 16) size /= 2;
-  for (; size >= kChunk; size /= 2) {
-    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+inline Header* map_memory() {  // mutex held
+  rlimit limit;  // a limited address space is the program's: a sixteenth of it is plenty
+  if (getrlimit(RLIMIT_AS, &limit) != 0) return nullptr;
+  for (uint64_t size = kReserve; size >= kChunk; size /= 2) {
+    if (size > limit.rlim_cur / 16) continue;
+    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, registry.fd, 0);
     if (p == MAP_FAILED) continue;
     madvise(p, size, MADV_DONTDUMP);
     registry.reserve = size;
@@ -693,20 +601,21 @@ inline bool is_asked_to_record() {
   return record && strcmp(record, "1") == 0;
 }
 inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
+  struct stat s;
   registry.allocated = 0;
   registry.full = false;
-  registry.fd = open_memory();
-  if (registry.fd < 0) return false;
-  Header* h = map_memory(registry.fd);
-  if (!h || !grow(kChunk)) {
-    if (h) munmap(h, registry.reserve);
+  registry.fd = memfd_create("storeprof-probe", MFD_CLOEXEC);
+  if (registry.fd < 0 || fstat(registry.fd, &s) != 0) return false;
+  registry.device = s.st_dev;
+  registry.inode = s.st_ino;
+  Header* h = grow(kChunk) ? map_memory() : nullptr;
+  if (!h) {
     close(registry.fd);
-    registry.fd = -1;
     return false;
   }
   h->version = 1;
   h->header_bytes = sizeof(Header);
-  if (getrandom(h->uuid, sizeof h->uuid, GRND_NONBLOCK) < 0) memcpy(h->uuid, &registry.inode, sizeof registry.inode);
+  if (getrandom(h->uuid, sizeof h->uuid, GRND_NONBLOCK) < 0) memcpy(h->uuid, &s.st_ino, sizeof s.st_ino);
   h->pid = static_cast<uint32_t>(getpid());
   h->clock = registry.tsc ? 1 : 2;
   h->start_time = process_start_time();
@@ -722,59 +631,60 @@ inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
   publish(*reinterpret_cast<uint64_t*>(h->magic), magic);
   store(registry.gate[1], 1u);
   store(registry.gate[0], gate);
-  // Yama lets only ancestors read a process, and the observer may be a sibling. Only when we were started by `storeprof
+  // Yama lets only ancestors read a process, and the observer may be a sibling. Only under `storeprof
   // record`: a program that merely contains probes keeps its protection. Children don't inherit it.
   if (is_asked_to_record()) prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
   return true;
 }
 inline void before_fork() {
-  pthread_mutex_lock(&registry.mutex);
+  pthread_mutex_lock(&registry.mutex);  // the child's copy of everything is then whole
   registry.gate_before_fork = load(registry.gate[0]);
 }
 inline void after_fork() { pthread_mutex_unlock(&registry.mutex); }
-// The parent's mapping is left, its threads' private memory stays behind (a few kilobytes of copy-on-write pages), and
-// the names are written again with the same numbers, so that every site keeps its own.
+// The threads' private memory stays behind (some kilobytes of copy-on-write pages); the names are copied from
+// the parent's mapping with their numbers, so that every site keeps its own.
 inline void in_child() {
-  if (registry.header) munmap(registry.header, registry.reserve);
-  if (is_our_file()) close(registry.fd);
+  const auto* parents = reinterpret_cast<const char*>(registry.header);
+  const uint64_t parents_reserve = registry.reserve;
+  if (parents && is_our_file()) close(registry.fd);
   registry.header = nullptr;
   registry.free_threads = nullptr;
   current = nullptr;
   pthread_setspecific(registry.key, nullptr);
-  if (create(registry.gate_before_fork))
-    for (Name* n = registry.oldest_name; n && write_name(*n);) n = n->newer;
-  pthread_mutex_unlock(&registry.mutex);
+  if (parents && create(registry.gate_before_fork))
+    for (Name* n : registry.names)
+      for (; n; n = n->next_in_bucket) {
+        const auto* name = reinterpret_cast<const NameRecord*>(parents + n->line * kLine);
+        n->line = write_name(name->name_id, name->name(), name->file(), name->line);
+      }
+  if (parents) munmap(const_cast<char*>(parents), parents_reserve);
+  after_fork();
 }
 inline bool start() {
   const Lock lock;
-  if (registry.prepared) return true;
-  registry.prepared = true;
-  void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED) return false;
-  // Without the wipe a child made by a bare clone() would write into its parent's counters.
-  if (madvise(page, 4096, MADV_WIPEONFORK) != 0 || pthread_key_create(&registry.key, hand_back) != 0 ||
-      pthread_atfork(before_fork, after_fork, in_child) != 0) {
-    munmap(page, 4096);
+  if (registry.gate != registry.off) return true;
+  auto* page = static_cast<uint32_t*>(pages(4096));
+  // Without the wipe a child made by a bare clone() would write into its parent's counters; without the key
+  // the end of a thread would go unnoticed, and its block be lost.
+  if (!page || madvise(page, 4096, MADV_WIPEONFORK) != 0 ||
+      pthread_key_create(&registry.key, hand_back) != 0 ||
+      pthread_atfork(before_fork, after_fork, in_child) != 0)
     return false;
-  }
-  registry.key_made = true;
-  registry.tsc = has_invariant_tsc();
-  publish(registry.gate, static_cast<uint32_t*>(page));
+#if defined(__x86_64__)
+  uint32_t a, b, c, d;
+  registry.tsc = __get_cpuid(0x80000007u, &a, &b, &c, &d) && (d >> 8 & 1);  // invariant
+#endif
+  publish(registry.gate, page);
   return create(is_asked_to_record());
 }
 STOREPROF_EXPORT inline const bool started = start();
 
-class Scope {
- public:
-  explicit Scope(Site& site) noexcept : index_(is_on() ? enter(site) : 0) {}
+struct Scope {
+  const uint32_t index;  // taken or not is remembered: the gate may move meanwhile
+  explicit Scope(Site& site) noexcept : index(is_on() ? enter(site) : 0) {}
   ~Scope() {
-    if (STOREPROF_UNLIKELY(index_)) leave(index_);  // taken or not is remembered: the gate may move meanwhile
+    if (STOREPROF_UNLIKELY(index)) leave(index);
   }
-  Scope(const Scope&) = delete;
-  Scope& operator=(const Scope&) = delete;
-
- private:
-  uint32_t index_;
 };
 
 }  // namespace v1
@@ -782,19 +692,19 @@ class Scope {
 
 #define STOREPROF_JOIN_(a, b) a##b
 #define STOREPROF_JOIN(a, b) STOREPROF_JOIN_(a, b)
-#define STOREPROF_SCOPE_(n, name, operation, pretty)                                                              \
-  static ::storeprof::Site STOREPROF_JOIN(storeprof_site_, n){name, __FILE__, __LINE__, operation, pretty, 0};    \
+#define STOREPROF_SCOPE_(n, name, op, pretty)                                                          \
+  static ::storeprof::Site STOREPROF_JOIN(storeprof_site_, n){name, __FILE__, __LINE__, op, pretty, 0};\
   const ::storeprof::Scope STOREPROF_JOIN(storeprof_scope_, n)(STOREPROF_JOIN(storeprof_site_, n))
-#define STOREPROF_MEMORY_(count, type, bytes)                                                       \
-  do {                                                                                              \
-    static ::storeprof::Site storeprof_site{"" type, nullptr, 0, false, false, 0};                  \
-    if (::storeprof::is_on()) ::storeprof::count(storeprof_site, static_cast<uint64_t>(bytes));     \
+#define STOREPROF_MEMORY_(freed, type, bytes)                                                          \
+  do {                                                                                                 \
+    static ::storeprof::Site storeprof_site{"" type, "", 0, false, false, 0};                          \
+    if (::storeprof::is_on()) ::storeprof::count<freed>(storeprof_site, static_cast<uint64_t>(bytes)); \
   } while (false)
 #define PROFILE_FUNCTION() STOREPROF_SCOPE_(__COUNTER__, __PRETTY_FUNCTION__, false, true)
 #define PROFILE_SCOPE(name) STOREPROF_SCOPE_(__COUNTER__, "" name, false, false)
 #define PROFILE_OPERATION(name) STOREPROF_SCOPE_(__COUNTER__, "" name, true, false)
-#define PROFILE_MEMORY_ALLOC(type, bytes) STOREPROF_MEMORY_(count_allocation, type, bytes)
-#define PROFILE_MEMORY_DEALLOC(type, bytes) STOREPROF_MEMORY_(count_free, type, bytes)
+#define PROFILE_MEMORY_ALLOC(type, bytes) STOREPROF_MEMORY_(false, type, bytes)
+#define PROFILE_MEMORY_DEALLOC(type, bytes) STOREPROF_MEMORY_(true, type, bytes)
 
 #else  // nothing remains; sizeof keeps variables that only feed a probe from being reported as unused
 

@@ -37,7 +37,7 @@ def program(name: str) -> str:
 @pytest.mark.parametrize("python", SUPPORTED)
 def test_share_of_a_function(python: str) -> None:
     """A function that takes 30 % of the time by construction reads within a few points, on every version."""
-    rows, sampler, _ = observe([python, program("shares"), "2.5"])
+    rows, sampler, _ = observe([python, program("shares"), "2.5"], mean_interval_ns=1_000_000, cpu_budget=0.5)
     in_cycle = rows.share("cycle")
     assert 0.26 <= rows.share("thirty") / in_cycle <= 0.34
     version = ".".join(map(str, ALL[python]))

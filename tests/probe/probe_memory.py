@@ -134,9 +134,7 @@ class Reader:
         tid, generation = struct.unpack_from("<I8xI", self.data, at + 4)
         position, finished, first_node, first_tag = struct.unpack_from("<QQII", self.data, at + 24)
         first = max(0, finished - 1024)
-        ring = [
-            struct.unpack_from("<IIQQ", self.data, at + 128 + i % 1024 * 24) for i in range(first, finished)
-        ]
+        ring = [struct.unpack_from("<IIQQ", self.data, at + 128 + i % 1024 * 24) for i in range(first, finished)]
         nodes = [self.node(node) for node in self.linked(first_node, 8)]
         return Block(
             tid,

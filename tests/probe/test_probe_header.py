@@ -92,13 +92,9 @@ def test_compiled_out_the_program_is_the_same_as_without(tmp_path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         program = build(folder, source, "-g0", enable=False)
-        disassembly = subprocess.run(
-            ["objdump", "-d", program.name], cwd=folder, check=True, stdout=subprocess.PIPE
-        )
+        disassembly = subprocess.run(["objdump", "-d", program.name], cwd=folder, check=True, stdout=subprocess.PIPE)
         seen.append(disassembly.stdout)
-        symbols = subprocess.run(
-            ["nm", "-C", str(program)], check=True, text=True, stdout=subprocess.PIPE
-        ).stdout
+        symbols = subprocess.run(["nm", "-C", str(program)], check=True, text=True, stdout=subprocess.PIPE).stdout
         assert "storeprof" not in symbols
     assert seen[0] == seen[1]
 
@@ -117,11 +113,7 @@ def test_translation_units_and_libraries_share_one_recorder(tmp_path) -> None:
         "-fvisibility=hidden",
     ]
     library = tmp_path / "late.so"
-    late = (
-        (tmp_path / "late.cpp")
-        .read_text()
-        .replace("void late", '__attribute__((visibility("default"))) void late')
-    )
+    late = (tmp_path / "late.cpp").read_text().replace("void late", '__attribute__((visibility("default"))) void late')
     (tmp_path / "late.cpp").write_text(late)
     subprocess.run([*command, "-shared", "-fPIC", str(tmp_path / "late.cpp"), "-o", str(library)], check=True)
     source = f"""

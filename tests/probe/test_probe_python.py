@@ -173,7 +173,7 @@ print(g(), f.__name__)
         assert program.said == ["5 f"]
         memory = program.memory()
     assert memory.counts() == {("operation",): 1, ("operation", "scope"): 1}
-    assert {("scope", "<string>", 9), ("operation", "<string>", 11)} <= set(memory.names.values())
+    assert {("scope", "<string>", 10), ("operation", "<string>", 12)} <= set(memory.names.values())
 
 
 MISTAKES = [
@@ -252,7 +252,5 @@ f = profile_function(len); f(""); profile_function(functools.partial(f, ""))()
 """
     with python(code) as program:
         counts = program.memory().counts()
-    assert (
-        counts[("cached",)] == 3 and counts[("__main__.Engine.put",)] == 2 and counts[("builtins.len",)] == 1
-    )
+    assert counts[("cached",)] == 3 and counts[("__main__.Engine.put",)] == 2 and counts[("builtins.len",)] == 1
     assert counts["functools.partial", "builtins.len"] == 1

@@ -1,7 +1,7 @@
 """The probe: what a program under study imports. Standard library only.
 
 Everything comes straight from the extension: a Python function in front of a scope would cost more than the
-scope. The types are in `_recorder.pyi`, the docstrings in the extension.
+scope. The types and docstrings are in `_recorder.pyi`.
 """
 
 from storeprof.probe._recorder import (

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
-from time import monotonic
 
 from storeprof.probe import profile_function
+from storeprof.tsdb.files import StorageError
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 
 
 class BackgroundProcessor:
-    """Runs jobs in their order, and `sync` once `interval_s` has passed since the last; no job may raise."""
+    """Runs jobs in their order, and `sync` after each and when there was none for `interval_s`."""
 
     def __init__(self, sync: Job, interval_s: float) -> None:
         self._sync, self._interval_s = sync, interval_s
@@ -23,17 +23,15 @@ class BackgroundProcessor:
 
     @profile_function
     def process(self, job: Job) -> None:
-        """Runs one job."""
-        job()
+        """Runs one job, which may raise StorageError: the storage keeps it for its callers."""
+        with suppress(StorageError):
+            job()
 
     def _run(self) -> None:
-        due = monotonic() + self._interval_s
         while True:
             with suppress(Empty):
-                job = self._queue.get(timeout=max(0.0, due - monotonic()))
+                job = self._queue.get(timeout=self._interval_s)
                 if job is None:
                     return
                 self.process(job)
-            if monotonic() >= due:  # also behind a job: a queue that never empties must not delay the sync
-                self.process(self._sync)
-                due = monotonic() + self._interval_s
+            self.process(self._sync)  # behind each job too: a queue that never empties must not delay it

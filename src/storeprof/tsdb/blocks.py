@@ -1,29 +1,28 @@
-"""Block files: written whole per generation, read block by block, found by an index in memory."""
+"""Block files, written whole per generation and found by an index in memory, and the cache over them."""
 
 import struct
 from array import array
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from threading import Lock
+from typing import Generic, NamedTuple, TypeVar
 from zlib import crc32
 
-from storeprof.probe import profile_function
-from storeprof.tsdb.cache import CacheHierarchy
+from storeprof.probe import profile_function, profile_memory_alloc, profile_memory_dealloc
 from storeprof.tsdb.compression import CompressionEngine
 from storeprof.tsdb.files import CorruptionError, File, Files
 from storeprof.tsdb.samples import Samples
 
+TAG = "Block"
 MAGIC = b"STSBLK\x01\x00"
+block_name = "blocks-{:08d}.tsb".format  # of a generation
 _HEAD = struct.Struct("<IIIIqq")  # the fields of BlockRef from `crc` on
 _HEAD_SIZE = _HEAD.size + 4  # behind it, its own CRC
-
-
-def block_name(generation: int) -> str:
-    """File name of a generation's blocks."""
-    return f"blocks-{generation:08d}.tsb"
+Item = TypeVar("Item")
 
 
 class BlockRef(NamedTuple):
-    """Where one block lies (the offset, CRC and length are its payload's) and what it holds."""
+    """Where a block lies (offset, CRC and length are its payload's) and what it holds; never used again."""
 
     generation: int
     offset: int
@@ -35,15 +34,69 @@ class BlockRef(NamedTuple):
     last: int
 
 
+class _Level(Generic[Item]):
+    """Least recently used goes first; bounded by bytes."""
+
+    def __init__(self, capacity: int) -> None:
+        self._items: OrderedDict[BlockRef, tuple[Item, int]] = OrderedDict()
+        self._capacity, self._bytes = capacity, 0
+
+    def get(self, ref: BlockRef) -> Item | None:
+        if ref not in self._items:
+            return None
+        self._items.move_to_end(ref)
+        return self._items[ref][0]
+
+    def put(self, ref: BlockRef, item: Item, size: int) -> None:
+        if ref in self._items or size > self._capacity:
+            return
+        self._items[ref] = (item, size)
+        self._bytes += size
+        profile_memory_alloc(TAG, size)
+        while self._bytes > self._capacity:
+            _, (_, freed) = self._items.popitem(last=False)
+            self._bytes -= freed
+            profile_memory_dealloc(TAG, freed)
+
+
+class CacheHierarchy:
+    """Both levels. `_lock` guards them and the counters; decoding is done outside it."""
+
+    def __init__(self, l1_bytes: int, l2_bytes: int, codec: CompressionEngine) -> None:
+        self._lock, self._codec = Lock(), codec
+        self._decoded: _Level[Samples] = _Level(l1_bytes)
+        self._compressed: _Level[bytes] = _Level(l2_bytes)
+        self.l1_hits = self.l2_hits = self.misses = 0
+
+    @profile_function
+    def get(self, ref: BlockRef) -> Samples | None:
+        """The decoded block, None when neither level has it. A hit in the second level enters the first."""
+        with self._lock:
+            samples = self._decoded.get(ref)
+            payload = self._compressed.get(ref) if samples is None else None
+            self.l1_hits += samples is not None
+            self.l2_hits += payload is not None
+            self.misses += samples is None and payload is None
+        if payload is not None:
+            samples = self._codec.decompress(payload, ref.first, ref.samples)
+            self.put(ref, samples, payload)
+        return samples
+
+    @profile_function
+    def put(self, ref: BlockRef, samples: Samples, payload: bytes) -> None:
+        """Keeps a block in both levels; nobody may change `samples` afterwards."""
+        with self._lock:
+            self._decoded.put(ref, samples, 16 * ref.samples)
+            self._compressed.put(ref, payload, ref.length)
+
+
 class BlockManager:
-    """All block files. One thread at a time writes them and changes the maps (the storage's `_flush_lock`).
+    """All block files, not kept open. Under the storage's `_flush_lock` they are written; reading needs none."""
 
-    Reading needs no lock. Files are not kept open, for small flushes make many.
-    """
-
-    def __init__(self, files: Files, cache: CacheHierarchy, codec: CompressionEngine) -> None:
+    def __init__(self, files: Files, l1_bytes: int, l2_bytes: int) -> None:
         """Reads the headers of all block files. Raises CorruptionError, OSError."""
-        self._files, self._cache, self._codec = files, cache, codec
+        self._files, self._codec = files, CompressionEngine()
+        self.cache = CacheHierarchy(l1_bytes, l2_bytes, self._codec)
         self.by_series: dict[int, list[BlockRef]] = {}  # oldest generation first
         self.sizes: dict[int, int] = {}  # bytes by generation, oldest first
         for name in files.names():
@@ -57,31 +110,30 @@ class BlockManager:
         name = block_name(generation)
         file = self._files.open(name + ".tmp", new=True)
         file.append(MAGIC + generation.to_bytes(8, "little"))
-        refs = [self.store_block(file, generation, series, samples) for series, samples in chunks]
-        if not refs:
+        stored = [self.store_block(file, generation, series, samples) for series, samples in chunks]
+        if not stored:
             return self._files.remove(name + ".tmp")
-        end = file.append(_with_crc(_HEAD.pack(0, 0, 0, len(refs), 0, 0)))
+        file.append(_with_crc(_HEAD.pack(0, 0, 0, len(stored), 0, 0)))
         sync_series()
         file.sync()
         self._files.rename(name + ".tmp", name)
         self._files.sync_directory()
-        return self._publish(generation, end + _HEAD_SIZE, refs)
+        return self._load_headers(name, generation)
 
     @profile_function
     def store_block(self, file: File, generation: int, series: int, samples: Samples) -> BlockRef:
         """Compresses samples (at least one) and appends them as a block of an unfinished file."""
-        data = self._codec.compress(samples)
-        first, last, count = samples.timestamps[0], samples.timestamps[-1], len(samples.timestamps)
-        head = (crc32(data), len(data), series, count, first, last)
+        data, (times, _) = self._codec.compress(samples), samples
+        head = (crc32(data), len(data), series, len(times), times[0], times[-1])
         offset = file.append(_with_crc(_HEAD.pack(*head)) + data) + _HEAD_SIZE
-        self._cache.put((generation, offset), samples, (data, first, count))
-        return BlockRef(generation, offset, *head)
+        ref = BlockRef(generation, offset, *head)
+        self.cache.put(ref, samples, data)
+        return ref
 
     @profile_function
     def load_block(self, ref: BlockRef) -> Samples:
         """The samples of a block; none when retention took it meanwhile. Raises CorruptionError, OSError."""
-        samples = self._cache.get(ref[:2])
-        if samples is not None:
+        if (samples := self.cache.get(ref)) is not None:
             return samples
         name = block_name(ref.generation)
         try:
@@ -92,9 +144,8 @@ class BlockManager:
             return Samples(array("q"), array("d"))
         if crc32(data) != ref.crc:
             raise CorruptionError(name, ref.offset, "a block does not match its checksum")
-        payload = (data, ref.first, ref.samples)
-        samples = self._codec.decompress(*payload)
-        self._cache.put(ref[:2], samples, payload)
+        samples = self._codec.decompress(data, ref.first, ref.samples)
+        self.cache.put(ref, samples, data)
         return samples
 
     def retain(self, limit_bytes: int) -> None:
@@ -105,11 +156,6 @@ class BlockManager:
             for series, refs in self.by_series.items():
                 self.by_series[series] = [ref for ref in refs if ref.generation != oldest]
             self._files.remove(block_name(oldest))
-
-    def _publish(self, generation: int, size: int, refs: list[BlockRef]) -> None:
-        self.sizes[generation] = size
-        for ref in refs:
-            self.by_series.setdefault(ref.series, []).append(ref)
 
     def _load_headers(self, name: str, generation: int) -> None:
         file, offset = self._files.open(name), 16
@@ -122,7 +168,9 @@ class BlockManager:
                 raise CorruptionError(name, offset, "a header is damaged, or the end is missing")
             refs.append(BlockRef(generation, offset + _HEAD_SIZE, *_HEAD.unpack_from(head)))
             offset = refs[-1].offset + refs[-1].length
-        self._publish(generation, offset, refs[:-1])
+        self.sizes[generation] = offset
+        for ref in refs[:-1]:
+            self.by_series.setdefault(ref.series, []).append(ref)
 
 
 def _with_crc(head: bytes) -> bytes:

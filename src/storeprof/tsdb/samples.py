@@ -38,9 +38,9 @@ def merge(parts: Iterable[Samples]) -> Samples:
     return Samples(timestamps, values)
 
 
-def unpack(data: bytes) -> Samples:
+def unpack(data: bytes | bytearray) -> Samples:
     """Packed samples in the order of the writes as one run."""
-    return merge((_columns(data),))
+    return merge((_columns(bytes(data)),))
 
 
 class Chunk:
@@ -61,12 +61,11 @@ class Chunk:
         data = bytes(self.data)  # a view into `data` itself would make a writer's extend fail
         timestamps = memoryview(data).cast("q")[::2]
         known, rising = self._seen
-        if rising and known < len(timestamps):
-            rising = _rises(timestamps[max(known - 1, 0) :].tolist())
-            self._seen = len(timestamps), rising
-        if not rising:
-            return unpack(data).between(start, end)
-        return _columns(data, bisect_left(timestamps, start), bisect_left(timestamps, end))
+        rising = rising and _rises(timestamps[max(known - 1, 0) :].tolist())
+        self._seen = len(timestamps), rising
+        if rising:
+            return _columns(data, bisect_left(timestamps, start), bisect_left(timestamps, end))
+        return unpack(data).between(start, end)
 
 
 def _rises(timestamps: array[int] | list[int]) -> bool:

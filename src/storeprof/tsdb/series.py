@@ -3,17 +3,16 @@
 import json
 import re
 import struct
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
 from zlib import crc32
 
-from storeprof.tsdb.errors import CorruptionError, StorageError
-from storeprof.tsdb.files import Files
+from storeprof.tsdb.files import CorruptionError, Files, StorageError
 
 Labels = Mapping[str, str]
+Items = tuple[tuple[str, str], ...]  # labels as a key
 NAME = "series.log"
 MAGIC = b"STSSER\x01\x00"
 _HEAD = struct.Struct("<III")  # CRC of the rest, length of the labels, series number
@@ -40,19 +39,14 @@ class SeriesIndex:
 
     def __init__(self, files: Files) -> None:
         """Reads the log up to its first bad record; `settle` must follow. Raises CorruptionError, OSError."""
-        self._lock, self._sync_lock = Lock(), Lock()
-        self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
+        self._lock, self._sync_lock, self._unsynced = Lock(), Lock(), True
+        self._numbers: dict[Items, int] = {}
         self.labels: list[dict[str, str]] = [{}]  # by number; there is no number 0
-        self._by_label: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-        self._unsynced = True
         self._file = files.open(NAME, new=NAME not in files.names())
         data = self._file.read()
-        self._good_until = len(MAGIC) if data.startswith(MAGIC) else 0
-        if self._good_until == 0 and data[: len(MAGIC)].strip(b"\x00"):
+        if not data.startswith(MAGIC) and data[: len(MAGIC)].strip(b"\x00"):
             raise CorruptionError(NAME, 0, "not a series log of version 1")
-        while self._good_until and self._load_record(data):
-            pass
-        self._torn = self._good_until < len(data)
+        self._good_until = self._load(data) if data.startswith(MAGIC) else 0
 
     def settle(self, highest: int) -> None:
         """Cuts a torn tail off, given the highest series number that synced samples refer to.
@@ -60,11 +54,9 @@ class SeriesIndex:
         Series are synced before their samples, so a tail that is needed was whole once: CorruptionError.
         """
         if highest >= len(self.labels):
-            raise CorruptionError(
-                NAME, self._good_until, f"series {len(self.labels)} up to {highest} are missing"
-            )
-        if self._torn:
-            self._file.cut(self._good_until)
+            missing = f"series {len(self.labels)} up to {highest} are missing"
+            raise CorruptionError(NAME, self._good_until, missing)
+        self._file.cut(self._good_until)
         if self._good_until == 0:
             self._file.append(MAGIC)
 
@@ -80,28 +72,26 @@ class SeriesIndex:
                 record = _HEAD.pack(0, len(text), len(self.labels))[4:] + text
                 self._file.append(crc32(record).to_bytes(4, "little") + record)
                 self._unsynced = True
-                self._enter(dict(key))
+                self.labels.append(dict(key))
+                self._numbers[key] = len(self.labels) - 1
 
     def number(self, labels: Labels) -> int:
         """The number of this label set, 0 when it was never written."""
         return self._numbers.get(tuple(sorted(labels.items())), 0)
 
     def select(self, conditions: Conditions) -> list[int]:
-        """Numbers of the series that fulfil every condition, in the order of their first samples."""
-        with self._lock:
-            chosen = set(range(1, len(self.labels)))
-            for name, given in conditions.items():
-                matcher = Matcher("=", given) if isinstance(given, str) else given
-                values: Mapping[str, set[int]] = self._by_label.get(name, {})
-                if matcher.operator == "=" and matcher.value:
-                    chosen &= values.get(matcher.value, set())
-                elif matcher.matches(""):
-                    chosen.difference_update(
-                        *(held for value, held in values.items() if not matcher.matches(value))
-                    )
-                else:
-                    chosen &= set().union(*(held for value, held in values.items() if matcher.matches(value)))
-            return sorted(chosen)
+        """Numbers of the series that fulfil every condition, in the order of their first samples.
+
+        All label sets are visited: equality is one comparison in C, so a map from each label would gain little.
+        """
+        equal = {
+            name: given for name, given in conditions.items() if given and isinstance(given, str)
+        }.items()
+        chosen = [number for number, labels in enumerate(self.labels) if number and equal <= labels.items()]
+        for name, given in conditions.items() - equal:
+            matcher = Matcher("=", given) if isinstance(given, str) else given
+            chosen = [number for number in chosen if matcher.matches(self.labels[number].get(name, ""))]
+        return chosen
 
     def sync(self) -> None:
         """Returns when every series known on entry is durable. Raises OSError."""
@@ -110,21 +100,14 @@ class SeriesIndex:
                 self._unsynced = False
                 self._file.sync()
 
-    def _enter(self, labels: dict[str, str]) -> None:
-        number = len(self.labels)
-        self.labels.append(labels)
-        for name, value in labels.items():
-            self._by_label[name][value].add(number)
-        self._numbers[tuple(labels.items())] = number
-
-    def _load_record(self, data: bytes) -> bool:
-        """Enters the record at `_good_until` and moves behind it; False when it isn't whole."""
-        text = self._good_until + _HEAD.size
-        if text > len(data):
-            return False
-        crc, length, number = _HEAD.unpack_from(data, self._good_until)
-        if number != len(self.labels) or crc32(data[self._good_until + 4 : text + length]) != crc:
-            return False
-        self._enter(json.loads(data[text : text + length]))
-        self._good_until = text + length
-        return True
+    def _load(self, data: bytes) -> int:
+        """Enters the records up to the first that isn't whole; returns where that begins."""
+        end = len(MAGIC)
+        while (text := end + _HEAD.size) <= len(data):
+            crc, length, number = _HEAD.unpack_from(data, end)
+            if number != len(self.labels) or crc32(data[end + 4 : text + length]) != crc:
+                break
+            self.labels.append(json.loads(data[text : text + length]))
+            self._numbers[tuple(self.labels[-1].items())] = number
+            end = text + length
+        return end

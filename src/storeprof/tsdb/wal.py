@@ -1,7 +1,7 @@
 """The write-ahead log of one generation: slots of a mapped file, reserved without a lock.
 
-Why a mapping and not `write`: a store into a shared mapping is in the kernel's page the moment it is made, so
-it survives SIGKILL, and it neither costs a system call nor gives up the GIL, which can take 5 ms to get back.
+A store into a shared mapping is in the kernel's page at once and survives SIGKILL as `write` does, but costs no
+system call and doesn't give up the GIL, which can take 5 ms to get back.
 """
 
 import struct
@@ -16,16 +16,12 @@ from storeprof.probe import profile_function
 from storeprof.tsdb.files import CorruptionError, Files
 
 MAGIC = b"STSWAL\x01\x00"
+log_name = "wal-{:08d}.log".format  # of a generation
 FIRST_SLOT = 64
 SLOT = struct.Struct("<II16s")  # CRC, series, packed sample
 _HEADER = struct.Struct("<8sQQI")  # magic, generation, watermark, CRC of the watermark
 _SCANNED_BYTES = 4096 * SLOT.size
 _fill = SLOT.pack_into
-
-
-def log_name(generation: int) -> str:
-    """File name of a generation's log."""
-    return f"wal-{generation:08d}.log"
 
 
 def seed(generation: int, series: int) -> int:
@@ -34,15 +30,14 @@ def seed(generation: int, series: int) -> int:
 
 
 class WriteAheadLog:
-    """The log of one generation, from its creation to its removal.
+    """`append` takes no lock: `next` on the counter is one C call under the GIL, so a slot has one writer.
 
-    `append` takes no lock: `next` on the counter is one C call under the GIL, so a slot has one writer. From
-    `limit` on it refuses; 0 seals the log. `_sync_lock` guards `_synced` and the header.
+    From `limit` on it refuses; 0 seals the log. `_sync_lock` guards `_synced` and the header.
     """
 
     def __init__(self, files: Files, generation: int, size: int, sync_series: Callable[[], None]) -> None:
         """Allocates the file; `sync_series` makes the series of appended samples durable. Raises OSError."""
-        self._files, self._generation, self._sync_series = files, generation, sync_series
+        self._files, self.generation, self._sync_series = files, generation, sync_series
         slots = max(1, (size - FIRST_SLOT) // SLOT.size)
         self._end = self.limit = FIRST_SLOT + slots * SLOT.size
         self._file = files.open(log_name(generation), new=True)
@@ -61,14 +56,19 @@ class WriteAheadLog:
 
     @profile_function
     def sync(self, upto: int | None = None) -> int:
-        """Returns when every slot filled on entry is durable; returns how many are. Raises OSError.
+        """Returns how many slots are durable: all filled on entry. Raises OSError.
 
-        With `upto` (an end that `append` returned) it is enough that a sync of another thread covered that
-        slot: writers that wait together share one sync.
+        With `upto`, an end that `append` returned, that slot is enough: waiting writers share one sync.
         """
         with self._sync_lock:
             if (upto or self._end) > self._synced:
-                filled = self._filled_from(max(self._synced, FIRST_SLOT))
+                filled = max(self._synced, FIRST_SLOT)
+                while filled < self._end:
+                    series = array("I", self._map[filled : filled + _SCANNED_BYTES])[1 :: SLOT.size // 4]
+                    if 0 in series:
+                        filled += series.index(0) * SLOT.size
+                        break
+                    filled += len(series) * SLOT.size
                 self._sync_series()
                 if not self._synced:
                     self._files.sync_directory()
@@ -80,21 +80,12 @@ class WriteAheadLog:
     def remove(self) -> None:
         """Takes the file away, once its samples are durable elsewhere."""
         with self._sync_lock:
-            self._files.remove(log_name(self._generation))
+            self._files.remove(log_name(self.generation))
             self._synced = self._end  # who still waits for a sync has it
 
     def _promise(self, watermark: int) -> None:
         crc = crc32(watermark.to_bytes(8, "little"))
-        _HEADER.pack_into(self._map, 0, MAGIC, self._generation, watermark, crc)
-
-    def _filled_from(self, offset: int) -> int:
-        """The first unfilled slot from `offset` on."""
-        while offset < self._end:
-            series = array("I", self._map[offset : offset + _SCANNED_BYTES])[1 :: SLOT.size // 4]
-            if 0 in series:
-                return offset + series.index(0) * SLOT.size
-            offset += len(series) * SLOT.size
-        return offset
+        _HEADER.pack_into(self._map, 0, MAGIC, self.generation, watermark, crc)
 
 
 def read_log(files: Files, generation: int) -> Iterator[tuple[int, bytes, bool]]:
@@ -109,9 +100,8 @@ def read_log(files: Files, generation: int) -> Iterator[tuple[int, bytes, bool]]
         watermark = FIRST_SLOT  # its first sync never ended
     elif (magic, number, crc) != (MAGIC, generation, crc32(data[16:24])) or watermark > len(data):
         raise CorruptionError(name, 0, "not a whole write-ahead log of version 1")
-    used = max(watermark, len(data.rstrip(b"\x00")))
     seed_of = cache(partial(seed, generation))
-    for offset in range(FIRST_SLOT, min(used, len(data) - SLOT.size + 1), SLOT.size):
+    for offset in range(FIRST_SLOT, len(data) - SLOT.size + 1, SLOT.size):
         crc, series, sample = SLOT.unpack_from(data, offset)
         if series and crc32(sample, seed_of(series)) == crc:
             yield series, sample, offset < watermark

@@ -22,9 +22,11 @@ def find(context: Context) -> list[Finding]:
             mask,
             where,
             holders,
-            evidence=(f"{context.seconds(mask):.2f} s of waiting for {name or 'a lock'} in {where.function}{beside}",),
+            evidence=(
+                f"{context.seconds(mask):.2f} s of waiting for {name or 'a lock'} in {where.function or 'native code'}{beside}",
+            ),
             recommendation=(
-                f"hold the lock that {where.function or 'these threads'} takes for less: move work out of the locked "
+                f"hold the lock taken in {where.function or 'native code'} for less time: move work out of the locked "
                 "region, or split the lock"
             ),
             effort="module",
