@@ -13,6 +13,7 @@ from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places
 from storeprof.analysis.operations import OperationTree, load_operations
+from storeprof.analysis.outside import outside_cpu_seconds
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
 
@@ -83,6 +84,15 @@ class Context:
         (Not decided by what they want: a single thread that others push aside wants a CPU, too.)
         """
         return self.cpu_seconds > SATURATED * self.cores * self.recording.duration_s
+
+    @property
+    def cpus_left(self) -> bool:
+        """Whether CPU time was left over, by this program and all others; False where that is unknown."""
+        throttled, stolen, others = outside_cpu_seconds(self.recording)
+        if others is None:
+            return False
+        taken = self.cpu_seconds + others + (throttled or 0.0) + (stolen or 0.0)
+        return taken < (SATURATED + 0.05) * self.cores * self.recording.duration_s
 
     def place_functions(self, rows: Charges) -> Array:
         """Function index each row is charged to; -1 without a stack."""

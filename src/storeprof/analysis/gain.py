@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, GIL, RUN_QUEUE
+from storeprof.analysis.charges import CPU, GIL, LOCK, RUN_QUEUE
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Impact
 from storeprof.analysis.intervals import Estimate
@@ -50,8 +50,16 @@ def _rows_concerned(context: Context, removed: Array) -> Array:
 
 
 def _induced_ratio(context: Context, removed: Array, concerned: Array) -> float:
-    """How much waiting for CPU and GIL goes with each second of CPU that is saved (at least 1: the second itself)."""
+    """How much other waiting goes with each second that is saved (at least 1: the second itself).
+
+    With CPU time goes waiting for CPU and GIL. With a lock goes waiting for a CPU while CPUs are free: a thread that is
+    woken by the lock's holder queues behind it.
+    """
     rows = context.busy
+    waiting_for_lock = context.seconds(removed & (rows.category == LOCK))
+    if waiting_for_lock > 0.5 * context.seconds(removed) and context.cpus_left:
+        queueing = context.seconds(concerned & (rows.category == RUN_QUEUE))
+        return 1.0 + queueing / context.seconds(concerned & (rows.category == LOCK))
     cpu_removed = context.seconds(removed & (rows.category == CPU))
     if cpu_removed <= 0 or cpu_removed < 0.5 * context.seconds(removed):
         return 1.0

@@ -8,21 +8,19 @@ from threading import Thread
 from storeprof.probe import profile_function
 from storeprof.tsdb.files import StorageError
 
-Job = Callable[[], object]
-
 
 class BackgroundProcessor:
     """Runs jobs in their order, and `sync` after each and when there was none for `interval_s`."""
 
-    def __init__(self, sync: Job, interval_s: float) -> None:
+    def __init__(self, sync: Callable[[], object], interval_s: float) -> None:
         self._sync, self._interval_s = sync, interval_s
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self.submit = self._queue.put  # None ends the thread, after the jobs before it
         self.thread = Thread(target=self._run, name="tsdb-background", daemon=True)
         self.thread.start()
 
     @profile_function
-    def process(self, job: Job) -> None:
+    def process(self, job: Callable[[], object]) -> None:
         """Runs one job, which may raise StorageError: the storage keeps it for its callers."""
         with suppress(StorageError):
             job()

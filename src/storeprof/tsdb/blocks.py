@@ -64,8 +64,7 @@ class CacheHierarchy:
 
     def __init__(self, l1_bytes: int, l2_bytes: int, codec: CompressionEngine) -> None:
         self._lock, self._codec = Lock(), codec
-        self._decoded: _Level[Samples] = _Level(l1_bytes)
-        self._compressed: _Level[bytes] = _Level(l2_bytes)
+        self._decoded, self._compressed = _Level[Samples](l1_bytes), _Level[bytes](l2_bytes)
         self.l1_hits = self.l2_hits = self.misses = 0
 
     @profile_function
@@ -91,11 +90,11 @@ class CacheHierarchy:
 
 
 class BlockManager:
-    """All block files, not kept open. Under the storage's `_flush_lock` they are written; reading needs none."""
+    """All block files, not kept open. They are written under the storage's `_flush_lock` and read without."""
 
-    def __init__(self, files: Files, l1_bytes: int, l2_bytes: int) -> None:
-        """Reads the headers of all block files. Raises CorruptionError, OSError."""
-        self._files, self._codec = files, CompressionEngine()
+    def __init__(self, files: Files, l1_bytes: int, l2_bytes: int, sync_series: Callable[[], None]) -> None:
+        """Reads the headers of all files; `sync_series` makes the series of blocks durable. Raises OSError."""
+        self._files, self._codec, self._sync_series = files, CompressionEngine(), sync_series
         self.cache = CacheHierarchy(l1_bytes, l2_bytes, self._codec)
         self.by_series: dict[int, list[BlockRef]] = {}  # oldest generation first
         self.sizes: dict[int, int] = {}  # bytes by generation, oldest first
@@ -103,9 +102,7 @@ class BlockManager:
             if name.endswith(".tsb"):
                 self._load_headers(name, int(name[7:-4]))
 
-    def store_generation(
-        self, generation: int, chunks: Iterable[tuple[int, Samples]], sync_series: Callable[[], None]
-    ) -> None:
+    def store_generation(self, generation: int, chunks: Iterable[tuple[int, Samples]]) -> None:
         """Stores a generation as a file, durable on return; without samples there is none. Raises OSError."""
         name = block_name(generation)
         file = self._files.open(name + ".tmp", new=True)
@@ -114,7 +111,7 @@ class BlockManager:
         if not stored:
             return self._files.remove(name + ".tmp")
         file.append(_with_crc(_HEAD.pack(0, 0, 0, len(stored), 0, 0)))
-        sync_series()
+        self._sync_series()
         file.sync()
         self._files.rename(name + ".tmp", name)
         self._files.sync_directory()

@@ -82,11 +82,10 @@ class SeriesIndex:
     def select(self, conditions: Conditions) -> list[int]:
         """Numbers of the series that fulfil every condition, in the order of their first samples.
 
-        All label sets are visited: equality is one comparison in C, so a map from each label would gain little.
+        All label sets are visited: equality is one comparison in C, so a map from labels would gain little.
         """
-        equal = {
-            name: given for name, given in conditions.items() if given and isinstance(given, str)
-        }.items()
+        texts = {name: given for name, given in conditions.items() if given and isinstance(given, str)}
+        equal = texts.items()
         chosen = [number for number, labels in enumerate(self.labels) if number and equal <= labels.items()]
         for name, given in conditions.items() - equal:
             matcher = Matcher("=", given) if isinstance(given, str) else given

@@ -40,8 +40,8 @@ class StorageOptions:
 class Generation:
     """A log and the samples in memory that it protects.
 
-    The log is sealed before the flush looks at the chunks. A writer that finds it sealed after its sample is in
-    a chunk can't know whether the flush saw the sample, and repeats the write in the next generation.
+    The log is sealed before the flush looks at the chunks. A writer that finds it sealed after its sample is
+    in a chunk can't know whether the flush saw the sample, and repeats the write in the next generation.
     """
 
     log: WriteAheadLog
@@ -53,10 +53,10 @@ class Generation:
 class StorageImpl(AbstractContextManager["StorageImpl"]):
     """A directory of time series, open in this process alone; all methods may be called from several threads.
 
-    `write` takes no lock but for a new series and the change of generations; its steps are single C calls under
-    the GIL. (A lock around log and chunk goes to and fro between two writers, each time with a switch of the
-    GIL.) `_turn` guards changes of `_heads` and `_active` and is taken inside `_flush_lock`, by which one thread
-    at a time syncs or writes blocks; readers take `_heads` whole.
+    `write` takes no lock but for a new series and the change of generations; its steps are single C calls
+    under the GIL. (A lock around log and chunk goes to and fro between two writers, each time with a switch
+    of the GIL.) `_turn` guards changes of `_heads` and `_active` and is taken inside `_flush_lock`, by which
+    one thread at a time syncs by the clock or writes blocks; readers take `_heads` whole.
     """
 
     def __init__(self, files: Files, options: StorageOptions) -> None:
@@ -65,7 +65,7 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
         self._turn, self._flush_lock, self._stopped = Condition(), Lock(), False
         self._failure: Exception | None = None
         self._series = SeriesIndex(files)
-        self._blocks = BlockManager(files, options.l1_bytes, options.l2_bytes)
+        self._blocks = BlockManager(files, options.l1_bytes, options.l2_bytes, self._series.sync)
         self.cache = self._blocks.cache
         self._heads: tuple[Generation, ...] = ()  # generations that are in no block yet, oldest first
         self._begin_generation(_recover(files, self._series, self._blocks))
@@ -193,7 +193,7 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
         # a head holds all that its block does, so that in the merge the last write wins.
         heads = self._heads
         refs = [
-            ref for ref in self._blocks.by_series.get(number, ()) if ref.first < end and ref.last >= start
+            ref for ref in self._blocks.by_series.get(number, ()) if start <= ref.last and ref.first < end
         ]
         parts = [self._blocks.load_block(ref).between(start, end) for ref in refs]
         parts += [chunk.between(start, end) for head in heads if (chunk := head.by_series.get(number))]
@@ -207,8 +207,8 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
                     break
                 filled = sorted(generation.by_series.items())
                 chunks = ((series, unpack(chunk.data)) for series, chunk in filled if chunk.data)
-                self._blocks.store_generation(generation.log.generation, chunks, self._series.sync)
-                generation.log.remove()
+                self._blocks.store_generation(generation.log.generation, chunks)
+                self._files.remove(log_name(generation.log.generation))
                 with self._turn:
                     self._heads = tuple(head for head in self._heads if head is not generation)
                     profile_memory_dealloc(TAG, generation.accounted)
@@ -251,8 +251,7 @@ def _recover(files: Files, series: SeriesIndex, blocks: BlockManager) -> int:
 
     It can die at any point: a log goes only when its block file is durable, and one that has it isn't read.
     """
-    names = files.names()
-    logs = [int(name[4:-4]) for name in names if name.startswith("wal-")]
+    logs = [int(name[4:-4]) for name in files.names() if name.startswith("wal-")]
     stored, highest = list(blocks.sizes), max(blocks.by_series, default=0)
     left = {number: defaultdict[int, bytearray](bytearray) for number in logs if number not in stored}
     for generation, chunks in left.items():
@@ -260,12 +259,10 @@ def _recover(files: Files, series: SeriesIndex, blocks: BlockManager) -> int:
             chunks[number] += sample
             highest = max(highest, number) if promised else highest
     series.settle(highest)
-    for name in names:
-        if name.endswith(".tmp"):
-            files.remove(name)
     for generation, chunks in left.items():
         known = sorted(item for item in chunks.items() if item[0] < len(series.labels))
-        blocks.store_generation(generation, ((number, unpack(data)) for number, data in known), series.sync)
-    for generation in logs:
-        files.remove(log_name(generation))
+        blocks.store_generation(generation, ((number, unpack(data)) for number, data in known))
+    for name in files.names():
+        if name.endswith(".tmp") or name.startswith("wal-"):
+            files.remove(name)
     return max([0, *stored, *logs]) + 1

@@ -1,7 +1,7 @@
 """The write-ahead log of one generation: slots of a mapped file, reserved without a lock.
 
-A store into a shared mapping is in the kernel's page at once and survives SIGKILL as `write` does, but costs no
-system call and doesn't give up the GIL, which can take 5 ms to get back.
+A store into a shared mapping is in the kernel's page at once and survives SIGKILL as `write` does, but costs
+no system call and doesn't give up the GIL, which can take 5 ms to get back.
 """
 
 import struct
@@ -76,12 +76,6 @@ class WriteAheadLog:
                 self._promise(filled)
                 self._synced = filled
             return (self._synced - FIRST_SLOT) // SLOT.size
-
-    def remove(self) -> None:
-        """Takes the file away, once its samples are durable elsewhere."""
-        with self._sync_lock:
-            self._files.remove(log_name(self.generation))
-            self._synced = self._end  # who still waits for a sync has it
 
     def _promise(self, watermark: int) -> None:
         crc = crc32(watermark.to_bytes(8, "little"))

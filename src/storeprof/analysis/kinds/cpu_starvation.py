@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from storeprof.analysis.charges import RUN_QUEUE
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding, Impact
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.kinds import waits
+from storeprof.analysis.outside import outside_cpu_seconds
 
 
 def find(context: Context) -> list[Finding]:
@@ -18,7 +18,7 @@ def find(context: Context) -> list[Finding]:
     if context.share_of_busy(mask).value < waits.SMALLEST_SHARE:
         return []
     rows = context.busy.where(mask)
-    throttled, stolen, others = outside_cpu_seconds(context)
+    throttled, stolen, others = outside_cpu_seconds(context.recording)
     wanted = (context.cpu_seconds + context.seconds(mask)) / context.recording.duration_s
     evidence = [
         f"the program's threads wanted {wanted:.1f} CPUs on average and {context.cores} are usable",
@@ -44,25 +44,6 @@ def find(context: Context) -> list[Finding]:
     if not throttling:
         finding = replace(finding, impact=Impact(Estimate(1.0, 1.0, 1.0)))
     return [replace(finding, needs_gain=False, at_most=BOTTLENECK if context.cpu_bound or throttling else NOTICE)]
-
-
-def outside_cpu_seconds(context: Context) -> tuple[float | None, float | None, float | None]:
-    """CPU seconds lost to the cgroup's quota, to the hypervisor, and used by other programs; None where unknown."""
-    contention: dict[str, dict[str, Any]] = context.recording.meta.get("contention") or {}
-    before, after = contention.get("before") or {}, contention.get("after") or {}
-
-    def grown(key: str) -> float | None:
-        if before.get(key) is None or after.get(key) is None:
-            return None
-        return float((after[key] - before[key]) / 1e9)
-
-    busy = grown("busy_ns")
-    own = (context.recording.meta.get("rusage") or {}).get("user_s")
-    others = None
-    if busy is not None and own is not None:
-        usage = context.recording.meta["rusage"]
-        others = max(0.0, busy - usage["user_s"] - usage["system_s"])
-    return grown("throttled_ns"), grown("steal_ns"), others
 
 
 def _outside(words: str, seconds: float | None) -> str:

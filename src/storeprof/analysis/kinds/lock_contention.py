@@ -18,16 +18,14 @@ def find(context: Context) -> list[Finding]:
         where = waits.place_of(context, rows, named)
         holders = waits.busy_beside(context, mask)
         beside = f"; meanwhile {holders[0].function} was running" if holders else ""
+        place = where.function or "native code"
         group = waits.Group(
             mask,
             where,
             holders,
-            evidence=(
-                f"{context.seconds(mask):.2f} s of waiting for {name or 'a lock'} in {where.function or 'native code'}{beside}",
-            ),
+            evidence=(f"{context.seconds(mask):.2f} s of waiting for {name or 'a lock'} in {place}{beside}",),
             recommendation=(
-                f"hold the lock taken in {where.function or 'native code'} for less time: move work out of the locked "
-                "region, or split the lock"
+                f"hold the lock taken in {place} for less time: move work out of the locked region, or split the lock"
             ),
             effort="module",
         )

@@ -1,0 +1,26 @@
+"""What others took of the CPUs while the program ran: quota, hypervisor, other programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from storeprof.recording.model import Recording
+
+
+def outside_cpu_seconds(recording: Recording) -> tuple[float | None, float | None, float | None]:
+    """CPU seconds lost to the cgroup's quota, to the hypervisor, and used by other programs; None where unknown."""
+    contention: dict[str, dict[str, Any]] = recording.meta.get("contention") or {}
+    before, after = contention.get("before") or {}, contention.get("after") or {}
+
+    def grown(key: str) -> float | None:
+        if before.get(key) is None or after.get(key) is None:
+            return None
+        return float((after[key] - before[key]) / 1e9)
+
+    busy = grown("busy_ns")
+    own = (recording.meta.get("rusage") or {}).get("user_s")
+    others = None
+    if busy is not None and own is not None:
+        usage = recording.meta["rusage"]
+        others = max(0.0, busy - usage["user_s"] - usage["system_s"])
+    return grown("throttled_ns"), grown("steal_ns"), others
