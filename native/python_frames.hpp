@@ -152,7 +152,8 @@ class StackReader {
             if (!add(copies, frame, leaf, now_ns, status, frames)) return StackStatus::torn;
             leaf = false;
         }
-        return read_later && leaf_moved_away(thread) ? StackStatus::torn : status;
+        // A frame that is being set up or cleared has no caller yet or any more: a chain that ends there is no stack.
+        return frames.empty() || (read_later && leaf_moved_away(thread)) ? StackStatus::torn : status;
     }
     bool possible(const uint8_t* frame, Address address, Address previous, bool in_stack) const {
         uint8_t owner = frame[o_.frame_owner];

@@ -1,12 +1,12 @@
 """Every error storeprof raises on purpose: one line for the user, with what to do, and an exit status.
 
-    StoreprofError
-    ├── UsageError            the command line or an argument can't be used
-    ├── RecordingError        a recording can't be read or written
-    ├── TargetError           the program under study can't be started or observed
-    │   ├── CommandNotFound   (127)
-    │   └── CommandNotExecutable (126)
-    └── CollectorError        an outside tool failed
+StoreprofError
+├── UsageError            the command line or an argument can't be used
+├── RecordingError        a recording can't be read or written
+├── TargetError           the program under study can't be started or observed
+│   ├── CommandNotFound   (127)
+│   └── CommandNotExecutable (126)
+└── CollectorError        an outside tool failed
 """
 
 

@@ -53,9 +53,7 @@ def test_regular_samples_shrink():
     assert len(CompressionEngine().compress(samples)) < 6000 * 16 / 20
 
 
-@pytest.mark.parametrize(
-    "payload", [b"\x01garbage", b"\x03" + zlib.compress(bytes(27)), b"\x01" + zlib.compress(b"")]
-)
+@pytest.mark.parametrize("payload", [b"\x01garbage", b"\x03" + zlib.compress(bytes(27)), b"\x01" + zlib.compress(b"")])
 def test_foreign_bytes_are_refused(payload):
     """A payload that is none of ours is an error and never samples."""
     with pytest.raises((ValueError, zlib.error)):

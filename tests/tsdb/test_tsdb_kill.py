@@ -27,9 +27,7 @@ for writer in range(2):
 @pytest.mark.parametrize(("sync", "lines"), [("interval", 1), ("interval", 700), ("always", 40)])
 def test_killed_process_loses_no_acknowledged_write(tmp_path, sync, lines):
     """After SIGKILL amid writes and flushes each write that was reported as done is there, once."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, tmp_path, sync], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, sync], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     reported = [child.stdout.readline() for _ in range(lines)]
     child.kill()
@@ -51,18 +49,14 @@ def test_killed_process_loses_no_acknowledged_write(tmp_path, sync, lines):
 
 def test_killed_again_during_replay(tmp_path):
     """A process killed while it replays leaves everything for the next one."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, tmp_path, "interval"], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, "interval"], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     for _ in range(100):
         line = child.stdout.readline()
     child.kill()
     child.stdout.close()
     child.wait()
-    replay = (
-        "import sys; from storeprof.tsdb import StorageImpl; print(flush=True); StorageImpl.open(sys.argv[1])"
-    )
+    replay = "import sys; from storeprof.tsdb import StorageImpl; print(flush=True); StorageImpl.open(sys.argv[1])"
     second = subprocess.Popen([sys.executable, "-c", replay, tmp_path], stdout=subprocess.PIPE)
     assert second.stdout is not None
     second.stdout.readline()

@@ -42,11 +42,7 @@ def test_a_series_has_one_writer():
     """No two threads write the same series, and together they write all."""
     workload = find_workload("mixed")
     written = [
-        {
-            tuple(labels.items())
-            for kind, labels, _ in operations(plan(workload, 1, thread, 3))
-            if kind is Kind.WRITE
-        }
+        {tuple(labels.items()) for kind, labels, _ in operations(plan(workload, 1, thread, 3)) if kind is Kind.WRITE}
         for thread in range(3)
     ]
     assert sum(len(one) for one in written) == len(set().union(*written)) == len(series_of(workload))

@@ -147,9 +147,7 @@ def test_window_counts_operations_after_the_warm_up_only():
     """Operations of the warm-up are not in the window, and a series is always written forward in time."""
     engine = CountingEngine()
     at_start = []
-    window = drive(
-        engine, options(0.3), Stop(), warm=lambda start_ns: at_start.append((start_ns, engine.calls))
-    )
+    window = drive(engine, options(0.3), Stop(), warm=lambda start_ns: at_start.append((start_ns, engine.calls)))
     [(start_ns, before)] = at_start
     assert window.start_ns == start_ns
     assert before > 0
@@ -180,7 +178,4 @@ def test_warm_up_is_a_tenth_within_bounds(duration, warm_up):
 def test_program_loads_nothing_large():
     """The program under study imports neither numpy nor duckdb nor rich."""
     code = "import sys, storeprof.workload.run; print({'numpy', 'duckdb', 'rich'} & set(sys.modules))"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "set()\n"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

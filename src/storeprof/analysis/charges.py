@@ -87,9 +87,12 @@ def _charge_thread(looks: Looks, totals: ThreadTime, idle: Array, thread: int) -
     delay = np.minimum(_carried(totals.delay_ns[spans], wall - run), wall - run)
     blocked = wall - run - delay
     running = looks.reason[mine] == "running"
+    # Python stacks that could not be read say nothing of where the thread was: the readable ones stand for them.
+    unread = running & (looks.stack[mine] < 0) & np.isin(looks.quality[mine], ("torn", "partial"))
+    running_weight = looks.weight_ns[mine] * (running & ~(unread if not unread[running].all() else False))
     span = np.clip(np.searchsorted(totals.t1_ns[spans], looks.t_ns[mine]), 0, len(spans) - 1)
-    cpu = _apportion(run, span, looks.weight_ns[mine] * running)
-    queue = _apportion(delay, span, looks.weight_ns[mine] * running)
+    cpu = _apportion(run, span, running_weight)
+    queue = _apportion(delay, span, running_weight)
     wait = _apportion(blocked, span, looks.weight_ns[mine] * ~running)
     parts = [
         _rows(looks, mine, np.full(len(mine), CPU), cpu, np.zeros(len(mine), dtype=bool)),

@@ -1,9 +1,9 @@
 """Which waits are waits for work: idle time is in no denominator.
 
-A wait for work is called from the thread's loop. A loop frame is one that stays on the stack while the thread is not
-waiting: between its first and its last look it hardly ever goes and comes back. (The design says "in 95 % of the looks
-in which it is not waiting"; counting how often it comes back tells a loop from a function that is called again and
-again and does nearly all the work, and is not misled by the start-up phase before the loop was entered.)
+A wait for work is called from the thread's loop. A loop frame is one that stays on the stack: between its first and
+its last look it hardly ever goes and comes back. (The design says "in 95 % of the looks in which it is not waiting";
+counting how often it comes back tells a loop from a function that is called again and again and does nearly all the
+work, is not misled by the start-up phase before the loop was entered, and works for threads that hardly run.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ WAITS_FOR_WORK = frozenset(
 )  # fmt: skip
 RETURNS_PER_LOOK = 0.003
 NATIVE_IDLE_CPU = 0.02
-FEW_LOOKS = 5
 
 
 def idle_looks(looks: Looks, stacks: Stacks, cpu_share: Array) -> Array:
@@ -44,35 +43,36 @@ def idle_looks(looks: Looks, stacks: Stacks, cpu_share: Array) -> Array:
 
 def _idle_of_thread(looks: Looks, stacks: Stacks, mine: Array, candidate: Array, cpu_share: float) -> Array:
     stack_of = looks.stack[mine]
-    working = np.flatnonzero(~np.isin(looks.reason[mine], list(WAITS_FOR_WORK)) & (stack_of >= 0))
     verdicts: dict[int, bool] = {}
     idle = np.zeros(len(mine), dtype=bool)
     for position in np.flatnonzero(candidate):
-        stack = int(stack_of[position])
-        place = stacks.place(stack)
+        place = stacks.place(int(stack_of[position]))
         if place is None:
             idle[position] = cpu_share < NATIVE_IDLE_CPU
             continue
         if place.function not in verdicts:
-            verdicts[place.function] = is_loop_function(place.function, stack_of, working, stacks)
+            verdicts[place.function] = is_loop_function(place.function, stack_of, stacks)
         idle[position] = verdicts[place.function]
     return idle
 
 
-def is_loop_function(function: int, stack_of: Array, working: Array, stacks: Stacks) -> bool:
-    """Whether a function stayed on the stack of one thread while that thread worked.
+def is_loop_function(function: int, stack_of: Array, stacks: Stacks) -> bool:
+    """Whether a function, once entered, stayed on the stack of one thread.
 
-    `stack_of`: stack per look of the thread in order of time; `working`: positions of the looks in which it was not
-    waiting for work.
+    `stack_of`: stack per look of the thread in order of time, -1 without one.
     """
-    contains = {stack: function in stacks.function_set(stack) for stack in np.unique(stack_of).tolist()}
-    present = np.array([contains[stack] for stack in stack_of.tolist()])
-    span = np.flatnonzero(present)
-    if len(span) == 0:
+    seen = presence(function, stack_of, stacks)
+    inside = np.flatnonzero(seen)
+    if len(inside) == 0:
         return False
-    inside = working[(working >= span[0]) & (working <= span[-1])]
-    if len(inside) < FEW_LOOKS:
-        return True
-    seen = present[inside]
-    returns = int(np.count_nonzero(seen[1:] & ~seen[:-1]))
-    return returns <= max(1.0, RETURNS_PER_LOOK * np.count_nonzero(seen)) and float(np.mean(seen)) > 0.5
+    span = seen[inside[0] : inside[-1] + 1]
+    returns = int(np.count_nonzero(span[1:] & ~span[:-1]))
+    return returns <= max(1.0, RETURNS_PER_LOOK * len(inside))
+
+
+def presence(function: int, stack_of: Array, stacks: Stacks) -> Array:
+    """Whether a function is on the stack, for each look that has one (an array of bool)."""
+    known = stack_of[stack_of >= 0]
+    contains = {stack: function in stacks.function_set(stack) for stack in np.unique(known).tolist()}
+    found: Array = np.array([contains[stack] for stack in known.tolist()], dtype=bool)
+    return found

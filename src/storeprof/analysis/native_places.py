@@ -52,13 +52,11 @@ class NativeDetail:
         """Native functions a Python function spends its CPU time in, with shares of it, largest first."""
         return self.callees.get(function, [])
 
-    def sampled_stacks(self, thread: int, looks: Looks) -> tuple[Array, Array]:
-        """Stacks of a thread in order of time and the reason of each: looks, or perf's samples of a native thread."""
-        if thread in self.native_threads:
-            mine = self.cpu_stack[self.cpu_thread == thread]
-            return mine, np.full(len(mine), "running", dtype=object)
-        chosen = looks.thread == thread
-        return looks.stack[chosen], looks.reason[chosen]
+    def sampled_stacks(self, thread: int, looks: Looks) -> Array:
+        """Stacks of a thread in order of time: of its looks, or perf's samples of a native thread."""
+        native = thread in self.native_threads
+        found: Array = self.cpu_stack[self.cpu_thread == thread] if native else looks.stack[looks.thread == thread]
+        return found
 
 
 def load_native_detail(recording: Recording, thread_ids: Array) -> NativeDetail:

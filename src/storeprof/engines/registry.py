@@ -12,6 +12,4 @@ def find_engine(name: str) -> EngineInfo:
     try:
         return ENGINES[name]
     except KeyError:
-        raise UsageError(
-            f"there is no engine {name!r}; known engines: {', '.join(sorted(ENGINES))}"
-        ) from None
+        raise UsageError(f"there is no engine {name!r}; known engines: {', '.join(sorted(ENGINES))}") from None

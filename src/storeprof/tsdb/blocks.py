@@ -93,7 +93,7 @@ class BlockManager:
     """All block files, not kept open. They are written under the storage's `_flush_lock` and read without."""
 
     def __init__(self, files: Files, l1_bytes: int, l2_bytes: int, sync_series: Callable[[], None]) -> None:
-        """Reads the headers of all files; `sync_series` makes the series of blocks durable. Raises OSError."""
+        """Reads all headers; `sync_series` makes series durable before blocks are. Raises CorruptionError."""
         self._files, self._codec, self._sync_series = files, CompressionEngine(), sync_series
         self.cache = CacheHierarchy(l1_bytes, l2_bytes, self._codec)
         self.by_series: dict[int, list[BlockRef]] = {}  # oldest generation first

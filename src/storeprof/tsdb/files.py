@@ -17,8 +17,7 @@ class CorruptionError(StorageError):
     """Synced data is damaged; `file` and `offset` say where."""
 
     def __init__(self, file: str, offset: int, what: str) -> None:
-        where = f"{file} is damaged at byte {offset}"
-        super().__init__(f"{where}: {what}; restore it, or remove it to go on without")
+        super().__init__(f"{file} is damaged at byte {offset}: {what}; restore it, or go on without it")
         self.file, self.offset = file, offset
 
 
@@ -26,35 +25,34 @@ class File:
     """An open file; its descriptor is closed with the last reference, so nobody meets a reused number."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self._fd = descriptor
 
     def append(self, data: bytes) -> int:
         """Hands all of `data` to the kernel, at the end of the file; returns where it begins."""
-        start = os.fstat(self._descriptor).st_size
+        start = os.fstat(self._fd).st_size
         while data:
-            data = data[os.write(self._descriptor, data) :]
+            data = data[os.write(self._fd, data) :]
         return start
 
     def read(self, offset: int = 0, length: int = -1) -> bytes:
         """Up to `length` bytes from `offset`, fewer only at the end of the file; up to the end by default."""
-        wanted = length if length >= 0 else os.fstat(self._descriptor).st_size
-        return os.pread(self._descriptor, wanted, offset)
+        return os.pread(self._fd, length if length >= 0 else os.fstat(self._fd).st_size, offset)
 
     def cut(self, size: int) -> None:
         """Drops what lies behind `size`."""
-        os.ftruncate(self._descriptor, size)
+        os.ftruncate(self._fd, size)
 
     def map(self, size: int) -> mmap.mmap:
         """Allocates `size` zeros on the disk and maps them shared: a store survives the process at once."""
-        os.posix_fallocate(self._descriptor, 0, size)
-        return mmap.mmap(self._descriptor, size)
+        os.posix_fallocate(self._fd, 0, size)
+        return mmap.mmap(self._fd, size)
 
     def sync(self) -> None:
         """Returns when the contents, mapped stores too, are durable. Releases the GIL; msync does not."""
-        os.fdatasync(self._descriptor)
+        os.fdatasync(self._fd)
 
     def __del__(self) -> None:
-        os.close(self._descriptor)
+        os.close(self._fd)
 
 
 class Files:

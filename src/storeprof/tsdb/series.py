@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Literal
 from zlib import crc32
 
-from storeprof.tsdb.files import CorruptionError, Files, StorageError
+from storeprof.tsdb.files import CorruptionError, Files
 
 Labels = Mapping[str, str]
 Items = tuple[tuple[str, str], ...]  # labels as a key
@@ -46,25 +46,26 @@ class SeriesIndex:
         data = self._file.read()
         if not data.startswith(MAGIC) and data[: len(MAGIC)].strip(b"\x00"):
             raise CorruptionError(NAME, 0, "not a series log of version 1")
-        self._good_until = self._load(data) if data.startswith(MAGIC) else 0
+        end = len(MAGIC) if data.startswith(MAGIC) else 0
+        while end and (text := end + _HEAD.size) <= len(data):
+            crc, length, number = _HEAD.unpack_from(data, end)
+            if number != len(self.labels) or crc32(data[end + 4 : text + length]) != crc:
+                break
+            self.labels.append(json.loads(data[text : text + length]))
+            self._numbers[tuple(self.labels[-1].items())] = number
+            end = text + length
+        self._good_until = end
 
     def settle(self, highest: int) -> None:
-        """Cuts a torn tail off, given the highest series number that synced samples refer to.
-
-        Series are synced before their samples, so a tail that is needed was whole once: CorruptionError.
-        """
+        """Cuts a torn tail off. Raises CorruptionError if synced samples need it: `highest` is their last."""
         if highest >= len(self.labels):
-            missing = f"series {len(self.labels)} up to {highest} are missing"
-            raise CorruptionError(NAME, self._good_until, missing)
+            raise CorruptionError(NAME, self._good_until, f"series {len(self.labels)} to {highest} missing")
         self._file.cut(self._good_until)
         if self._good_until == 0:
             self._file.append(MAGIC)
 
     def add(self, labels: Labels) -> None:
-        """Gives a label set a number, if it has none. Raises StorageError; after OSError the log is torn."""
-        for name, value in labels.items():
-            if not isinstance(name, str) or not isinstance(value, str) or not name:
-                raise StorageError(f"label {name!r}={value!r}: both are strings, and the name is not empty")
+        """Gives a label set a number, if it has none. After OSError the log is torn."""
         key = tuple(sorted(labels.items()))
         with self._lock:
             if key not in self._numbers:
@@ -80,12 +81,9 @@ class SeriesIndex:
         return self._numbers.get(tuple(sorted(labels.items())), 0)
 
     def select(self, conditions: Conditions) -> list[int]:
-        """Numbers of the series that fulfil every condition, in the order of their first samples.
-
-        All label sets are visited: equality is one comparison in C, so a map from labels would gain little.
-        """
-        texts = {name: given for name, given in conditions.items() if given and isinstance(given, str)}
-        equal = texts.items()
+        """Numbers of the series that fulfil every condition, in the order of their first samples."""
+        equal = {name: text for name, text in conditions.items() if text and isinstance(text, str)}.items()
+        # No map from labels to series: one comparison in C for each takes about 0.1 us.
         chosen = [number for number, labels in enumerate(self.labels) if number and equal <= labels.items()]
         for name, given in conditions.items() - equal:
             matcher = Matcher("=", given) if isinstance(given, str) else given
@@ -98,15 +96,3 @@ class SeriesIndex:
             if self._unsynced:
                 self._unsynced = False
                 self._file.sync()
-
-    def _load(self, data: bytes) -> int:
-        """Enters the records up to the first that isn't whole; returns where that begins."""
-        end = len(MAGIC)
-        while (text := end + _HEAD.size) <= len(data):
-            crc, length, number = _HEAD.unpack_from(data, end)
-            if number != len(self.labels) or crc32(data[end + 4 : text + length]) != crc:
-                break
-            self.labels.append(json.loads(data[text : text + length]))
-            self._numbers[tuple(self.labels[-1].items())] = number
-            end = text + length
-        return end

@@ -1,18 +1,17 @@
-"""The storage: what the parts do together. Why the order of steps is safe stands in docs/formats/tsdb.md."""
+"""The storage and its thread. Why the order of steps is safe stands in docs/formats/tsdb.md."""
 
 import struct
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Condition, Lock
+from queue import Empty, SimpleQueue
+from threading import Condition, Lock, Thread
 from typing import Literal
 
 from storeprof.probe import profile_function, profile_memory_alloc, profile_memory_dealloc
-from storeprof.tsdb.background import BackgroundProcessor
 from storeprof.tsdb.blocks import BlockManager
 from storeprof.tsdb.files import Files, StorageError
 from storeprof.tsdb.samples import PACKED, Chunk, Samples, merge, unpack
@@ -50,6 +49,32 @@ class Generation:
     accounted: int = 0  # bytes reported to the memory tag
 
 
+class BackgroundProcessor:
+    """Runs jobs in their order, and `sync` after each and when there was none for `interval_s`."""
+
+    def __init__(self, sync: Callable[[], object], interval_s: float) -> None:
+        self._sync, self._interval_s = sync, interval_s
+        self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self.submit = self._queue.put  # None ends the thread, after the jobs before it
+        self.thread = Thread(target=self._run, name="tsdb-background", daemon=True)
+        self.thread.start()
+
+    @profile_function
+    def process(self, job: Callable[[], object]) -> None:
+        """Runs one job, which may raise StorageError: the storage keeps it for its callers."""
+        with suppress(StorageError):
+            job()
+
+    def _run(self) -> None:
+        while True:
+            with suppress(Empty):
+                job = self._queue.get(timeout=self._interval_s)
+                if job is None:
+                    return
+                self.process(job)
+            self.process(self._sync)  # behind each job too: a queue that never empties must not delay it
+
+
 class StorageImpl(AbstractContextManager["StorageImpl"]):
     """A directory of time series, open in this process alone; all methods may be called from several threads.
 
@@ -60,7 +85,6 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
     """
 
     def __init__(self, files: Files, options: StorageOptions) -> None:
-        """Use `open`."""
         self._files, self._options, self._sync_always = files, options, options.sync == "always"
         self._turn, self._flush_lock, self._stopped = Condition(), Lock(), False
         self._failure: Exception | None = None
@@ -77,8 +101,6 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
         cls, directory: str | Path, options: StorageOptions | None = None, files: Files | None = None
     ) -> "StorageImpl":
         """Opens or creates a storage and replays what is left in its logs. Raises StorageError, OSError."""
-        if sys.byteorder != "little" or not getattr(sys, "_is_gil_enabled", lambda: True)():
-            raise StorageError("the engine needs a little-endian machine and a Python with its GIL on")
         files = files or Files(Path(directory))
         try:
             return cls(files, options or StorageOptions())
@@ -121,12 +143,13 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
         self._flush_job()
 
     def close(self) -> None:
-        """Flushes and gives the directory back, once. After a StorageError samples come back from the log."""
+        """Flushes and gives the directory back, once. What a StorageError leaves unflushed is in the log."""
         with self._turn:
             if self._stopped:
                 return
             self._stopped = True
-            self._seal_active()
+            self._active.log.limit = 0
+            self._turn.notify_all()
         self._background.submit(self._flush_job)
         self._background.submit(None)
         self._background.thread.join()
@@ -160,6 +183,9 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
 
     def _begin_chunk(self, generation: Generation, labels: Labels) -> Chunk:
         self._check()
+        for name, value in labels.items():
+            if not isinstance(name, str) or not isinstance(value, str) or not name:
+                raise StorageError(f"label {name!r}={value!r}: both are strings, and the name is not empty")
         self._attempt(partial(self._series.add, labels))
         number = self._series.number(labels)
         new = Chunk(number, seed(generation.log.generation, number))
@@ -192,10 +218,8 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
         # Heads are taken first and looked at last: what is flushed meanwhile is seen twice, not missed, and
         # a head holds all that its block does, so that in the merge the last write wins.
         heads = self._heads
-        refs = [
-            ref for ref in self._blocks.by_series.get(number, ()) if start <= ref.last and ref.first < end
-        ]
-        parts = [self._blocks.load_block(ref).between(start, end) for ref in refs]
+        load, refs = self._blocks.load_block, self._blocks.by_series.get(number, ())
+        parts = [load(ref).between(start, end) for ref in refs if start <= ref.last and ref.first < end]
         parts += [chunk.between(start, end) for head in heads if (chunk := head.by_series.get(number))]
         return parts[0] if len(parts) == 1 else merge(parts)
 
@@ -226,18 +250,12 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
         """Runs what touches the disk; a failure is for good: after a failed sync another proves nothing."""
         try:
             step()
-        except StorageError:
-            raise
         except Exception as error:
-            self._failure = self._failure or error
-            self._seal_active()
+            with self._turn:
+                self._failure = self._failure or error
+                self._active.log.limit = 0
+                self._turn.notify_all()
         self._check()
-
-    def _seal_active(self) -> None:
-        """Nothing is written any more: the next writer finds the reason, one that waits is woken."""
-        with self._turn:
-            self._active.log.limit = 0
-            self._turn.notify_all()
 
     def _check(self) -> None:
         if self._failure is not None:

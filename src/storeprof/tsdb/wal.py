@@ -30,16 +30,16 @@ def seed(generation: int, series: int) -> int:
 
 
 class WriteAheadLog:
-    """`append` takes no lock: `next` on the counter is one C call under the GIL, so a slot has one writer.
+    """The log of one generation; `append` refuses from `limit` on, and 0 there seals it.
 
-    From `limit` on it refuses; 0 seals the log. `_sync_lock` guards `_synced` and the header.
+    `append` takes no lock: `next` on the counter is one C call under the GIL, so a slot has one writer.
+    `_sync_lock` guards `_synced` and the header.
     """
 
     def __init__(self, files: Files, generation: int, size: int, sync_series: Callable[[], None]) -> None:
         """Allocates the file; `sync_series` makes the series of appended samples durable. Raises OSError."""
         self._files, self.generation, self._sync_series = files, generation, sync_series
-        slots = max(1, (size - FIRST_SLOT) // SLOT.size)
-        self._end = self.limit = FIRST_SLOT + slots * SLOT.size
+        self._end = self.limit = FIRST_SLOT + max(1, (size - FIRST_SLOT) // SLOT.size) * SLOT.size
         self._file = files.open(log_name(generation), new=True)
         self._map = self._file.map(self._end)
         self._offsets, self._sync_lock, self._synced = count(FIRST_SLOT, SLOT.size), Lock(), 0

@@ -40,18 +40,14 @@ class Workload:
 
 
 Labels = dict[str, str]
-Run = tuple[
-    Kind, list[tuple[Labels, float]]
-]  # operations of one kind in a row; the number is the value of a WRITE
+Run = tuple[Kind, list[tuple[Labels, float]]]  # operations of one kind in a row; the number is the value of a WRITE
 Batch = tuple[Run, ...]
 
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload
     for workload in (
         Workload("write-heavy", "95 % writes, 5 % reads of one recent series", 0.95, 0.05, 0.0),
-        Workload(
-            "mixed", "50 % writes, 40 % reads of one recent series, 10 % queries by label", 0.5, 0.4, 0.1
-        ),
+        Workload("mixed", "50 % writes, 40 % reads of one recent series, 10 % queries by label", 0.5, 0.4, 0.1),
     )
 }
 
@@ -61,9 +57,7 @@ def find_workload(name: str) -> Workload:
     try:
         return WORKLOADS[name]
     except KeyError:
-        raise UsageError(
-            f"there is no workload {name!r}; known workloads: {', '.join(sorted(WORKLOADS))}"
-        ) from None
+        raise UsageError(f"there is no workload {name!r}; known workloads: {', '.join(sorted(WORKLOADS))}") from None
 
 
 def series_of(workload: Workload) -> list[Labels]:
@@ -84,9 +78,7 @@ def plan(workload: Workload, seed: int, thread: int, threads: int) -> list[Batch
     chance = Random(f"{seed}/{thread}/{threads}/{workload.name}")
     series = series_of(workload)
     own = series[thread % len(series) :: threads]
-    queries = [
-        {"region": f"region-{region}", "metric": metric} for region in range(REGIONS) for metric in METRICS
-    ]
+    queries = [{"region": f"region-{region}", "metric": metric} for region in range(REGIONS) for metric in METRICS]
     kinds, shares = tuple(Kind), (workload.write, workload.read, workload.query)
     level = 50.0
     written = 0

@@ -75,9 +75,7 @@ class Stop:
 class Worker:
     """One thread of the load and how many operations it has finished."""
 
-    def __init__(
-        self, engine: Engine, workload: Workload, batches: list[Batch], barrier: Barrier, stop: Stop
-    ) -> None:
+    def __init__(self, engine: Engine, workload: Workload, batches: list[Batch], barrier: Barrier, stop: Stop) -> None:
         self.finished = 0  # written by its thread only, once a batch
         self.error: Exception | None = None
         self._engine, self._workload, self._batches = engine, workload, batches
@@ -118,9 +116,7 @@ def drive(engine: Engine, options: DriverOptions, stop: Stop, warm: Callable[[in
     Raises what an operation of the engine raised. A stop during the warm-up gives an empty window.
     """
     barrier = Barrier(options.threads + 1)
-    plans = [
-        plan(options.workload, options.seed, thread, options.threads) for thread in range(options.threads)
-    ]
+    plans = [plan(options.workload, options.seed, thread, options.threads) for thread in range(options.threads)]
     workers = [Worker(engine, options.workload, batches, barrier, stop) for batches in plans]
     for worker in workers:
         worker.thread.start()

@@ -171,6 +171,55 @@ class Marks:
             self.high = key
 
 
+class Bloom:
+    def __init__(self):
+        self.bits = bytearray(4096)
+
+    def add(self, key):
+        place = zlib.crc32(key) & 32767
+        self.bits[place >> 3] |= 1 << (place & 7)
+
+    def may_contain(self, key):
+        place = zlib.crc32(key) & 32767
+        return self.bits[place >> 3] >> (place & 7) & 1
+
+
+class Sequence:
+    def __init__(self):
+        self.last = 0
+
+    def number(self):
+        self.last += 1
+        return self.last
+
+
+class Lengths:
+    """A moving mean of value sizes in fixed point."""
+
+    def __init__(self):
+        self.mean = 0
+
+    def add(self, size):
+        self.mean += ((size << 8) - self.mean) >> 4
+
+
+class Trace:
+    def __init__(self, every=64):
+        self.every = every
+        self.seen = 0
+        self.kept = []
+
+    def note(self, key):
+        self.seen += 1
+        if self.seen % self.every == 0:
+            self.keep(key)
+
+    def keep(self, key):
+        self.kept.append(key)
+        if len(self.kept) > 100:
+            self.kept.clear()
+
+
 class Store:
     """A healthy engine: put and get, with everything around them."""
 
@@ -178,6 +227,7 @@ class Store:
         self.table, self.index, self.counters = MemTable(), Index(), Counters()
         self.recent, self.window, self.router = Recent(512), Window(), Router()
         self.versions, self.quota, self.marks = Versions(), Quota(), Marks()
+        self.bloom, self.sequence, self.lengths, self.trace = Bloom(), Sequence(), Lengths(), Trace()
 
     def put(self, key, value):
         self.admit(key, len(value))
@@ -187,19 +237,39 @@ class Store:
     def admit(self, key, size):
         self.quota.charge(size)
         self.window.admit(size)
+        self.route(key, size)
+
+    def route(self, key, size):
         self.router.account(key, size)
+        self.sequence.number()
 
     def account(self, key, size):
+        self.remember(key)
+        self.counters.put(size)
+        self.lengths.add(size)
+
+    def remember(self, key):
         self.index.add(key)
+        self.bloom.add(key)
+        self.order(key)
+
+    def order(self, key):
         self.versions.bump(key)
         self.marks.observe(key)
-        self.counters.put(size)
 
     def get(self, key):
-        self.recent.touch(key)
-        record = self.table.lookup(key)
-        self.counters.get(record is not None)
+        record = self.find(key)
         return self.open_record(record) if record else None
+
+    def find(self, key):
+        self.recent.touch(key)
+        self.trace.note(key)
+        return self.load(key)
+
+    def load(self, key):
+        record = self.table.lookup(key) if self.bloom.may_contain(key) else None
+        self.counters.get(record is not None)
+        return record
 
     def open_record(self, record):
         check(record)

@@ -12,6 +12,10 @@ def store_block(block):
     return len(block)
 
 
+def checksum(number):
+    return sum(number.to_bytes(512, "little")) & 0xFF
+
+
 def enqueue(work, block):
     work.put(block)
 
@@ -36,7 +40,7 @@ def main():
 
     def consumer():
         while (block := work.get()) is not None:
-            store_block(block)
+            store_block([checksum(i) for i in block])
 
     threads = [threading.Thread(target=writer), threading.Thread(target=consumer)]
     for thread in threads:

@@ -15,7 +15,7 @@ from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Finding, Where
 from storeprof.analysis.gain import impact
-from storeprof.analysis.idle import RETURNS_PER_LOOK, WAITS_FOR_WORK, is_loop_function
+from storeprof.analysis.idle import is_loop_function, presence
 
 Array = np.ndarray[Any, Any]
 
@@ -90,14 +90,8 @@ def _is_entry(context: Context, key: int, mask: Array) -> bool:
 
 def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:
     """A loop is entered once and spans the thread's life; a hot function returns to its caller again and again."""
-    stack, reason = context.native.sampled_stacks(thread, context.looks)
-    working = np.flatnonzero((stack >= 0) & ~np.isin(reason, list(WAITS_FOR_WORK)))
-    if len(working) == 0:
+    stack = context.native.sampled_stacks(thread, context.looks)
+    seen = np.flatnonzero(presence(key, stack, context.stacks))
+    if len(seen) == 0 or seen[-1] - seen[0] + 1 < LOOP_SPAN * np.count_nonzero(stack >= 0):
         return False
-    present = np.array([key in context.stacks.function_set(one) for one in stack[working].tolist()])
-    span = np.flatnonzero(present)
-    if len(span) == 0 or (span[-1] - span[0] + 1) < LOOP_SPAN * len(working):
-        return False
-    inside = present[span[0] : span[-1] + 1]
-    returns = int(np.count_nonzero(inside[1:] & ~inside[:-1]))
-    return returns <= max(1.0, RETURNS_PER_LOOK * len(inside)) and is_loop_function(key, stack, working, context.stacks)
+    return is_loop_function(key, stack, context.stacks)
