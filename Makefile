@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup truth bench-tsdb bench-probe clean
+.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
@@ -37,6 +37,9 @@ bench-probe: $(READY)
 
 bench-tsdb: $(READY)
 	@$(BIN)/python benchmarks/tsdb_writes.py
+
+bench-observer: $(READY)
+	@$(BIN)/python benchmarks/observer_cost.py
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info

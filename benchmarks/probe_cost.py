@@ -133,9 +133,7 @@ def cpp_costs(rounds: int) -> str:
         compiler = os.environ.get("CXX", "g++")
         flags = ["-std=c++17", "-O2", "-DSTOREPROF_ENABLE", f"-I{ROOT / 'include'}", "-pthread"]
         subprocess.run([compiler, *flags, str(source), "-o", str(program)], check=True)
-        return subprocess.run(
-            [str(program), str(rounds)], check=True, text=True, stdout=subprocess.PIPE
-        ).stdout
+        return subprocess.run([str(program), str(rounds)], check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
 def main() -> None:
@@ -146,9 +144,7 @@ def main() -> None:
         for name, run in VARIANTS.items():
             least[name] = min(least[name], run())
     _recorder.gate(False)
-    print(
-        f"CPython {sysconfig.get_python_version()}, ns per call above a bare call, minimum of {rounds} rounds"
-    )
+    print(f"CPython {sysconfig.get_python_version()}, ns per call above a bare call, minimum of {rounds} rounds")
     base = least.pop("bare call") / CALLS
     print(f"{'(a bare call)':34} {base:6.1f}")
     for name, ns in least.items():

@@ -21,10 +21,7 @@ def measure(directory: str, seconds: float) -> float:
     """Writes per second into a new storage, background thread running; the first half second is left out."""
     from storeprof.tsdb import StorageImpl
 
-    labels = [
-        {"host": f"host-{n % 50:03}", "region": f"region-{n % 5}", "metric": str(n // 50)}
-        for n in range(SERIES)
-    ]
+    labels = [{"host": f"host-{n % 50:03}", "region": f"region-{n % 5}", "metric": str(n // 50)} for n in range(SERIES)]
     with StorageImpl.open(directory) as storage:
         write = storage.write
         done = 0
@@ -41,9 +38,7 @@ def measure(directory: str, seconds: float) -> float:
 
 def main() -> None:
     """Runs itself in turn with probes on and off."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--dir", default=None, help="where the temporary storages go; must be on a real disk")
@@ -58,9 +53,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=given.dir) as directory:
                 program = [sys.executable, __file__, "--child", directory, "--seconds", str(given.seconds)]
                 environment = {**os.environ, "STOREPROF_RECORD": "1" if probes == "on" else "0"}
-                output = subprocess.run(
-                    program, env=environment, stdout=subprocess.PIPE, text=True, check=True
-                ).stdout
+                output = subprocess.run(program, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
             values.append(float(output))
     for probes, values in rates.items():
         low, high = min(values), max(values)

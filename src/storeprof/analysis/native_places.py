@@ -199,5 +199,6 @@ def _native_function(stacks: Stacks, stack: int) -> str | None:
         if binary.startswith(("libpython", "python")):
             break
         if function.kind == "native":
-            called = binary if function.name.startswith("[") else f"{function.name} ({binary})"
+            home = binary.split(".cpython", 1)[0]
+            called = home if function.name.startswith("[") else f"{function.name} ({home})"
     return called
