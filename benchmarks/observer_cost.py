@@ -3,9 +3,9 @@
     python benchmarks/observer_cost.py [--seconds 5] [--rounds 3]
 
 A program with 8 threads (busy, waiting and sleeping ones) and one with a single busy thread run alone, under the
-observer, and under the observer with perf, in turn. Printed per program: CPU time of the observer in percent of the usable
-CPUs (of the sampler's thread and the recorder together; the budget is 1 %), and the program's operations per second over
-those without storeprof, round by round.
+observer, and under the observer with perf, in turn. Printed per program: CPU time of the observer in percent of the
+usable CPUs (of the sampler's thread and the recorder together; the budget is 1 %), and the program's operations per
+second over those without storeprof, round by round.
 """
 
 import argparse

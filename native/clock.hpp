@@ -25,18 +25,21 @@ inline uint64_t read_ticks() {
 #endif
 }
 
+struct Anchor { uint64_t ticks = 0, monotonic_ns = 0, boottime_ns = 0, realtime_ns = 0; };
+
 // Ticks -> CLOCK_MONOTONIC by the line through the oldest and the newest of the last anchors.
 class TickClock {
   public:
-    AnchorRow take_anchor() {
-        AnchorRow best{};
+    Anchor take_anchor() {
+        Anchor best;
         uint64_t tightest = ~0ull;
         for (int i = 0; i < 5; i++) {  // the tick between the two closest clock reads
             uint64_t before = now_ns(), ticks = read_ticks(), after = now_ns();
-            if (after - before < tightest) best = {ticks, before + (after - before) / 2, 0, 0}, tightest = after - before;
+            if (after - before < tightest) best = {ticks, before + (after - before) / 2}, tightest = after - before;
         }
         uint64_t since = now_ns() - best.monotonic_ns;
-        best.boottime_ns = now_ns(CLOCK_BOOTTIME) - since, best.realtime_ns = now_ns(CLOCK_REALTIME) - since;
+        best.boottime_ns = now_ns(CLOCK_BOOTTIME) - since;
+        best.realtime_ns = now_ns(CLOCK_REALTIME) - since;
         anchors_.push_back(best);
         if (anchors_.size() > 16) anchors_.pop_front();
         return best;
@@ -44,7 +47,7 @@ class TickClock {
     // The program's own first anchor lengthens the line while there is little of ours.
     void add_older(uint64_t ticks, uint64_t monotonic_ns) {
         if (!anchors_.empty() && ticks < anchors_.front().ticks && monotonic_ns < anchors_.front().monotonic_ns)
-            anchors_.push_front({ticks, monotonic_ns, 0, 0});
+            anchors_.push_front({ticks, monotonic_ns});
     }
     bool known() const { return anchors_.size() > 1; }
     double ns_per_tick() const {
@@ -55,12 +58,12 @@ class TickClock {
     }
     uint64_t to_monotonic(uint64_t ticks) const {
         auto& last = anchors_.back();
-        double ns = double(int64_t(ticks - last.ticks)) * ns_per_tick();
-        return last.monotonic_ns + static_cast<uint64_t>(std::max<int64_t>(int64_t(ns), -int64_t(last.monotonic_ns)));
+        double ns = double(last.monotonic_ns) + double(int64_t(ticks - last.ticks)) * ns_per_tick();
+        return static_cast<uint64_t>(std::max(0.0, ns));
     }
 
   private:
-    std::deque<AnchorRow> anchors_;
+    std::deque<Anchor> anchors_;
 };
 
 // Something done every `period_ns`, and less often when it is so dear that it would use over `share` of the time.

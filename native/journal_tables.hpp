@@ -3,14 +3,15 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace storeprof {
 
 constexpr uint32_t kNone = 0xFFFFFFFF;
-constexpr uint64_t kUnknownBytes = ~0ull;
 constexpr size_t kTables = 15;
 enum class Table : uint8_t {
     looks = 1, thread_time, threads, frames, stacks, resources, scope_nodes, scope_counts, scope_histograms,
@@ -19,75 +20,57 @@ enum class Table : uint8_t {
 
 #pragma pack(push, 1)
 struct LookRow {
-    uint64_t t_ns; uint32_t thread, weight_ns; uint64_t arg0, arg1; int16_t syscall; uint8_t state, flags, py_status;
-    uint8_t reserved[3]; uint32_t arg2, holder, resource, py_stack, scope_node, op_seq; uint64_t stack_pointer;
+    uint64_t t_ns;
+    uint32_t thread, weight_ns;
+    uint64_t arg0, arg1;
+    int16_t syscall;
+    uint8_t state, flags, py_status, reserved[3];
+    uint32_t arg2, holder, resource, py_stack, scope_node, op_seq;
+    uint64_t stack_pointer;
 };
-struct ThreadTimeRow {
-    uint32_t thread, reserved; uint64_t t_ns, run_ns, delay_ns, minflt, majflt, voluntary, involuntary, slices;
-};
-struct StackRow { uint32_t stack, parent, frame; };
-struct ScopeCountRow {
-    uint64_t t_ns; uint32_t process, node, flags, reserved; uint64_t count, total_ns, self_ns, min_ns, max_ns;
-    double sum_squares_ns2; uint64_t reserved1;
-};
-struct HistogramRow { uint64_t t_ns; uint32_t node; uint16_t bucket, count; };
-struct OperationRow { uint32_t thread, op_seq, node, hit; uint64_t start_ns, duration_ns, weight_x1000, t_ns; };
-struct MemoryTagRow {
-    uint64_t t_ns; uint32_t process, tag; uint64_t allocations, allocated_bytes, frees, freed_bytes;
-    int64_t live_bytes; uint64_t reserved;
-};
-struct MemoryRow { uint64_t t_ns; uint32_t process, reserved; uint64_t rss, rss_peak, read_bytes, written_bytes; };
-struct AnchorRow { uint64_t ticks, monotonic_ns, boottime_ns, realtime_ns; };
 #pragma pack(pop)
-static_assert(sizeof(LookRow) == 72 && sizeof(ThreadTimeRow) == 72 && sizeof(ScopeCountRow) == 80);
-static_assert(sizeof(HistogramRow) == 16 && sizeof(OperationRow) == 48 && sizeof(MemoryTagRow) == 64);
-static_assert(sizeof(MemoryRow) == 48 && sizeof(AnchorRow) == 32 && sizeof(StackRow) == 12);
 
 // One JSON object on one line. All of it is ASCII: readers split lines, and Unicode has line ends of its own.
 class JsonLine {
   public:
-    JsonLine& number(const char* key, uint64_t v) { return raw(key, std::to_string(v)); }
-    JsonLine& real(const char* key, double v) { return raw(key, std::to_string(v)); }
-    JsonLine& flag(const char* key, bool v) { return raw(key, v ? "true" : "false"); }
-    JsonLine& null(const char* key) { return raw(key, "null"); }
-    JsonLine& text_or_null(const char* key, std::string_view v) { return v.empty() ? null(key) : text(key, v); }
-    JsonLine& text(const char* key, std::string_view v) {
-        raw(key, "\"");
-        for (size_t i = 0; i < v.size();) {
-            uint32_t c = next_code_point(v, i);
-            if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') out_ += static_cast<char>(c);
-            else if (c < 0x10000) escape(c);
-            else escape(0xD800 + ((c - 0x10000) >> 10)), escape(0xDC00 + ((c - 0x10000) & 0x3FF));
-        }
-        out_ += '"';
-        return *this;
+    JsonLine() = default;
+    template <class... More> explicit JsonLine(const char* key, More&&... more) { add(key, more...); }
+    template <class V, class... More> void add(const char* key, const V& value, More&&... more) {
+        out_.append(out_.size() > 1 ? ",\"" : "\"").append(key).append("\":");
+        if constexpr (std::is_same_v<V, bool>) out_ += value ? "true" : "false";
+        else if constexpr (std::is_arithmetic_v<V>) out_ += std::to_string(value);
+        else if constexpr (std::is_null_pointer_v<V>) out_ += "null";
+        else add_text(value);
+        if constexpr (sizeof...(more) > 0) add(more...);
     }
     std::string str() const { return out_ + "}"; }
 
   private:
-    JsonLine& raw(const char* key, std::string_view v) {
-        out_ += out_.size() > 1 ? ",\"" : "\"";
-        out_.append(key).append("\":").append(v);
-        return *this;
+    void add_text(std::string_view v) {
+        out_ += '"';
+        for (size_t i = 0; i < v.size();) {
+            uint32_t c = next_code_point(v, i);
+            if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') out_ += static_cast<char>(c);
+            else if (c >= 0x10000) escape(0xD800 + ((c - 0x10000) >> 10)), escape(0xDC00 + ((c - 0x10000) & 0x3FF));
+            else escape(c);
+        }
+        out_ += '"';
     }
     void escape(uint32_t unit) {
         out_ += "\\u";
         for (int shift = 12; shift >= 0; shift -= 4) out_ += "0123456789abcdef"[unit >> shift & 15];
     }
-    // Moves `i` on; U+FFFD for what is not valid UTF-8 (names come from foreign memory).
+    // Moves `i` on; U+FFFD for what is not UTF-8 (names come from foreign memory).
     static uint32_t next_code_point(std::string_view s, size_t& i) {
-        static constexpr uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
         uint8_t lead = s[i++];
+        int more = lead < 0xC2 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : lead < 0xF5 ? 3 : 0;
         if (lead < 0x80) return lead;
-        int more = lead >= 0xF0 && lead < 0xF5 ? 3 : lead >= 0xE0 && lead < 0xF0 ? 2 : lead >= 0xC2 && lead < 0xE0 ? 1 : 0;
-        if (!more || i + more > s.size()) return 0xFFFD;
-        uint32_t c = lead & (0x3F >> more);
-        for (int k = 0; k < more; k++) {
-            if ((s[i + k] & 0xC0) != 0x80) return 0xFFFD;
-            c = c << 6 | (s[i + k] & 0x3F);
+        uint32_t c = more ? lead & (0x3F >> more) : 0xFFFD;
+        for (; more; more--, i++) {
+            if (i >= s.size() || (s[i] & 0xC0) != 0x80) return 0xFFFD;
+            c = c << 6 | (s[i] & 0x3F);
         }
-        i += more;
-        return c < smallest[more] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? 0xFFFD : c;
+        return c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? 0xFFFD : c;
     }
     std::string out_ = "{";
 };
@@ -95,8 +78,12 @@ class JsonLine {
 // What the sampler thread has made since it last published; only that thread touches it.
 class Tables {
   public:
-    template <class Row> void row(Table t, const Row& r) { of(t).append(reinterpret_cast<const char*>(&r), sizeof r); }
+    template <size_t Size, class... Fields> void row(Table t, const Fields&... fields) {
+        static_assert((sizeof(Fields) + ...) == Size, "a row of docs/formats/journal.md");
+        (of(t).append(reinterpret_cast<const char*>(&fields), sizeof fields), ...);
+    }
     void line(Table t, const JsonLine& json) { of(t).append(json.str()) += '\n'; }
+    template <class... More> void line(Table t, const char* key, const More&... more) { line(t, JsonLine(key, more...)); }
     std::string& of(Table t) { return bytes_[static_cast<size_t>(t)]; }
 
   private:

@@ -52,11 +52,15 @@ class ProbeMapping {
     }
     ProbeMapping(const ProbeMapping&) = delete;
     ~ProbeMapping() { if (base_) munmap(const_cast<uint8_t*>(base_), bytes_); }
-    const ProbeHeader* header() const { return readable_ >= 4096 ? reinterpret_cast<const ProbeHeader*>(base_) : nullptr; }
-    template <class T> const T* at(uint32_t line, uint64_t extra = 0) {  // null outside what is allocated
-        uint64_t from = uint64_t{line} * 64, to = from + sizeof(T) + extra;
-        if (to > readable_) refresh();
-        return line && from >= 4096 && to <= readable_ ? reinterpret_cast<const T*>(base_ + from) : nullptr;
+    const ProbeHeader* header() const { return readable_ ? reinterpret_cast<const ProbeHeader*>(base_) : nullptr; }
+    template <class T> const T* at(uint32_t line) {  // null outside what is allocated
+        auto* record = base_ + uint64_t{line} * 64;
+        return line >= 64 && holds(record, sizeof(T)) ? reinterpret_cast<const T*>(record) : nullptr;
+    }
+    bool holds(const void* from, uint64_t size) {
+        uint64_t end = static_cast<const uint8_t*>(from) - base_ + size;
+        if (end > readable_) refresh();
+        return end <= readable_;
     }
     void refresh() {
         struct stat s;

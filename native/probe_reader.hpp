@@ -44,7 +44,7 @@ class ProbeReader {
             if (!stats_.why.empty()) continue;
             process_ = process, stats_.attached = true;
             auto* h = mapping_->header();
-            out_.row(Table::anchors, ticks_.take_anchor());
+            out_.row<32>(Table::anchors, ticks_.take_anchor());
             if (h->clock == 1) ticks_.add_older(h->anchor_ticks, h->anchor_monotonic_ns);
             std::lock_guard<std::mutex> hold(gate_mutex_);
             gate_address_ = h->gate_address;
@@ -57,13 +57,12 @@ class ProbeReader {
         mapping_.reset();
         gate_address_ = 0, gate_changed_ = false, stats_ = {};
         blocks_.clear(), by_tid_.clear(), nodes_.clear(), merged_.clear(), names_.clear(), tags_.clear();
-        newest_name_ = newest_block_ = 0;
     }
     void describe(JsonLine& json) const {
         auto* h = mapping_ && (ticks_.known() || mapping_->header()->clock == 2) ? mapping_->header() : nullptr;
-        h ? json.real("ticks_per_s", std::round(1e4 / ns_per_tick()) * 1e5) : json.null("ticks_per_s");  // rounded: said once
         double floor_ns = h ? double(h->floor_ticks_x1000) * ns_per_tick() / 1000 : 0;
-        floor_ns > 0 ? json.real("probe_floor_ns", std::round(floor_ns * 10) / 10) : json.null("probe_floor_ns");
+        h ? json.add("ticks_per_s", std::round(1e4 / ns_per_tick()) * 1e5) : json.add("ticks_per_s", nullptr);  // rounded: said once
+        floor_ns > 0 ? json.add("probe_floor_ns", std::round(floor_ns * 10) / 10) : json.add("probe_floor_ns", nullptr);
     }
 
     // ---- the gate ----
@@ -83,16 +82,12 @@ class ProbeReader {
         uint64_t position = load(t.block->position);
         return {node(static_cast<uint32_t>(position >> 32)), static_cast<uint32_t>(position)};
     }
-    void look_at_operations(ProbeThread& t, ProbePosition at, uint32_t thread, uint64_t now) {
+    void look_at_operations(ProbeThread& t, uint32_t op_seq, uint32_t thread, uint64_t now) {  // 0: none is under way
         if (!mapping_ || !t.block) return;
-        if (t.wanted_op && t.wanted_op != at.op_seq) {
-            write_hit(t, thread, now);
-            t.wanted_op = 0;
-        }
-        if (at.op_seq) t.wanted_op = at.op_seq;
+        if (t.wanted_op && t.wanted_op != op_seq) write_hit(t, thread, now);
+        t.wanted_op = op_seq;
         sample_operations(t, thread, now);
     }
-    void end_thread(ProbeThread& t, uint32_t thread, uint64_t now) { look_at_operations(t, {}, thread, now); }
 
     // ---- totals ----
     void each_second(uint64_t now) {
@@ -114,17 +109,15 @@ class ProbeReader {
     double ns_per_tick() const { return mapping_ && mapping_->header()->clock == 2 ? 1.0 : ticks_.ns_per_tick(); }
     uint64_t ns(uint64_t ticks) const { return static_cast<uint64_t>(double(ticks) * ns_per_tick()); }
     std::string try_to_map(const std::string& name, long pid, uint64_t start_ticks) {
+        static const uint8_t no_uuid[16] = {};
         FileDescriptor fd = proc_.open_file(name);
         ProbeHeader h;
-        if (!fd.valid()) return "its memory can't be opened";
         if (pread(fd.get(), &h, sizeof h, 0) != sizeof h || memcmp(h.magic, "STORPRF", 8)) return "its memory is not written yet";
         if (h.version != 1 || h.header_bytes != 4096)
             return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 1";
-        static const uint8_t no_uuid[16] = {};
         if (!memcmp(h.uuid, no_uuid, 16) || (h.clock != 1 && h.clock != 2)) return "its memory is not written yet";
         if (h.pid != pid || (h.start_time && h.start_time != start_ticks)) return "the probe's memory belongs to another process";
-        if (h.reserve_bytes < 4096 || h.reserve_bytes > (4ull << 30)) return "the probe's header makes no sense";
-        auto mapping = std::make_unique<ProbeMapping>(std::move(fd), h.reserve_bytes);
+        auto mapping = std::make_unique<ProbeMapping>(std::move(fd), std::min<uint64_t>(h.reserve_bytes, 4ull << 30));
         if (!mapping->header()) return "its memory can't be mapped";
         mapping_ = std::move(mapping);
         return "";
@@ -142,7 +135,7 @@ class ProbeReader {
         if (t.block && load(t.block->tid) == tid && load(t.block->generation) == t.generation) return true;
         if (round_ns != indexed_ns_) {  // at most once a round, however many threads have no block
             indexed_ns_ = round_ns;
-            if (uint32_t newest = load(mapping_->header()->first_thread); newest != newest_block_) list_blocks(newest);
+            list_blocks();
             by_tid_.clear();
             for (auto* block : blocks_) by_tid_[load(block->tid)] = block;
         }
@@ -151,15 +144,17 @@ class ProbeReader {
         t = {found->second, load(found->second->generation), 0, load(found->second->ops_finished)};
         return true;
     }
-    void list_blocks(uint32_t newest) {
-        blocks_.clear();
-        newest_block_ = newest;
-        for (uint32_t line = newest; line && blocks_.size() < kMaxRecords;) {
-            auto* block = mapping_->at<ProbeBlock>(line);
-            if (!block) break;
-            blocks_.push_back(block);
-            line = load(block->next);
+    // Records linked by `next`, newest first, until `visit` says no.
+    template <class Record, class Visit> void each(uint32_t line, Visit&& visit) {
+        for (int i = 0; line && i < kMaxRecords; i++) {
+            auto* record = mapping_->at<Record>(line);
+            if (!record || !visit(*record)) return;
+            line = load(record->next);
         }
+    }
+    void list_blocks() {
+        blocks_.clear();
+        each<ProbeBlock>(load(mapping_->header()->first_thread), [&](auto& block) { return blocks_.push_back(&block), true; });
     }
     void write_hit(ProbeThread& t, uint32_t thread, uint64_t now) {
         uint64_t end = load(t.block->ops_finished), low = end > 1023 ? end - 1023 : 0, high = end;
@@ -186,7 +181,7 @@ class ProbeReader {
     }
     void write_operation(const ProbeOperation& op, uint32_t thread, uint32_t hit, uint64_t weight_x1000, uint64_t now) {
         uint64_t start = mapping_->header()->clock == 2 ? op.start_ticks : ticks_.to_monotonic(op.start_ticks);
-        out_.row(Table::operations, OperationRow{thread, op.op_seq, node(op.node_line), hit, start, ns(op.duration_ticks), weight_x1000, now});
+        out_.row<48>(Table::operations, thread, op.op_seq, node(op.node_line), hit, start, ns(op.duration_ticks), weight_x1000, now);
     }
     // ---- names and nodes ----
     const Name& name(uint32_t id) {
@@ -197,17 +192,13 @@ class ProbeReader {
         }
         return at->second;
     }
-    void list_names() {
-        uint32_t newest = load(mapping_->header()->first_name), line = newest;
-        for (int i = 0; line && line != newest_name_ && i < kMaxRecords; i++) {
-            auto* record = mapping_->at<ProbeName>(line);
-            if (!record || !mapping_->at<ProbeName>(line, record->name_length + record->file_length)) break;
-            auto* text = reinterpret_cast<const char*>(record + 1);
-            names_[record->name_id] = {std::string(text, record->name_length),
-                                       std::string(text + record->name_length, record->file_length), record->line};
-            line = record->next;
-        }
-        newest_name_ = newest;
+    void list_names() {  // those made since: the list begins with the newest
+        uint32_t line = load(mapping_->header()->first_name);
+        each<ProbeName>(line, [&](const ProbeName& r) {
+            auto* text = reinterpret_cast<const char*>(&r + 1);
+            bool whole = mapping_->holds(text, r.name_length + r.file_length);
+            return whole && names_.try_emplace(r.name_id, Name{{text, r.name_length}, {text + r.name_length, r.file_length}, r.line}).second;
+        });
     }
     uint32_t node(uint32_t line) { Node* found = find_node(line, 0); return found ? found->into->number : 0; }
     Node* find_node(uint32_t line, int depth) {
@@ -221,20 +212,20 @@ class ProbeReader {
         if (!into.number) {
             into.number = ++last_node_, into.sum.min = ~0ull;
             const Name& n = name(record->name_id);
-            JsonLine json;
-            json.number("node", into.number).number("process", process_).number("parent", above).text("name", n.name);
-            out_.line(Table::scope_nodes, json.text("file", n.file).number("line", n.line));
+            out_.line(Table::scope_nodes, "node", into.number, "process", process_, "parent", above, "name", n.name, "file", n.file,
+                      "line", n.line);
         }
         return (nodes_[line] = std::unique_ptr<Node>(new Node{record, &into})).get();
     }
-    void find_nodes() {  // those made since: each block's list begins with its newest
-        list_blocks(load(mapping_->header()->first_thread));
+    void find_nodes() {
+        list_blocks();
         for (auto* block : blocks_) {
             uint32_t line = load(block->first_node);
-            for (int i = 0; line && !nodes_.count(line) && i < kMaxRecords; i++) {
-                if (!find_node(line, 0)) break;
-                line = nodes_[line]->from->next;
-            }
+            each<ProbeNode>(line, [&](const ProbeNode& n) {
+                bool added = !nodes_.count(line) && find_node(line, 0);
+                line = n.next;
+                return added;
+            });
         }
     }
     void write_nodes(uint64_t now) {
@@ -244,8 +235,9 @@ class ProbeReader {
             if (!m.changed) continue;
             m.changed = false;
             const ProbeNode& s = m.sum;
-            out_.row(Table::scope_counts, ScopeCountRow{now, process_, m.number, s.flags, 0, s.count, ns(s.total), ns(s.self),
-                                                        s.count ? ns(s.min) : ~0ull, ns(s.max), s.sum_squares * per_tick * per_tick, 0});
+            uint64_t least = s.count ? ns(s.min) : ~0ull, reserved = 0;
+            out_.row<80>(Table::scope_counts, now, process_, m.number, uint64_t{s.flags}, s.count, ns(s.total), ns(s.self), least,
+                         ns(s.max), s.sum_squares * per_tick * per_tick, reserved);
         }
     }
     void add_changes(Node& n, uint64_t now) {
@@ -258,7 +250,7 @@ class ProbeReader {
         for (uint16_t b = 0; b < 720; b++)
             for (uint32_t more = seen.histogram[b] - old.histogram[b], part; more; more -= part) {
                 part = std::min(more, 65535u);
-                out_.row(Table::scope_histograms, HistogramRow{now, n.into->number, b, static_cast<uint16_t>(part)});
+                out_.row<16>(Table::scope_histograms, now, n.into->number, b, static_cast<uint16_t>(part));
             }
         old = seen, n.into->changed = true;
     }
@@ -271,34 +263,29 @@ class ProbeReader {
     }
     void write_tags(uint64_t now) {
         std::map<uint32_t, ProbeTag> sums;
-        for (auto* block : blocks_) {
-            uint32_t line = load(block->first_tag);
-            for (int i = 0; line && i < kMaxRecords; i++) {
-                auto* t = mapping_->at<ProbeTag>(line);
-                if (!t) break;
-                ProbeTag& sum = sums[t->name_id];
-                sum.allocations += load(t->allocations), sum.allocated_bytes += load(t->allocated_bytes);
-                sum.frees += load(t->frees), sum.freed_bytes += load(t->freed_bytes);
-                line = t->next;
-            }
+        for (auto* block : blocks_)
+            each<ProbeTag>(load(block->first_tag), [&](const ProbeTag& t) {
+                ProbeTag& sum = sums[t.name_id];
+                sum.allocations += load(t.allocations), sum.allocated_bytes += load(t.allocated_bytes);
+                sum.frees += load(t.frees), sum.freed_bytes += load(t.freed_bytes);
+                return true;
+            });
+        for (auto& [id, s] : sums) {
+            auto [at, added] = tags_.try_emplace(id, Tag{last_tag_, {}});
+            Tag& tag = at->second;
+            if (added) out_.line(Table::scope_nodes, "tag", last_tag_++, "process", process_, "name", name(id).name);
+            if (!added && tag.sum.allocations == s.allocations && tag.sum.frees == s.frees) continue;
+            tag.sum = s;
+            out_.row<64>(Table::memory_tags, now, process_, tag.number, s.allocations, s.allocated_bytes, s.frees, s.freed_bytes,
+                         s.allocated_bytes - s.freed_bytes, uint64_t{0});
         }
-        for (auto& [id, s] : sums) write_tag(id, s, now);
-    }
-    void write_tag(uint32_t id, const ProbeTag& s, uint64_t now) {
-        auto [at, added] = tags_.try_emplace(id, Tag{last_tag_, {}});
-        if (added) out_.line(Table::scope_nodes, JsonLine().number("tag", last_tag_++).number("process", process_).text("name", name(id).name));
-        ProbeTag& old = at->second.sum;
-        if (!added && old.allocations == s.allocations && old.frees == s.frees) return;
-        old = s;
-        out_.row(Table::memory_tags, MemoryTagRow{now, process_, at->second.number, s.allocations, s.allocated_bytes, s.frees, s.freed_bytes,
-                                                  static_cast<int64_t>(s.allocated_bytes - s.freed_bytes), 0});
     }
     Tables& out_;
     TickClock& ticks_;
     const TargetMemory& memory_;
     const ProcDirectory& proc_;
     std::unique_ptr<ProbeMapping> mapping_;
-    uint32_t process_ = 0, newest_block_ = 0, newest_name_ = 0, last_node_ = 0, last_tag_ = 0;
+    uint32_t process_ = 0, last_node_ = 0, last_tag_ = 0;
     std::vector<const ProbeBlock*> blocks_;
     std::unordered_map<uint32_t, const ProbeBlock*> by_tid_;
     uint64_t indexed_ns_ = 0;  // the round in which by_tid_ was made

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,26 +21,26 @@ namespace storeprof {
 class FileDescriptor {
   public:
     explicit FileDescriptor(int fd = -1) : fd_(fd) {}
-    FileDescriptor(FileDescriptor&& o) noexcept : fd_(o.fd_) { o.fd_ = -1; }
+    FileDescriptor(FileDescriptor&& o) noexcept : fd_(std::exchange(o.fd_, -1)) {}
     FileDescriptor& operator=(FileDescriptor&& o) noexcept { return std::swap(fd_, o.fd_), *this; }
     ~FileDescriptor() { if (fd_ >= 0) close(fd_); }
     int get() const { return fd_; }
-    bool valid() const { return fd_ >= 0; }
+    int release() { return std::exchange(fd_, -1); }
 
   private:
     int fd_;
 };
 
-// Reads numbers one after another; a scanner at its end gives zeros.
+// Reads numbers one after another; at the end of the text it gives zeros.
 class Scanner {
   public:
     explicit Scanner(const char* text) : at_(text) {}
-    uint64_t number(int base = 10) { return strtoull(at_, const_cast<char**>(&at_), base); }  // "-1" wraps around
-    void skip_words(int count) {
-        for (; count > 0; count--) {
+    uint64_t number(int skipped_words = 0, int base = 10) {  // "-1" wraps around
+        for (; skipped_words > 0; skipped_words--) {
             while (*at_ == ' ') at_++;
             while (*at_ && *at_ != ' ') at_++;
         }
+        return strtoull(at_, const_cast<char**>(&at_), base);
     }
 
   private:
@@ -70,16 +69,15 @@ struct Mapping { uint64_t start, end, offset; std::string path; };
 class ProcDirectory {
   public:
     explicit ProcDirectory(pid_t pid)
-        : main_stat("task/" + std::to_string(pid) + "/stat"),
-          directory_(open(("/proc/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
-    FileDescriptor open_file(const std::string& name) const {
-        return FileDescriptor(openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+        : directory_(open(("/proc/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+    FileDescriptor open_file(const std::string& name, int flags = 0) const {
+        return FileDescriptor(openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | flags));
     }
     std::string text(const std::string& name) const {
         std::string all;
         FileDescriptor fd = open_file(name);
         char block[16384];
-        for (ssize_t n; fd.valid() && (n = read(fd.get(), block, sizeof block)) > 0;) all.append(block, n);
+        for (ssize_t n; (n = read(fd.get(), block, sizeof block)) > 0;) all.append(block, n);
         return all;
     }
     std::string link(const std::string& name) const {
@@ -89,8 +87,7 @@ class ProcDirectory {
     }
     std::vector<long> numbered_entries(const char* folder) const {
         std::vector<long> found;
-        int fd = openat(directory_.get(), folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR* dir = fd >= 0 ? fdopendir(fd) : nullptr;
+        DIR* dir = fdopendir(open_file(folder, O_DIRECTORY).release());
         while (dirent* e = dir ? readdir(dir) : nullptr)
             if (e->d_name[0] >= '0' && e->d_name[0] <= '9') found.push_back(atol(e->d_name));
         if (dir) closedir(dir);
@@ -108,46 +105,52 @@ class ProcDirectory {
             int path = 0;
             std::string line = all.substr(at, end - at);
             if (sscanf(line.c_str(), "%lx-%lx %*s %lx %*s %*s %n", &m.start, &m.end, &m.offset, &path) < 3) continue;
-            if (path > 0 && path < static_cast<int>(line.size())) m.path = line.substr(path);
+            if (path > 0) m.path = line.substr(path);
             found.push_back(std::move(m));
         }
         return found;
     }
-    const std::string main_stat;
 
   private:
     FileDescriptor directory_;
 };
 
-// Fields as in proc(5); the last four only when asked for.
-struct ThreadStat {
+// Where the program's code and first stack lie: elsewhere after every exec; zeros while exec is under way, and in a zombie.
+struct ImagePlace {
+    uint64_t start_code = 0, end_code = 0, start_stack = 0;
+    bool operator!=(const ImagePlace& o) const { return memcmp(this, &o, sizeof o); }  // has no padding
+};
+
+struct ThreadStat {  // fields as in proc(5)
     char state = '?';
     std::string name;
-    uint64_t minflt = 0, majflt = 0, cpu_ticks = 0, threads = 0, start_ticks = 0, start_code = 0, start_stack = 0;
+    uint64_t minflt = 0, majflt = 0, cpu_ticks = 0, threads = 0, start_ticks = 0;
+    ImagePlace image;
     bool ended() const { return state == 'Z' || state == 'X'; }
 };
 
-inline bool parse_stat(const char* text, ThreadStat& to, bool all = false) {
+inline bool parse_stat(const char* text, ThreadStat& to) {
     const char *open = strchr(text, '('), *close = strrchr(text, ')');  // the name may hold both
     if (!open || !close || close < open || !close[1] || !close[2]) return false;
     if (to.name.compare(0, std::string::npos, open + 1, close - open - 1)) to.name.assign(open + 1, close);
     to.state = close[2];
     Scanner s(close + 3);
-    s.skip_words(6), to.minflt = s.number();
-    s.skip_words(1), to.majflt = s.number();
-    s.skip_words(1), to.cpu_ticks = s.number(), to.cpu_ticks += s.number();
-    if (!all) return true;
-    s.skip_words(4), to.threads = s.number();
-    s.skip_words(1), to.start_ticks = s.number();
-    s.skip_words(3), to.start_code = s.number();
-    s.skip_words(1), to.start_stack = s.number();
+    to.minflt = s.number(6);
+    to.majflt = s.number(1);
+    to.cpu_ticks = s.number(1);
+    to.cpu_ticks += s.number();
+    to.threads = s.number(4);
+    to.start_ticks = s.number(1);
+    to.image.start_code = s.number(3);
+    to.image.end_code = s.number();
+    to.image.start_stack = s.number();
     return true;
 }
 
 struct Syscall {
     static constexpr int running = -2, unreadable = -3;
     int number = running;  // -1: in the kernel without one, for a page fault
-    uint64_t arg0 = 0, arg1 = 0, arg2 = 0, stack_pointer = 0;
+    uint64_t args[3] = {}, stack_pointer = 0;
 };
 
 inline Syscall parse_syscall(const char* text) {
@@ -155,49 +158,36 @@ inline Syscall parse_syscall(const char* text) {
     if (text[0] == 'r') return call;
     Scanner s(text);
     call.number = static_cast<int>(s.number());
-    if (call.number >= 0) call.arg0 = s.number(16), call.arg1 = s.number(16), call.arg2 = s.number(16), s.skip_words(3);
-    call.stack_pointer = s.number(16);
+    if (call.number >= 0)
+        for (uint64_t& arg : call.args) arg = s.number(0, 16);
+    call.stack_pointer = s.number(call.number >= 0 ? 3 : 0, 16);
     return call;
 }
 
-// How many descriptors the observer may keep open: half of what this process is allowed, the limit raised first.
-inline long descriptor_budget() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit)) return 256;
-    rlimit raised{std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 65536)), limit.rlim_max};
-    if (!setrlimit(RLIMIT_NOFILE, &raised)) limit = raised;
-    return static_cast<long>(std::min<rlim_t>(limit.rlim_cur, 65536) / 2);
-}
-
-// The three files of a thread that every look reads: kept open while the budget lasts, opened each time beyond it.
+// The three files of a thread that every look reads: kept open, or (with threads by the hundred) opened each time.
 class ThreadFiles {
   public:
     enum File { schedstat, stat, syscall };
     enum class Result { ok, gone, unreadable };
 
-    ThreadFiles(const ProcDirectory& proc, long tid, long& budget)
-        : proc_(proc), budget_(budget), folder_("task/" + std::to_string(tid) + "/"), counted_(budget >= 3) {
-        for (int i = 0; counted_ && i < 3; i++, budget_--) kept_[i] = proc_.open_file(path(i));
+    ThreadFiles(const ProcDirectory& proc, long tid, bool keep) : proc_(proc), folder_("task/" + std::to_string(tid) + "/") {
+        for (int i = 0; keep && i < 3; i++) kept_[i] = proc_.open_file(folder_ + names[i]);
     }
-    ThreadFiles(const ThreadFiles&) = delete;
-    ~ThreadFiles() { budget_ += counted_ ? 3 : 0; }
     Result read(File which, char* to, size_t size) const {
         FileDescriptor opened;
-        int fd = kept_[which].get();
-        if (fd < 0) opened = proc_.open_file(path(which)), fd = opened.get();
-        ssize_t n = fd < 0 ? -1 : pread(fd, to, size - 1, 0);
+        if (kept_[which].get() < 0) opened = proc_.open_file(folder_ + names[which]);
+        ssize_t n = pread(opened.get() < 0 ? kept_[which].get() : opened.get(), to, size - 1, 0);
         to[n > 0 ? n : 0] = 0;
-        return n > 0 ? Result::ok : n == 0 || errno == ESRCH || errno == ENOENT ? Result::gone : Result::unreadable;
+        if (n > 0) return Result::ok;
+        return n == 0 || errno == ESRCH || errno == ENOENT ? Result::gone : Result::unreadable;
     }
     std::string status() const { return proc_.text(folder_ + "status"); }
 
   private:
-    std::string path(int i) const { return folder_ + (i == schedstat ? "schedstat" : i == stat ? "stat" : "syscall"); }
+    static constexpr const char* names[] = {"schedstat", "stat", "syscall"};
     const ProcDirectory& proc_;
-    long& budget_;  // shared by all threads
     std::string folder_;
     FileDescriptor kept_[3];
-    bool counted_;
 };
 
 }  // namespace storeprof

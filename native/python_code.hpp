@@ -16,16 +16,14 @@ class StackTable {
     uint32_t frame(const std::string& function, const std::string& file, int line, int first_line, bool generator) {
         std::string key = function + '\0' + file + '\0' + std::to_string(line) + (generator ? 'g' : ' ') + std::to_string(first_line);
         auto [at, added] = frames_.try_emplace(std::move(key), frames_.size());
-        JsonLine json;
         if (added)
-            out_.line(Table::frames, json.number("frame", at->second).text("function", function).text("file", file)
-                                         .number("line", std::max(line, 0)).number("first_line", std::max(first_line, 0))
-                                         .flag("generator", generator));
+            out_.line(Table::frames, "frame", at->second, "function", function, "file", file, "line", std::max(line, 0),
+                      "first_line", std::max(first_line, 0), "generator", generator);
         return at->second;
     }
     uint32_t push(uint32_t caller, uint32_t frame) {
         auto [at, added] = stacks_.try_emplace(uint64_t{caller} << 32 | frame, stacks_.size());
-        if (added) out_.row(Table::stacks, StackRow{at->second, caller, frame});
+        if (added) out_.row<12>(Table::stacks, at->second, caller, frame);
         return at->second;
     }
 

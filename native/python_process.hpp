@@ -1,8 +1,6 @@
 // The CPython runtime inside another process: finding it, its interpreters and threads, and who holds the GIL.
 #pragma once
 
-#include <unordered_set>
-
 #include "proc_reader.hpp"
 #include "python_frames.hpp"
 
@@ -21,9 +19,8 @@ class PythonProcess {
     const std::vector<ThreadState>& threads() const { return threads_; }
 
     void reset() {  // after exec: nothing that was known holds
-        state_ = State::searching, why_ = "not looked at yet", version_.clear();
-        interpreters_.clear(), threads_.clear();
-        first_interpreter_ = 0, failures_ = 0;
+        state_ = State::searching, why_ = "not looked at yet", failures_ = 0;
+        version_.clear(), interpreters_.clear(), threads_.clear();
     }
     // One attempt to find the runtime among the mapped images; repeated, as a program may load Python late.
     void attach(const ProcDirectory& proc) {
@@ -32,24 +29,25 @@ class PythonProcess {
         for (const Mapping& m : proc.mappings()) {
             if (m.offset || m.path.empty() || (m.path != exe && m.path.find("libpython") == std::string::npos)) continue;
             MappedImage image(memory_, m.start);
-            Address runtime = image.symbol("_PyRuntime"), code_type = image.symbol("PyCode_Type");
-            if (!runtime && !code_type) continue;
-            std::string why = runtime ? find_offsets(memory_, runtime, image.symbol("Py_Version"), o_)
-                                      : "Python 3.6 or older is not supported (3.11 to 3.13 are)";
+            Address code_type = image.symbol("PyCode_Type");
+            runtime_ = image.symbol("_PyRuntime");
+            if (!runtime_ && !code_type) continue;
+            std::string why = runtime_ ? find_offsets(memory_, runtime_, image.symbol("Py_Version"), o_)
+                                       : "Python 3.6 or older is not supported (3.11 to 3.13 are)";
             if (!why.empty()) return refuse(std::move(why));
-            runtime_ = runtime, state_ = State::attached, unmatched_ = 0;
+            state_ = State::attached, unmatched_ = 0;
             codes_.reset(o_, code_type), reader_.reset(o_);
-            version_ = std::to_string(o_.version >> 8) + "." + std::to_string(o_.version & 255);
+            version_ = o_.name();
             return why_.clear();
         }
     }
 
-    // Reads interpreters, thread states and GILs in one batch, checking that the lists still link as remembered. With
-    // `only` (native ids), just those threads, by where they were listed last. False when memory is not what it was.
-    bool begin_round(bool relist, const std::unordered_set<uint32_t>* only) {
+    // Reads interpreters, thread states and GILs in one batch, checking that the lists still link as remembered; walks
+    // them again when they don't, or when told to. False when memory is not what it was.
+    bool begin_round(bool relist) {
         for (int attempt = 0; state_ == State::attached && attempt < 3; attempt++) {
             if ((relist || attempt) && !list_again()) break;
-            if (read_lists(relist || attempt ? nullptr : only)) return failures_ = 0, true;
+            if (read_lists()) return failures_ = 0, true;
         }
         threads_.clear();
         failures_ += state_ == State::attached;
@@ -57,15 +55,15 @@ class PythonProcess {
     }
     // Called with what /proc says: a layout that never matches one native thread id is not the one we think.
     void check_layout(size_t matching) {
-        if (threads_.empty() || matching) unmatched_ = 0;
-        else if (++unmatched_ == 200) refuse("its thread list does not match /proc (unknown layout)");
+        unmatched_ = threads_.empty() || matching ? 0 : unmatched_ + 1;
+        if (unmatched_ == 200) refuse("its thread list does not match /proc (unknown layout)");
     }
 
     bool holds_gil(const ThreadState& t) const { return gil(t).locked && gil(t).holder == t.address; }
     bool in_gil(const ThreadState& t, Address a) const { return a >= gil(t).address && a < gil(t).address + o_.gil_size; }
     uint32_t gil_holder(const ThreadState& t) const {  // its native id, 0 when nobody holds it
-        for (auto& [address, native] : interpreters_[t.interpreter].threads)
-            if (gil(t).locked && address == gil(t).holder) return native;
+        for (auto& other : threads_)
+            if (other.interpreter == t.interpreter && holds_gil(other)) return other.native_id;
         return 0;
     }
     StackStatus read_stack(PythonThread& hints, const ThreadState& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
@@ -75,7 +73,7 @@ class PythonProcess {
 
   private:
     struct Gil { Address address, holder; bool locked; };
-    struct Interpreter { Address address; Gil gil; std::vector<std::pair<Address, uint32_t>> threads; };  // with native id
+    struct Interpreter { Address address; Gil gil; std::vector<Address> threads; };
     static constexpr size_t kMaxInterpreters = 64, kMaxThreads = 16384;
 
     const Gil& gil(const ThreadState& thread) const { return interpreters_[thread.interpreter].gil; }
@@ -86,24 +84,22 @@ class PythonProcess {
         interpreters_.clear();
         if (!memory_.get(runtime_ + o_.runtime_interpreters, first_interpreter_)) return false;
         size_t seen = 0, total = 0;
-        for (Address a = first_interpreter_; plausible(a) && seen++ < kMaxInterpreters; a = memory_.get_or_zero<Address>(a + o_.interp_next)) {
-            Interpreter in{a, {}, {}};
-            in.gil.address = o_.runtime_gil ? runtime_ + o_.runtime_gil : memory_.get_or_zero<Address>(a + o_.interp_gil);
-            Address t = memory_.get_or_zero<Address>(a + o_.interp_threads);
-            for (; plausible(t) && total < kMaxThreads; total++, t = memory_.get_or_zero<Address>(t + o_.thread_next))
-                in.threads.push_back({t, 0});
-            if (plausible(in.gil.address)) interpreters_.push_back(std::move(in));  // else still being made
+        auto next = [&](Address at) { return memory_.get_or_zero<Address>(at); };
+        for (Address a = first_interpreter_; plausible(a) && seen++ < kMaxInterpreters; a = next(a + o_.interp_next)) {
+            Address gil = o_.runtime_gil ? runtime_ + o_.runtime_gil : next(a + o_.interp_gil);
+            if (!plausible(gil)) continue;  // still being made
+            interpreters_.push_back({a, {gil, 0, false}, {}});
+            for (Address t = next(a + o_.interp_threads); plausible(t) && total++ < kMaxThreads; t = next(t + o_.thread_next))
+                interpreters_.back().threads.push_back(t);
         }
         return true;
     }
-    bool read_lists(const std::unordered_set<uint32_t>* only) {
-        auto wanted = [&](uint32_t native) { return !only || only->count(native); };
+    bool read_lists() {
         batch_.clear(), threads_.clear();
         batch_.add(runtime_ + o_.runtime_interpreters, 8);
         for (auto& in : interpreters_) {
             batch_.add(in.address + o_.interp_threads, 8), batch_.add(in.gil.address, o_.gil_read_size());
-            for (auto& [address, native] : in.threads)
-                if (wanted(native)) batch_.add(address, o_.thread_size());
+            for (Address thread : in.threads) batch_.add(thread, o_.thread_size());
         }
         if (!batch_.run(memory_) || batch_.get<Address>(0) != first_interpreter_) return false;
         size_t at = 8;
@@ -113,15 +109,13 @@ class PythonProcess {
             in.gil.holder = batch_.get<Address>(at + 8 + o_.gil_holder);
             in.gil.locked = batch_.get<int>(at + 8 + o_.gil_locked) == 1;
             at += 8 + o_.gil_read_size();
-            for (auto& [address, native] : in.threads) {
-                if (!wanted(native)) continue;
+            for (Address thread : in.threads) {
                 const uint8_t* copy = batch_.at(at);
-                uint32_t seen = static_cast<uint32_t>(field<uint64_t>(copy, o_.thread_native_id));
-                if (field<Address>(copy, o_.thread_interp) != in.address || (only ? seen != native : next != address)) return false;
-                next = field<Address>(copy, o_.thread_next), native = seen, at += o_.thread_size();
-                threads_.push_back({address, copy, seen, i});
+                if (next != thread || field<Address>(copy, o_.thread_interp) != in.address) return false;
+                next = field<Address>(copy, o_.thread_next), at += o_.thread_size();
+                threads_.push_back({thread, copy, static_cast<uint32_t>(field<uint64_t>(copy, o_.thread_native_id)), i});
             }
-            if (!only && next) return false;
+            if (next) return false;
         }
         return true;
     }

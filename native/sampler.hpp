@@ -19,7 +19,7 @@ struct SamplerOptions {
 };
 
 struct SamplerStats {
-    uint64_t rounds = 0, looks = 0, reused = 0, cpu_ns = 0, mean_interval_ns = 0, threads = 0, processes = 0;
+    uint64_t rounds = 0, looks = 0, reused = 0, cpu_ns = 0, mean_interval_ns = 0, threads = 0;
     uint64_t by_status[5] = {}, dropped_looks = 0;
     double look_fraction = 1;
     PythonProcess::State python_state = PythonProcess::State::searching;
@@ -33,17 +33,13 @@ class Sampler {
     explicit Sampler(const SamplerOptions& o)
         : options_(o), memory_(o.pid), proc_(o.pid), outbox_(o.buffer_bytes), stacks_(made_), python_(memory_, stacks_),
           resources_(made_, proc_), probe_(made_, ticks_, memory_, proc_), threads_(made_, proc_, probe_),
-          governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {
-        ThreadStat stat;
-        if (read_main_stat(stat)) start_ticks_ = stat.start_ticks;
-    }
+          governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
 
     int check() const {  // 0, ESRCH or EPERM: whether the process is there and may be read
         char byte;
-        iovec local{&byte, 1}, remote{nullptr, 1};  // address 0 is never mapped: EFAULT means "allowed"
         if (!alive()) return ESRCH;
-        bool failed = process_vm_readv(options_.pid, &local, 1, &remote, 1, 0) < 0;
+        bool failed = !memory_.read(0, &byte, 1);  // address 0 is never mapped: EFAULT means "allowed"
         return failed && (errno == EPERM || errno == ESRCH) ? errno : 0;
     }
     bool start() {
@@ -71,7 +67,9 @@ class Sampler {
     }
 
   private:
-    bool read_main_stat(ThreadStat& stat) const { return parse_stat(proc_.text(proc_.main_stat).c_str(), stat, true); }
+    bool read_main_stat(ThreadStat& stat) const {  // of the thread: the process's own adds up all of its threads
+        return parse_stat(proc_.text("task/" + std::to_string(options_.pid) + "/stat").c_str(), stat);
+    }
 
     // ---- the loop ----
     void run() {
@@ -95,47 +93,40 @@ class Sampler {
         }
     }
     void round() {
-        uint64_t begin = now_ns(), cpu_before = stats_.cpu_ns;
+        uint64_t spent = stats_.cpu_ns;
+        now_ = now_ns();
         prepare();
-        uint64_t prepared = now_ns();
-        choose_threads();
         bool relist = threads_changed_ || now_ >= relist_ns_;
-        if (python_.begin_round(relist, all_chosen_ ? nullptr : &chosen_ids_)) {
-            threads_changed_ = false;
+        for (auto& t : threads_.all()) t->state_count = 0;
+        if (python_.begin_round(relist)) {
             if (relist) relist_ns_ = now_ + kSecond;
+            threads_changed_ = false;
             assign_states();
         }
-        uint64_t listed = now_ns();
-        for (ThreadRecord* t : chosen_) look(*t);
-        uint64_t looked = now_ns();
+        size_t looks = std::min(threads_.size(), governor_.threads_per_round());
+        for (size_t i = 0; i < looks && !other_image_; i++) look(*threads_.all()[++turn_ % threads_.size()]);
+        if (other_image_) begin_process();
         totals();
-        uint64_t totalled = now_ns();
-        publish();
         stats_.rounds++;
+        stats_.look_fraction = threads_.size() ? double(looks) / double(threads_.size()) : 1;
         stats_.cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
-        // The CPU clock is a system call, so it is read once (which counts the wake-up, too) and shared out by time.
-        // Finding Python, the probe and new threads have paces of their own and are no part of what a round costs.
-        double cpu = double(stats_.cpu_ns - cpu_before), scale = std::min(1.0, cpu / double(now_ns() - begin));
-        double looks = double(looked - listed) * scale, setup = std::max(0.0, double(prepared - begin) * scale - 20e3);
-        double totals = double(totalled - looked) * scale + setup;
-        governor_.account({std::max(0.0, cpu - looks - totals), looks, totals, chosen_.size(), threads_.size(), now_,
-                           started_ns_, stats_.cpu_ns});
+        governor_.account(double(stats_.cpu_ns - spent), looks, threads_.size(), now_ - started_ns_, stats_.cpu_ns);
+        publish();
     }
     void prepare() {
-        now_ = now_ns();
         uint64_t age = now_ - process_ns_;
-        bool young = age < 2 * kSecond;
-        if (exec_check_.due(now_) || python_.failures() >= 3)
-            exec_check_.run((young ? 50 : 500) * kMillisecond, options_.cpu_budget / 10, [&] { check_exec(); });
+        if (python_.failures() >= 3) check_image();
         long count = proc_.thread_count();
-        if (count >= 0 && threads_.due(count, now_)) threads_changed_ |= threads_.scan(count, now_, options_.cpu_budget / 2);
+        if (count >= 0) threads_changed_ |= threads_.scan(count, now_, options_.cpu_budget / 2);
         gone_ = count < 0 || (!threads_.size() && !alive());
-        if (!gone_ && python_.state() == PythonProcess::State::searching && attach_.due(now_)) {
-            attach_.run(young ? 20 * kMillisecond : kSecond, options_.cpu_budget / 4, [&] { python_.attach(proc_); });
-            if (python_.state() != PythonProcess::State::searching) check_exec();  // it may be the next program's
+        if (gone_) return;
+        if (python_.state() == PythonProcess::State::searching && attach_.due(now_)) {
+            bool young = age < kSecond;  // just started or after exec, when Python is likely to come
+            attach_.run((young ? 20 : 1000) * kMillisecond, options_.cpu_budget / (young ? 2 : 8), [&] { python_.attach(proc_); });
+            if (python_.state() != PythonProcess::State::searching) check_image();  // it may be the next program's
             describe_process();
         }
-        if (!gone_ && !probe_.attached() && probe_scan_.due(now_)) {
+        if (!probe_.attached() && probe_scan_.due(now_)) {
             uint64_t period = (age < kSecond ? 10 : age < 6 * kSecond ? 100 : 1000) * kMillisecond;
             probe_scan_.run(period, options_.cpu_budget / 4, [&] { probe_.scan(process_, ns_pid_, start_ticks_); });
             if (probe_.attached()) describe_process();
@@ -143,64 +134,50 @@ class Sampler {
     }
 
     // ---- processes: exec keeps the number and start time, and makes all else new ----
-    std::string image_identity() const {
+    bool is_other_image(const ImagePlace& seen) {  // asked at every fresh look: a thread that did not run did not exec
+        if (!seen.start_code || !seen.start_stack) return false;
+        if (!image_.start_code) image_ = seen;
+        return seen != image_;
+    }
+    void check_image() {
         ThreadStat stat;
-        std::string exe = proc_.link("exe");
-        // While exec is under way, and while a process ends, some of these are missing: no identity yet. (Without the
-        // permission to know, the start of the code reads 1 and that of the stack 0.)
-        if (exe.empty() || !read_main_stat(stat) || !stat.start_code || (!stat.start_stack && stat.start_code != 1)) return "";
-        return exe + " " + std::to_string(stat.start_code) + " " + std::to_string(stat.start_stack);
+        if (!read_main_stat(stat) || !stat.image.start_code) return;  // ending, or exec is under way
+        if (is_other_image(stat.image)) begin_process();
+        else if (python_.failures() >= 3) python_.reset();  // finalised, or unloaded
     }
     void begin_process() {
         process_ns_ = now_ = now_ns();
-        process_ = static_cast<uint32_t>(stats_.processes++);
-        identity_ = image_identity();
+        ThreadStat stat;
+        if (read_main_stat(stat)) start_ticks_ = stat.start_ticks;
+        image_ = {}, other_image_ = false, threads_changed_ = true;
+        is_other_image(stat.image);
+        exe_ = proc_.link("exe");
         std::string status = proc_.text("status");
         ns_pid_ = inner_tid(status, options_.pid);
-        threads_.begin_process(process_, status.find("NSpid:\t" + std::to_string(ns_pid_) + "\n") != std::string::npos);
-        python_.reset(), resources_.forget_mappings();
-        attach_.restart(), probe_scan_.restart();
-        threads_changed_ = true;
-        describe_process();
-    }
-    void check_exec() {
-        std::string identity = image_identity();
-        if (identity.empty()) return;
-        if (identity_.empty()) identity_ = identity;
-        if (identity == identity_) {
-            if (python_.failures() >= 3) python_.reset();  // finalised, or unloaded
-            return;
-        }
-        threads_.end_all(now_);
+        process_ = processes_++;
+        bool own_namespace = status.find("NSpid:\t" + std::to_string(ns_pid_) + "\n") != std::string::npos;
+        threads_.begin_process(process_, own_namespace, now_);
         probe_.each_second(now_);
         probe_.detach();
-        begin_process();
+        python_.reset();
+        attach_.restart();
+        probe_scan_.restart();
+        describe_process();
     }
     void describe_process() {
-        JsonLine json;
-        if (std::string exe = proc_.link("exe"); !exe.empty()) exe_ = exe;
-        json.number("process", process_).number("pid", options_.pid).number("start_ticks", start_ticks_);
-        json.number("exec", process_).text("exe", exe_).text_or_null("python", python_.version());
-        json.text_or_null("python_why", python_.why()).flag("probe", probe_.attached());
+        if (exe_.empty()) exe_ = proc_.link("exe");
+        JsonLine json("process", process_, "pid", options_.pid, "start_ticks", start_ticks_, "exec", process_, "exe", exe_);
+        for (auto& [key, text] : {std::pair{"python", python_.version()}, std::pair{"python_why", python_.why()}})
+            text.empty() ? json.add(key, nullptr) : json.add(key, text);
+        json.add("probe", probe_.attached());
         probe_.describe(json);
         if (described_ == json.str()) return;
         described_ = json.str();
-        made_.line(Table::processes, json.number("t_ns", now_));
+        json.add("t_ns", now_);
+        made_.line(Table::processes, json);
     }
 
     // ---- one look ----
-    void choose_threads() {
-        std::uniform_real_distribution<double> unit(0, 1);
-        double fraction = governor_.fraction();
-        all_chosen_ = fraction >= 1;
-        chosen_.clear(), chosen_ids_.clear();
-        for (auto& t : threads_.all()) {
-            t->state_count = 0;
-            if (t->gone || (!all_chosen_ && unit(random_) >= fraction)) continue;
-            chosen_.push_back(t.get());
-            if (!all_chosen_) chosen_ids_.insert(static_cast<uint32_t>(t->ns_tid));
-        }
-    }
     void assign_states() {
         size_t matching = 0;
         for (auto& state : python_.threads()) {
@@ -213,56 +190,62 @@ class Sampler {
     }
     void look(ThreadRecord& t) {
         uint64_t t_ns = now_ns();
+        if (t.gone) return;
         bool same = threads_.read_schedstat(t) && t.settled && t.now.slices == t.look_slices && t.now.run_ns == t.look_run;
-        same &= !t.state_count || t.look_had_states;  // Python was found meanwhile
+        same &= !t.state_count || t.look_had_states;  // else Python was found meanwhile
         if (t.gone || (!same && !look_afresh(t, t_ns))) return;
-        write_look(t, t_ns, same);
-        probe_.look_at_operations(t.probe, t.position, t.number, t_ns);
-        stats_.looks++, stats_.reused += same, stats_.by_status[static_cast<int>(t.stack_status)]++;
-    }
-    bool look_afresh(ThreadRecord& t, uint64_t t_ns) {
-        char text[1024];
-        t.look_run = t.now.run_ns, t.look_slices = t.now.slices, t.look_had_states = t.state_count;
-        t.position = probe_.position(t.probe, t.ns_tid, now_);
-        t.settled = false;
-        if (!threads_.read_stat(t, t.stat)) return false;
-        t.call = Syscall{};
-        if (t.stat.state != 'R') {
-            bool read = t.files.read(ThreadFiles::syscall, text, sizeof text) == ThreadFiles::Result::ok;
-            if (read) t.call = parse_syscall(text);
-            else t.call.number = Syscall::unreadable;
-        }
-        t.stack = kNone, t.stack_status = StackStatus::none, t.in_gil_wait = false;
-        for (int i = 0; i < t.state_count; i++) {  // the newest interpreter first: the first with frames is the live one
-            t.in_gil_wait |= t.call.number == SYS_futex && python_.in_gil(*t.states[i], t.call.arg0);
-            if (t.stack_status != StackStatus::none) continue;
-            t.stack_status = python_.read_stack(t.hints[i], *t.states[i], t_ns, frames_);
-            for (size_t f = frames_.size(); f-- > 0;) t.stack = stacks_.push(t.stack, frames_[f]);
-        }
-        t.resource = resources_.of(t.call, t_ns);
-        t.settled = t.stat.state != 'R' && t.call.number != Syscall::running && t.stack_status <= StackStatus::ok;
-        if (t.name != t.stat.name) threads_.write(t);
-        return true;
-    }
-    void write_look(ThreadRecord& t, uint64_t t_ns, bool reused) {
-        LookRow row{};
+        LookRow& row = t.look;
         row.t_ns = t_ns, row.thread = t.number;
         row.weight_ns = static_cast<uint32_t>(std::min<uint64_t>(t_ns - std::min(t_ns, t.looked_ns), 4 * kSecond));
         t.looked_ns = t_ns;
-        row.syscall = static_cast<int16_t>(std::min(t.call.number, 32767)), row.state = t.stat.state;
-        row.arg0 = t.call.arg0, row.arg1 = t.call.arg1, row.arg2 = static_cast<uint32_t>(t.call.arg2);
-        row.stack_pointer = t.call.stack_pointer, row.resource = t.resource;
-        row.py_status = static_cast<uint8_t>(t.stack_status), row.py_stack = t.stack;
-        row.scope_node = t.position.node, row.op_seq = t.position.op_seq;
-        row.flags = (t.in_gil_wait ? 1 : 0) | (reused ? 4 : 0), row.holder = kNone;
+        row.flags = (t.in_gil_wait ? 1 : 0) | (same ? 4 : 0), row.holder = kNone;
         for (int i = 0; i < t.state_count; i++) {
             auto& state = *t.states[i];
             if (python_.holds_gil(state) && !t.in_gil_wait) row.flags |= 2;
-            if (!t.in_gil_wait || !python_.in_gil(state, t.call.arg0)) continue;
+            if (!t.in_gil_wait || !python_.in_gil(state, row.arg0)) continue;
             ThreadRecord* holder = threads_.by_native_id(python_.gil_holder(state));  // as the round began
             if (holder && holder != &t) row.holder = holder->number;
         }
-        made_.row(Table::looks, row);
+        made_.row<72>(Table::looks, row);
+        probe_.look_at_operations(t.probe, row.op_seq, t.number, t_ns);
+        stats_.looks++, stats_.reused += same, stats_.by_status[row.py_status]++;
+    }
+    bool look_afresh(ThreadRecord& t, uint64_t t_ns) {
+        t.look_run = t.now.run_ns, t.look_slices = t.now.slices, t.look_had_states = t.state_count;
+        ProbePosition position = probe_.position(t.probe, t.ns_tid, now_);
+        t.settled = false;
+        if (!threads_.read_stat(t, t.stat)) return false;
+        other_image_ = is_other_image(t.stat.image);
+        if (other_image_) return false;
+        char text[256];
+        Syscall call;
+        if (t.stat.state != 'R') {
+            bool read = t.files.read(ThreadFiles::syscall, text, sizeof text) == ThreadFiles::Result::ok;
+            if (read) call = parse_syscall(text);
+            else call.number = Syscall::unreadable;
+        }
+        LookRow& row = t.look;
+        row.scope_node = position.node, row.op_seq = position.op_seq;
+        row.state = t.stat.state, row.syscall = static_cast<int16_t>(std::min(call.number, 32767));
+        row.arg0 = call.args[0], row.arg1 = call.args[1], row.arg2 = static_cast<uint32_t>(call.args[2]);
+        row.stack_pointer = call.stack_pointer;
+        StackStatus status = look_at_stack(t, call, t_ns);
+        row.py_status = static_cast<uint8_t>(status);
+        row.resource = resources_.of(call);
+        t.settled = t.stat.state != 'R' && call.number != Syscall::running && status <= StackStatus::ok;
+        if (t.name != t.stat.name) threads_.write(t);
+        return true;
+    }
+    StackStatus look_at_stack(ThreadRecord& t, const Syscall& call, uint64_t t_ns) {
+        StackStatus status = StackStatus::none;
+        t.look.py_stack = kNone, t.in_gil_wait = false;
+        for (int i = 0; i < t.state_count; i++) {  // the newest interpreter first: the first with frames is the live one
+            t.in_gil_wait |= call.number == SYS_futex && python_.in_gil(*t.states[i], call.args[0]);
+            if (status != StackStatus::none) continue;
+            status = python_.read_stack(t.hints[i], *t.states[i], t_ns, frames_);
+            for (size_t f = frames_.size(); f-- > 0;) t.look.py_stack = stacks_.push(t.look.py_stack, frames_[f]);
+        }
+        return status;
     }
 
     // ---- totals, by the clock ----
@@ -274,18 +257,18 @@ class Sampler {
         if (half_.due(now)) half_.run(490 * kMillisecond, share, [&] { write_memory(now); });
     }
     void each_second(uint64_t now, size_t at_most) {
-        made_.row(Table::anchors, ticks_.take_anchor());
+        made_.row<32>(Table::anchors, ticks_.take_anchor());
         threads_.read_switches(at_most);
         probe_.each_second(now);
         describe_process();
     }
     void write_memory(uint64_t now) {
-        MemoryRow row{now, process_, 0, 0, 0, kUnknownBytes, kUnknownBytes};
+        uint64_t rss = 0, peak = 0, bytes_read = ~0ull, bytes_written = ~0ull;
         std::string status = proc_.text("status"), io = proc_.text("io");
-        if (!value_after(status, "VmRSS:", row.rss) || !value_after(status, "VmHWM:", row.rss_peak)) return;  // ending
-        row.rss *= 1024, row.rss_peak = std::max(row.rss, row.rss_peak * 1024);
-        value_after(io, "\nread_bytes:", row.read_bytes), value_after(io, "\nwrite_bytes:", row.written_bytes);
-        made_.row(Table::memory, row);
+        if (!value_after(status, "VmRSS:", rss) || !value_after(status, "VmHWM:", peak)) return;  // ending
+        value_after(io, "\nread_bytes:", bytes_read);
+        value_after(io, "\nwrite_bytes:", bytes_written);
+        made_.row<48>(Table::memory, now, uint64_t{process_}, rss * 1024, std::max(rss, peak) * 1024, bytes_read, bytes_written);
     }
     void finish() {  // the last totals; the probe's mapping outlives the target
         now_ = now_ns();
@@ -299,7 +282,7 @@ class Sampler {
     }
     void publish() {
         stats_.dropped_looks += outbox_.publish(made_);
-        stats_.mean_interval_ns = static_cast<uint64_t>(governor_.mean_ns()), stats_.look_fraction = governor_.fraction();
+        stats_.mean_interval_ns = static_cast<uint64_t>(governor_.mean_ns());
         stats_.threads = threads_.size(), stats_.gone = gone_, stats_.probe = probe_.stats();
         stats_.python_state = python_.state(), stats_.python_version = python_.version(), stats_.python_why = python_.why();
         std::lock_guard<std::mutex> hold(stats_mutex_);
@@ -321,14 +304,14 @@ class Sampler {
     Governor governor_;
     std::mt19937_64 random_;
 
-    uint32_t process_ = 0;  // also the number of its exec: there is one pid
+    uint32_t process_ = 0, processes_ = 0;  // the number is also that of its exec: there is one pid
     uint64_t start_ticks_ = 0, started_ns_ = 0, process_ns_ = 0, now_ = 0, relist_ns_ = 0;
     long ns_pid_ = 0;
-    std::string identity_, exe_, described_;
-    bool threads_changed_ = true, gone_ = false, all_chosen_ = true;
-    Pace exec_check_, attach_, probe_scan_, second_, quarter_, half_;
-    std::vector<ThreadRecord*> chosen_;  // for this round
-    std::unordered_set<uint32_t> chosen_ids_;
+    std::string exe_, described_;
+    ImagePlace image_;
+    bool threads_changed_ = true, other_image_ = false, gone_ = false;
+    Pace attach_, probe_scan_, second_, quarter_, half_;
+    size_t turn_ = 0;  // of the thread looked at last
     std::vector<uint32_t> frames_;
 
     std::atomic<bool> stopping_{false};
