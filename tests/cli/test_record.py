@@ -134,18 +134,17 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_running_process_is_attached_to_and_left_running(tmp_path: Path, running: subprocess.Popen[str]) -> None:
     """--pid observes for --duration and leaves the process as it was."""
-    done = storeprof(
-        "record", "--out", tmp_path / "recording", "--no-perf", "--duration", "2.5", "--pid", str(running.pid)
-    )
+    done = storeprof("record", "--out", tmp_path / "recording", "--duration", "2.5", "--pid", str(running.pid))
     assert done.status == 0, done.stderr
     assert running.poll() is None
     assert findings(tmp_path)["functions"][0]["function"].startswith("signals.")
 
 
-def start_recording(folder: Path, *command: str | Path) -> subprocess.Popen[str]:
+def start_recording(folder: Path, *command: str | Path, perf: bool = False) -> subprocess.Popen[str]:
     """Start `record` in the background and wait until the program speaks."""
+    options = [] if perf else ["--no-perf"]
     process = subprocess.Popen(
-        [*STOREPROF, "record", "--no-perf", "--out", str(folder / "recording"), "--", *map(str, command)],
+        [*STOREPROF, "record", *options, "--out", str(folder / "recording"), "--", *map(str, command)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
     )  # fmt: skip
     assert process.stdout is not None
@@ -205,6 +204,36 @@ def test_a_killed_recorder_leaves_the_program_alone_and_a_recoverable_recording(
     process.stdout.close()
     assert process.stderr is not None
     process.stderr.close()
+
+
+def test_perf_does_not_outlive_a_killed_recorder(tmp_path: Path) -> None:
+    """kill -9 of storeprof ends perf too, and its samples are part of the recovered recording."""
+    process = start_recording(tmp_path, sys.executable, SIGNALS, "polite", perf=True)
+    wait_for_journal(tmp_path, 60_000)
+    target = program_of(process)
+    process.kill()
+    process.wait(timeout=10)
+    log = tmp_path / "recording" / "raw" / "perf.data"
+    deadline = time.monotonic() + 20
+    while any(log.name in line and str(target) in line for line in command_lines()):
+        assert time.monotonic() < deadline, "perf is still running"
+    document = findings(tmp_path)
+    os.kill(target, signal.SIGINT)
+    process.communicate(timeout=20)
+    perf = json.loads((tmp_path / "recording" / "recording.json").read_text())["collectors"][0]
+    assert perf["ran"] and perf["samples"] > 0, perf
+    assert document["functions"]
+
+
+def command_lines() -> list[str]:
+    """Command lines of all processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    return found
 
 
 def test_a_killed_program_leaves_a_complete_recording(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ class StorageImpl(AbstractContextManager["StorageImpl"]):
             for generation in self._heads:
                 if generation.log.limit:
                     break
-                filled = sorted(generation.by_series.items())
+                filled = sorted(generation.by_series.copy().items())
                 chunks = ((series, unpack(chunk.data)) for series, chunk in filled if chunk.data)
                 self._blocks.store_generation(generation.log.generation, chunks)
                 self._files.remove(log_name(generation.log.generation))
