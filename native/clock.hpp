@@ -1,9 +1,10 @@
-// Clocks, the anchors that turn ticks into nanoseconds, and pacing by cost.
+// Clocks, the anchors that turn ticks into nanoseconds, and how often the sampler may look and do all else.
 #pragma once
 
 #include <time.h>
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 
 #include "journal_tables.hpp"
@@ -57,9 +58,8 @@ class TickClock {
         return slope > 1e-3 && slope < 1e3 ? slope : 1.0;
     }
     uint64_t to_monotonic(uint64_t ticks) const {
-        auto& last = anchors_.back();
-        double ns = double(last.monotonic_ns) + double(int64_t(ticks - last.ticks)) * ns_per_tick();
-        return static_cast<uint64_t>(std::max(0.0, ns));
+        double since = double(int64_t(ticks - anchors_.back().ticks)) * ns_per_tick();
+        return anchors_.back().monotonic_ns + static_cast<int64_t>(since);
     }
 
   private:
@@ -80,6 +80,34 @@ class Pace {
 
   private:
     uint64_t next_ = 0;
+};
+
+// From what a look has cost of late, all else included: first a longer mean interval (up to three times the wanted one),
+// then fewer threads at each round, in turn, whose looks then stand for longer; a longer interval again at last.
+class Governor {
+  public:
+    // Aims below the budget: the Python side of a recording needs a tenth of it.
+    Governor(uint64_t wanted_ns, double budget) : wanted_(double(wanted_ns)), budget_(0.85 * budget), mean_(wanted_) {}
+    double mean_ns() const { return mean_; }
+    size_t threads_per_round() const { return at_once_; }
+    void account(double cost_ns, size_t looks, size_t threads, uint64_t since_start, uint64_t spent_ns) {
+        double keep = std::exp(-double(since_start - last_) / kWindow);
+        last_ = since_start;
+        cost_ = cost_ * keep + cost_ns;
+        looks_ = looks_ * keep + double(looks);
+        // What was overspent (at the start, say) is saved again within about a second.
+        double debt_s = (double(spent_ns) / budget_ - double(since_start)) / double(kSecond);
+        double interval = cost_ / std::max(looks_, 1.0) / (budget_ * std::clamp(1 - debt_s, 0.4, 1.0));  // for each look
+        double count = double(std::max<size_t>(threads, 1));
+        at_once_ = static_cast<size_t>(std::clamp(3 * wanted_ / interval, 1.0, count));
+        mean_ = std::clamp(interval * double(at_once_), wanted_, std::max(wanted_, 0.2 * kSecond));
+    }
+
+  private:
+    static constexpr double kWindow = 2.0 * kSecond;
+    double wanted_, budget_, mean_, looks_ = 200, cost_ = 200 * 25e3;  // as measured on a slow machine
+    size_t at_once_ = ~size_t{0};
+    uint64_t last_ = 0;
 };
 
 }  // namespace storeprof

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace storeprof {
 
@@ -75,49 +76,40 @@ class JsonLine {
     std::string out_ = "{";
 };
 
-// What the sampler thread has made since it last published; only that thread touches it.
+// Filled by the sampler thread, handed over round by round, and taken by Python's. Names and totals are always kept; looks
+// and operations, which are samples and the bulk, are dropped (and counted) once nobody has taken `limit` bytes.
 class Tables {
   public:
+    using Bytes = std::array<std::string, kTables>;
+    explicit Tables(size_t limit) : limit_(limit) {}
     template <size_t Size, class... Fields> void row(Table t, const Fields&... fields) {
         static_assert((sizeof(Fields) + ...) == Size, "a row of docs/formats/journal.md");
         (of(t).append(reinterpret_cast<const char*>(&fields), sizeof fields), ...);
     }
     void line(Table t, const JsonLine& json) { of(t).append(json.str()) += '\n'; }
     template <class... More> void line(Table t, const char* key, const More&... more) { line(t, JsonLine(key, more...)); }
-    std::string& of(Table t) { return bytes_[static_cast<size_t>(t)]; }
-
-  private:
-    std::array<std::string, kTables> bytes_;
-};
-
-// Hand-over between the sampler thread and the readers. Names and totals are always kept; looks and operations,
-// which are samples and the bulk, are dropped (and counted) once nobody has drained `limit` bytes.
-class Outbox {
-  public:
-    explicit Outbox(size_t limit) : limit_(limit) {}
-    uint64_t publish(Tables& made) {  // returns how many looks were dropped
+    uint64_t publish() {  // returns how many looks were dropped
         std::lock_guard<std::mutex> hold(mutex_);
-        uint64_t dropped = held_ >= limit_ ? made.of(Table::looks).size() / sizeof(LookRow) : 0;
-        if (held_ >= limit_) made.of(Table::looks).clear(), made.of(Table::operations).clear();
-        for (size_t i = 1; i < kTables; i++) {
-            std::string& from = made.of(static_cast<Table>(i));
-            held_ += from.size();
-            of_[i] += from;
-            from.clear();
+        uint64_t dropped = held_ < limit_ ? 0 : of(Table::looks).size() / sizeof(LookRow);
+        if (held_ >= limit_) of(Table::looks).clear(), of(Table::operations).clear();
+        for (size_t i = 0; i < kTables; i++) {
+            published_[i] += made_[i];
+            held_ += made_[i].size();
+            made_[i].clear();
         }
         return dropped;
     }
-    std::array<std::string, kTables> take() {
-        std::array<std::string, kTables> taken;
+    Bytes take() {
         std::lock_guard<std::mutex> hold(mutex_);
-        taken.swap(of_);
         held_ = 0;
-        return taken;
+        return std::exchange(published_, {});
     }
 
   private:
-    std::mutex mutex_;  // guards of_ and held_
-    std::array<std::string, kTables> of_;
+    std::string& of(Table t) { return made_[static_cast<size_t>(t)]; }
+    Bytes made_;
+    std::mutex mutex_;  // guards what follows
+    Bytes published_;
     size_t held_ = 0;
     const size_t limit_;
 };

@@ -58,7 +58,7 @@ PyObject* set_gate(PyObject* self, PyObject* on) {
 }
 
 PyObject* drain(PyObject* self, PyObject*) {
-    std::array<std::string, storeprof::kTables> taken;
+    storeprof::Tables::Bytes taken;
     Py_BEGIN_ALLOW_THREADS
     taken = sampler_of(self).drain();
     Py_END_ALLOW_THREADS

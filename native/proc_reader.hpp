@@ -1,27 +1,27 @@
-// What /proc says of a process and of its threads.
+// What /proc says of a process, of its threads, and of the files they wait for.
 #pragma once
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <string>
+#include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "clock.hpp"
 
 namespace storeprof {
 
 class FileDescriptor {
   public:
     explicit FileDescriptor(int fd = -1) : fd_(fd) {}
-    FileDescriptor(FileDescriptor&& o) noexcept : fd_(std::exchange(o.fd_, -1)) {}
+    FileDescriptor(FileDescriptor&& o) noexcept : fd_(o.release()) {}
     FileDescriptor& operator=(FileDescriptor&& o) noexcept { return std::swap(fd_, o.fd_), *this; }
     ~FileDescriptor() { if (fd_ >= 0) close(fd_); }
     int get() const { return fd_; }
@@ -32,19 +32,15 @@ class FileDescriptor {
 };
 
 // Reads numbers one after another; at the end of the text it gives zeros.
-class Scanner {
-  public:
-    explicit Scanner(const char* text) : at_(text) {}
+struct Scanner {
+    const char* at;
     uint64_t number(int skipped_words = 0, int base = 10) {  // "-1" wraps around
         for (; skipped_words > 0; skipped_words--) {
-            while (*at_ == ' ') at_++;
-            while (*at_ && *at_ != ' ') at_++;
+            at += strspn(at, " ");
+            at += strcspn(at, " ");
         }
-        return strtoull(at_, const_cast<char**>(&at_), base);
+        return strtoull(at, const_cast<char**>(&at), base);
     }
-
-  private:
-    const char* at_;
 };
 
 inline bool starts_with(const std::string& s, const char* prefix) { return s.compare(0, strlen(prefix), prefix) == 0; }
@@ -62,14 +58,11 @@ inline long inner_tid(const std::string& status, long otherwise) {
     return atol(status.c_str() + status.find_last_of(" \t", status.find('\n', line) - 1));
 }
 
-struct Mapping { uint64_t start, end, offset; std::string path; };
-
 // Files of /proc/PID by a descriptor of that folder: they fail with ESRCH once the process is gone, even when its
 // number was given to another.
 class ProcDirectory {
   public:
-    explicit ProcDirectory(pid_t pid)
-        : directory_(open(("/proc/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+    explicit ProcDirectory(pid_t pid) : directory_(open(("/proc/" + std::to_string(pid)).c_str(), O_DIRECTORY | O_CLOEXEC)) {}
     FileDescriptor open_file(const std::string& name, int flags = 0) const {
         return FileDescriptor(openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | flags));
     }
@@ -97,19 +90,6 @@ class ProcDirectory {
         struct stat s;
         return fstatat(directory_.get(), "task", &s, 0) ? -1 : static_cast<long>(s.st_nlink) - 2;
     }
-    std::vector<Mapping> mappings() const {
-        std::vector<Mapping> found;
-        const std::string all = text("maps");
-        for (size_t at = 0, end; (end = all.find('\n', at)) != std::string::npos; at = end + 1) {
-            Mapping m;
-            int path = 0;
-            std::string line = all.substr(at, end - at);
-            if (sscanf(line.c_str(), "%lx-%lx %*s %lx %*s %*s %n", &m.start, &m.end, &m.offset, &path) < 3) continue;
-            if (path > 0) m.path = line.substr(path);
-            found.push_back(std::move(m));
-        }
-        return found;
-    }
 
   private:
     FileDescriptor directory_;
@@ -127,42 +107,24 @@ struct ThreadStat {  // fields as in proc(5)
     uint64_t minflt = 0, majflt = 0, cpu_ticks = 0, threads = 0, start_ticks = 0;
     ImagePlace image;
     bool ended() const { return state == 'Z' || state == 'X'; }
+    bool parse(const char* text) {
+        const char *open = strchr(text, '('), *close = strrchr(text, ')');  // the name may hold both
+        if (!open || !close || !close[1] || !close[2]) return false;
+        if (name.compare(0, std::string::npos, open + 1, close - open - 1)) name.assign(open + 1, close);
+        state = close[2];
+        Scanner s{close + 3};
+        minflt = s.number(6);
+        majflt = s.number(1);
+        cpu_ticks = s.number(1);
+        cpu_ticks += s.number();
+        threads = s.number(4);
+        start_ticks = s.number(1);
+        image.start_code = s.number(3);
+        image.end_code = s.number();
+        image.start_stack = s.number();
+        return true;
+    }
 };
-
-inline bool parse_stat(const char* text, ThreadStat& to) {
-    const char *open = strchr(text, '('), *close = strrchr(text, ')');  // the name may hold both
-    if (!open || !close || close < open || !close[1] || !close[2]) return false;
-    if (to.name.compare(0, std::string::npos, open + 1, close - open - 1)) to.name.assign(open + 1, close);
-    to.state = close[2];
-    Scanner s(close + 3);
-    to.minflt = s.number(6);
-    to.majflt = s.number(1);
-    to.cpu_ticks = s.number(1);
-    to.cpu_ticks += s.number();
-    to.threads = s.number(4);
-    to.start_ticks = s.number(1);
-    to.image.start_code = s.number(3);
-    to.image.end_code = s.number();
-    to.image.start_stack = s.number();
-    return true;
-}
-
-struct Syscall {
-    static constexpr int running = -2, unreadable = -3;
-    int number = running;  // -1: in the kernel without one, for a page fault
-    uint64_t args[3] = {}, stack_pointer = 0;
-};
-
-inline Syscall parse_syscall(const char* text) {
-    Syscall call;
-    if (text[0] == 'r') return call;
-    Scanner s(text);
-    call.number = static_cast<int>(s.number());
-    if (call.number >= 0)
-        for (uint64_t& arg : call.args) arg = s.number(0, 16);
-    call.stack_pointer = s.number(call.number >= 0 ? 3 : 0, 16);
-    return call;
-}
 
 // The three files of a thread that every look reads: kept open, or (with threads by the hundred) opened each time.
 class ThreadFiles {
@@ -173,13 +135,26 @@ class ThreadFiles {
     ThreadFiles(const ProcDirectory& proc, long tid, bool keep) : proc_(proc), folder_("task/" + std::to_string(tid) + "/") {
         for (int i = 0; keep && i < 3; i++) kept_[i] = proc_.open_file(folder_ + names[i]);
     }
-    Result read(File which, char* to, size_t size) const {
+    template <size_t Size> Result read(File which, char (&to)[Size]) const {
         FileDescriptor opened;
         if (kept_[which].get() < 0) opened = proc_.open_file(folder_ + names[which]);
-        ssize_t n = pread(opened.get() < 0 ? kept_[which].get() : opened.get(), to, size - 1, 0);
+        ssize_t n = pread(opened.get() < 0 ? kept_[which].get() : opened.get(), to, Size - 1, 0);
         to[n > 0 ? n : 0] = 0;
         if (n > 0) return Result::ok;
         return n == 0 || errno == ESRCH || errno == ENOENT ? Result::gone : Result::unreadable;
+    }
+    // Into `look`: the system call that a thread off the CPU is in.
+    void read_syscall(LookRow& look) const {
+        char text[256];
+        look.syscall = -2, look.arg0 = look.arg1 = look.arg2 = look.stack_pointer = 0;
+        if (look.state == 'R') return;
+        if (read(syscall, text) != Result::ok) look.syscall = -3;
+        else if (text[0] != 'r') {  // "running"
+            Scanner s{text};
+            look.syscall = static_cast<int16_t>(s.number());
+            if (look.syscall >= 0) look.arg0 = s.number(0, 16), look.arg1 = s.number(0, 16), look.arg2 = s.number(0, 16);
+            look.stack_pointer = s.number(look.syscall >= 0 ? 3 : 0, 16);
+        }
     }
     std::string status() const { return proc_.text(folder_ + "status"); }
 
@@ -188,6 +163,48 @@ class ThreadFiles {
     const ProcDirectory& proc_;
     std::string folder_;
     FileDescriptor kept_[3];
+};
+
+// System calls whose first argument is a descriptor. Those with two (copy_file_range, splice, sendfile) are told by it.
+inline const std::set<int> kDescriptorCalls = {
+    SYS_read, SYS_write, SYS_pread64, SYS_pwrite64, SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2,
+    SYS_fsync, SYS_fdatasync, SYS_sync_file_range, SYS_syncfs, SYS_fallocate, SYS_ftruncate, SYS_fadvise64, SYS_readahead,
+    SYS_lseek, SYS_close, SYS_fstat, SYS_flock, SYS_fcntl, SYS_ioctl, SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg,
+    SYS_sendmmsg, SYS_recvmmsg, SYS_accept, SYS_accept4, SYS_connect, SYS_shutdown, SYS_sendfile, SYS_splice, SYS_tee,
+    SYS_vmsplice, SYS_copy_file_range, SYS_epoll_pwait, SYS_epoll_ctl, SYS_getdents64, SYS_fchmod, SYS_fchown,
+    SYS_io_uring_enter, SYS_epoll_pwait2,
+#ifdef SYS_epoll_wait
+    SYS_epoll_wait, SYS_getdents,
+#endif
+};
+
+// What stands behind descriptors: files, pipes, sockets.
+class ResourceTable {
+  public:
+    ResourceTable(Tables& out, const ProcDirectory& proc) : out_(out), proc_(proc) {}
+    uint32_t of(int syscall, uint64_t descriptor) {
+        std::string name;
+        if (kDescriptorCalls.count(syscall)) name = proc_.link("fd/" + std::to_string(uint32_t(descriptor)));
+        if (name.empty()) return kNone;
+        auto [at, added] = numbers_.try_emplace(name, numbers_.size());
+        if (added) out_.line(Table::resources, "resource", at->second, "kind", kind(name), "name", name);
+        return at->second;
+    }
+
+  private:
+    static std::string kind(const std::string& name) {
+        for (const char* special : {"pipe", "socket"})
+            if (starts_with(name, special)) return special;
+        if (name == "anon_inode:[eventfd]") return "eventfd";
+        if (name == "anon_inode:[eventpoll]") return "epoll";
+        // Terminals and the like are no storage; block devices and shared memory are.
+        for (auto* device : {"/dev/pts/", "/dev/tty", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/memfd:"})
+            if (starts_with(name, device)) return "other";
+        return name[0] == '/' ? "file" : "other";
+    }
+    Tables& out_;
+    const ProcDirectory& proc_;
+    std::unordered_map<std::string, uint32_t> numbers_;
 };
 
 }  // namespace storeprof

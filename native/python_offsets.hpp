@@ -9,8 +9,7 @@ namespace storeprof {
 
 // Byte offsets of fields; thread = PyThreadState, frame = _PyInterpreterFrame, gil = struct _gil_runtime_state.
 struct PythonOffsets {
-    uint64_t version;  // 0x30b is 3.11
-    uint64_t runtime_interpreters, runtime_gil, interp_gil, interp_next, interp_threads;
+    uint64_t version, runtime_interpreters, runtime_gil, interp_gil, interp_threads;  // version: 0x30b is 3.11
     uint64_t thread_next, thread_interp, thread_frame, thread_frame_is_cframe, cframe_frame, thread_native_id;
     uint64_t thread_chunk, thread_top, gil_holder, gil_locked, gil_size;
     uint64_t frame_previous, frame_owner, frame_size, frame_code, frame_instruction, frame_function;
@@ -22,25 +21,27 @@ struct PythonOffsets {
     std::string name() const { return std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255); }
 };
 
-inline PythonOffsets known_offsets(uint64_t version) {  // zeros for a version that is not known
-    static const PythonOffsets rows[] = {
-#include "python_offsets.inc"
-    };
-    for (auto& row : rows)
-        if (row.version == version) return row;
-    return {};
-}
+// In the order of PythonOffsets. The rows of 3.11 and 3.12 are offsetof() of each field as a ten-line program prints them,
+// compiled with -DPy_BUILD_CORE against that version's internal/pycore_{frame,interp,runtime}.h (3.11.7 and 3.12.1; the
+// layout is frozen within a minor version). The row of 3.13 is where the target's own table, _Py_DebugOffsets, has each
+// offset, in 64-bit words (0: not there).
+constexpr PythonOffsets kKnownOffsets[] = {
+    {0x30b, 40, 360, 0, 16, /*thread*/ 8, 16, 56, 1, 8, 160, 296, 304, /*gil*/ 8, 16, 208, /*frame*/ 48, 69, 72, 32, 56, 0,
+     /*code*/ 112, 128, 136, 72, 184, 168, /*str, bytes*/ 32, 16, 48, 72, 32},
+    {0x30c, 40, 0, 384, 72, /*thread*/ 8, 16, 56, 1, 0, 144, 232, 240, /*gil*/ 8, 16, 208, /*frame*/ 8, 70, 72, 0, 56, 16,
+     /*code*/ 112, 128, 136, 68, 192, 176, /*str, bytes*/ 32, 16, 40, 56, 32},
+    {0x30d, 5, 0, 14, 9, /*thread*/ 21, 22, 23, 0, 0, 25, 26, 0, /*gil*/ 18, 17, 0, /*frame*/ 29, 33, 32, 30, 31, 0,
+     /*code*/ 35, 37, 38, 39, 43, 0, /*str, bytes*/ 68, 69, 70, 0, 66},
+};
 
 // _Py_DebugOffsets of 3.13, the first member of _PyRuntime there, up to the last field used.
-struct DebugTable { uint64_t cookie, version, free_threaded, more[68]; };
+struct DebugTable { uint64_t cookie, version, free_threaded, to_gil_state[12], gil_state, to_str_ascii[55]; };
 
 inline void translate(PythonOffsets& o, const DebugTable& debug) {
-    constexpr size_t kGilState = 15;
     auto* of = reinterpret_cast<uint64_t*>(&o);
-    const uint64_t* table = &debug.cookie;
-    for (size_t i = 1; i < sizeof o / 8; i++) of[i] = of[i] ? table[of[i]] : 0;
+    for (size_t i = 1; i < sizeof o / 8; i++) of[i] = of[i] ? (&debug.cookie)[of[i]] : 0;
     // 3.13.0 counts these two from the interpreter (whose own GIL is at gil_state), not from the GIL.
-    uint64_t base = o.gil_locked > table[kGilState] ? table[kGilState] : 0;
+    uint64_t base = o.gil_locked > debug.gil_state ? debug.gil_state : 0;
     o.gil_locked -= base, o.gil_holder -= base;
     // Not in the table, known by their neighbours:
     o.gil_size = o.gil_locked + 16 + 2 * (sizeof(pthread_cond_t) + sizeof(pthread_mutex_t));
@@ -55,10 +56,9 @@ inline bool sane(const PythonOffsets& o) {
     };
     return inside(o.thread_size(), 4096, {o.thread_next, o.thread_interp, o.thread_frame, o.thread_native_id, o.thread_chunk}) &&
            inside(o.frame_size, 256, {o.frame_previous, o.frame_code, o.frame_instruction, o.frame_function}) &&
-           inside(o.code_instructions, 512, {o.code_filename, o.code_qualname, o.code_linetable, o.code_first_line,
-                                             o.code_first_traceable}) &&
+           inside(o.code_instructions, 512, {o.code_filename, o.code_qualname, o.code_linetable, o.code_first_line}) &&
            inside(o.gil_read_size(), 4096, {o.gil_holder}) && inside(o.str_compact, 128, {o.str_length, o.str_state}) &&
-           o.frame_owner < o.frame_size && o.bytes_data < 128;
+           o.frame_owner < o.frame_size && o.code_first_traceable < o.code_instructions && o.bytes_data < 128;
 }
 
 // Fills `to`, or returns why not. `version_symbol` is the address of Py_Version (exported since 3.11), or 0.
@@ -70,9 +70,10 @@ inline std::string find_offsets(const TargetMemory& memory, Address runtime, Add
     if (!version) return "Python 3.10 or older is not supported (3.11 to 3.13 are)";
     to.version = version >> 16;
     std::string name = "Python " + to.name();
-    to = known_offsets(to.version);
-    if (!to.version || has_table != (to.version >= 0x30d)) return name + " is not supported (3.11 to 3.13 are)";
+    auto* row = std::find_if(std::begin(kKnownOffsets), std::end(kKnownOffsets), [&](auto& r) { return r.version == to.version; });
+    if (row == std::end(kKnownOffsets) || has_table != (to.version >= 0x30d)) return name + " is not supported (3.11 to 3.13 are)";
     if (has_table && debug.free_threaded) return "free-threaded builds of " + name + " are not supported";
+    to = *row;
     if (has_table) translate(to, debug);
     return sane(to) ? "" : "the interpreter's offset table makes no sense";
 }

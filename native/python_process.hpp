@@ -1,4 +1,4 @@
-// The CPython runtime inside another process: finding it, its interpreters and threads, and who holds the GIL.
+// The CPython runtime inside another process: finding it, its threads, and who holds the GIL.
 #pragma once
 
 #include "proc_reader.hpp"
@@ -6,10 +6,11 @@
 
 namespace storeprof {
 
+// Of the main interpreter: threads of sub-interpreters have no stacks here.
 class PythonProcess {
   public:
     enum class State { searching, attached, refused };
-    struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id, interpreter; };
+    struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id; };
 
     PythonProcess(const TargetMemory& memory, StackTable& stacks) : memory_(memory), codes_(memory, stacks), reader_(memory, codes_) {}
     State state() const { return state_; }
@@ -20,34 +21,38 @@ class PythonProcess {
 
     void reset() {  // after exec: nothing that was known holds
         state_ = State::searching, why_ = "not looked at yet", failures_ = 0;
-        version_.clear(), interpreters_.clear(), threads_.clear();
+        version_.clear(), listed_.clear(), threads_.clear();
     }
     // One attempt to find the runtime among the mapped images; repeated, as a program may load Python late.
     void attach(const ProcDirectory& proc) {
         why_ = "no CPython runtime in it (or its symbols were stripped)";
-        std::string exe = proc.link("exe");
-        for (const Mapping& m : proc.mappings()) {
-            if (m.offset || m.path.empty() || (m.path != exe && m.path.find("libpython") == std::string::npos)) continue;
-            MappedImage image(memory_, m.start);
+        std::string exe = proc.link("exe"), maps = proc.text("maps");
+        for (size_t at = 0, end; (end = maps.find('\n', at)) != std::string::npos; at = end + 1) {
+            std::string line = maps.substr(at, end - at);
+            uint64_t start, offset;
+            int path = 0;  // where it begins; past the end when there is none
+            if (sscanf(line.c_str(), "%lx-%*x %*s %lx %*s %*s %n", &start, &offset, &path) < 2 || !path || offset) continue;
+            if (line.substr(path) != exe && line.find("libpython", path) == std::string::npos) continue;
+            MappedImage image(memory_, start);
             Address code_type = image.symbol("PyCode_Type");
             runtime_ = image.symbol("_PyRuntime");
             if (!runtime_ && !code_type) continue;
-            std::string why = runtime_ ? find_offsets(memory_, runtime_, image.symbol("Py_Version"), o_)
-                                       : "Python 3.6 or older is not supported (3.11 to 3.13 are)";
-            if (!why.empty()) return refuse(std::move(why));
-            state_ = State::attached, unmatched_ = 0;
+            why_ = runtime_ ? find_offsets(memory_, runtime_, image.symbol("Py_Version"), o_)
+                            : "Python 3.6 or older is not supported (3.11 to 3.13 are)";
+            state_ = why_.empty() ? State::attached : State::refused, unmatched_ = 0;
+            if (!why_.empty()) return;
             codes_.reset(o_, code_type), reader_.reset(o_);
             version_ = o_.name();
-            return why_.clear();
+            return;
         }
     }
 
-    // Reads interpreters, thread states and GILs in one batch, checking that the lists still link as remembered; walks
-    // them again when they don't, or when told to. False when memory is not what it was.
+    // Reads thread states and GIL in one batch, checking that the list still links as remembered; walks it again when it
+    // does not, or when told to. False when memory is not what it was.
     bool begin_round(bool relist) {
         for (int attempt = 0; state_ == State::attached && attempt < 3; attempt++) {
-            if ((relist || attempt) && !list_again()) break;
-            if (read_lists()) return failures_ = 0, true;
+            if (relist || attempt || listed_.empty()) list_again();
+            if (read_list()) return failures_ = 0, true;
         }
         threads_.clear();
         failures_ += state_ == State::attached;
@@ -56,15 +61,16 @@ class PythonProcess {
     // Called with what /proc says: a layout that never matches one native thread id is not the one we think.
     void check_layout(size_t matching) {
         unmatched_ = threads_.empty() || matching ? 0 : unmatched_ + 1;
-        if (unmatched_ == 200) refuse("its thread list does not match /proc (unknown layout)");
+        if (unmatched_ < 200) return;
+        state_ = State::refused, why_ = "its thread list does not match /proc (unknown layout)";
+        threads_.clear();
     }
 
-    bool holds_gil(const ThreadState& t) const { return gil(t).locked && gil(t).holder == t.address; }
-    bool in_gil(const ThreadState& t, Address a) const { return a >= gil(t).address && a < gil(t).address + o_.gil_size; }
-    uint32_t gil_holder(const ThreadState& t) const {  // its native id, 0 when nobody holds it
-        for (auto& other : threads_)
-            if (other.interpreter == t.interpreter && holds_gil(other)) return other.native_id;
-        return 0;
+    bool holds_gil(const ThreadState& t) const { return gil_locked_ && gil_holder_ == t.address; }
+    bool in_gil(Address a) const { return a >= gil_ && a < gil_ + o_.gil_size; }
+    uint32_t gil_holder() const {  // its native id, 0 when nobody holds it
+        auto at = std::find_if(threads_.begin(), threads_.end(), [&](auto& t) { return holds_gil(t); });
+        return at == threads_.end() ? 0 : at->native_id;
     }
     StackStatus read_stack(PythonThread& hints, const ThreadState& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
         if (hints.state != thread.address) hints = {thread.address, {}, {}};
@@ -72,53 +78,35 @@ class PythonProcess {
     }
 
   private:
-    struct Gil { Address address, holder; bool locked; };
-    struct Interpreter { Address address; Gil gil; std::vector<Address> threads; };
-    static constexpr size_t kMaxInterpreters = 64, kMaxThreads = 16384;
+    static constexpr size_t kMaxThreads = 16384;
 
-    const Gil& gil(const ThreadState& thread) const { return interpreters_[thread.interpreter].gil; }
-    void refuse(std::string why) { state_ = State::refused, why_ = std::move(why), threads_.clear(); }
-
-    // Walks the linked lists, one call a link: only when something changed.
-    bool list_again() {
-        interpreters_.clear();
-        if (!memory_.get(runtime_ + o_.runtime_interpreters, first_interpreter_)) return false;
-        size_t seen = 0, total = 0;
-        auto next = [&](Address at) { return memory_.get_or_zero<Address>(at); };
-        for (Address a = first_interpreter_; plausible(a) && seen++ < kMaxInterpreters; a = next(a + o_.interp_next)) {
-            Address gil = o_.runtime_gil ? runtime_ + o_.runtime_gil : next(a + o_.interp_gil);
-            if (!plausible(gil)) continue;  // still being made
-            interpreters_.push_back({a, {gil, 0, false}, {}});
-            for (Address t = next(a + o_.interp_threads); plausible(t) && total++ < kMaxThreads; t = next(t + o_.thread_next))
-                interpreters_.back().threads.push_back(t);
-        }
-        return true;
+    // Walks the linked list, one call a link: only when something changed.
+    void list_again() {
+        auto get = [&](Address at) { return memory_.get_or_zero<Address>(at); };
+        listed_.clear();
+        interpreter_ = get(main_interpreter());
+        gil_ = o_.runtime_gil ? runtime_ + o_.runtime_gil : get(interpreter_ + o_.interp_gil);
+        Address t = get(interpreter_ + o_.interp_threads);
+        for (; plausible(t) && listed_.size() < kMaxThreads; t = get(t + o_.thread_next)) listed_.push_back(t);
     }
-    bool read_lists() {
+    bool read_list() {
         batch_.clear(), threads_.clear();
-        batch_.add(runtime_ + o_.runtime_interpreters, 8);
-        for (auto& in : interpreters_) {
-            batch_.add(in.address + o_.interp_threads, 8), batch_.add(in.gil.address, o_.gil_read_size());
-            for (Address thread : in.threads) batch_.add(thread, o_.thread_size());
+        if (!plausible(interpreter_) || !plausible(gil_)) return true;  // still being made, or finalised
+        size_t main = batch_.add(main_interpreter(), 8), first = batch_.add(interpreter_ + o_.interp_threads, 8);
+        size_t gil = batch_.add(gil_, o_.gil_read_size()), at = gil + o_.gil_read_size();
+        for (Address thread : listed_) batch_.add(thread, o_.thread_size());
+        if (!batch_.run(memory_) || batch_.get<Address>(main) != interpreter_) return false;
+        gil_holder_ = batch_.get<Address>(gil + o_.gil_holder), gil_locked_ = batch_.get<int>(gil + o_.gil_locked) == 1;
+        Address next = batch_.get<Address>(first);
+        for (Address thread : listed_) {
+            const uint8_t* copy = batch_.at(at);
+            if (next != thread || field<Address>(copy, o_.thread_interp) != interpreter_) return false;
+            next = field<Address>(copy, o_.thread_next), at += o_.thread_size();
+            threads_.push_back({thread, copy, static_cast<uint32_t>(field<uint64_t>(copy, o_.thread_native_id))});
         }
-        if (!batch_.run(memory_) || batch_.get<Address>(0) != first_interpreter_) return false;
-        size_t at = 8;
-        for (uint32_t i = 0; i < interpreters_.size(); i++) {
-            Interpreter& in = interpreters_[i];
-            Address next = batch_.get<Address>(at);
-            in.gil.holder = batch_.get<Address>(at + 8 + o_.gil_holder);
-            in.gil.locked = batch_.get<int>(at + 8 + o_.gil_locked) == 1;
-            at += 8 + o_.gil_read_size();
-            for (Address thread : in.threads) {
-                const uint8_t* copy = batch_.at(at);
-                if (next != thread || field<Address>(copy, o_.thread_interp) != in.address) return false;
-                next = field<Address>(copy, o_.thread_next), at += o_.thread_size();
-                threads_.push_back({thread, copy, static_cast<uint32_t>(field<uint64_t>(copy, o_.thread_native_id)), i});
-            }
-            if (next) return false;
-        }
-        return true;
+        return !next;
     }
+    Address main_interpreter() const { return runtime_ + o_.runtime_interpreters + 8; }  // after the head of the list
 
     const TargetMemory& memory_;
     CodeCache codes_;
@@ -126,8 +114,9 @@ class PythonProcess {
     PythonOffsets o_{};
     State state_ = State::searching;
     std::string version_, why_ = "not looked at yet";
-    Address runtime_ = 0, first_interpreter_ = 0;
-    std::vector<Interpreter> interpreters_;
+    Address runtime_ = 0, interpreter_ = 0, gil_ = 0, gil_holder_ = 0;
+    bool gil_locked_ = false;
+    std::vector<Address> listed_;
     std::vector<ThreadState> threads_;  // of this round; copies point into batch_
     ReadBatch batch_;
     int failures_ = 0, unmatched_ = 0;

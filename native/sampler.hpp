@@ -6,7 +6,6 @@
 
 #include <thread>
 
-#include "governor.hpp"
 #include "thread_table.hpp"
 
 namespace storeprof {
@@ -31,7 +30,7 @@ struct SamplerStats {
 class Sampler {
   public:
     explicit Sampler(const SamplerOptions& o)
-        : options_(o), memory_(o.pid), proc_(o.pid), outbox_(o.buffer_bytes), stacks_(made_), python_(memory_, stacks_),
+        : options_(o), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes), stacks_(made_), python_(memory_, stacks_),
           resources_(made_, proc_), probe_(made_, ticks_, memory_, proc_), threads_(made_, proc_, probe_),
           governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
@@ -59,7 +58,7 @@ class Sampler {
         ThreadStat stat;
         return read_main_stat(stat) && !(stat.ended() && stat.threads <= 1);
     }
-    std::array<std::string, kTables> drain() { return outbox_.take(); }
+    std::array<std::string, kTables> drain() { return made_.take(); }
     bool set_gate(bool on) { return probe_.set_gate(on); }
     SamplerStats stats() {
         std::lock_guard<std::mutex> hold(stats_mutex_);
@@ -68,7 +67,7 @@ class Sampler {
 
   private:
     bool read_main_stat(ThreadStat& stat) const {  // of the thread: the process's own adds up all of its threads
-        return parse_stat(proc_.text("task/" + std::to_string(options_.pid) + "/stat").c_str(), stat);
+        return stat.parse(proc_.text("task/" + std::to_string(options_.pid) + "/stat").c_str());
     }
 
     // ---- the loop ----
@@ -97,7 +96,7 @@ class Sampler {
         now_ = now_ns();
         prepare();
         bool relist = threads_changed_ || now_ >= relist_ns_;
-        for (auto& t : threads_.all()) t->state_count = 0;
+        for (auto& t : threads_.all()) t->python = nullptr;
         if (python_.begin_round(relist)) {
             if (relist) relist_ns_ = now_ + kSecond;
             threads_changed_ = false;
@@ -156,7 +155,8 @@ class Sampler {
         ns_pid_ = inner_tid(status, options_.pid);
         process_ = processes_++;
         bool own_namespace = status.find("NSpid:\t" + std::to_string(ns_pid_) + "\n") != std::string::npos;
-        threads_.begin_process(process_, own_namespace, now_);
+        threads_.end_all(now_);
+        threads_.begin_process(process_, own_namespace);
         probe_.each_second(now_);
         probe_.detach();
         python_.reset();
@@ -184,7 +184,7 @@ class Sampler {
             ThreadRecord* t = threads_.by_native_id(state.native_id);
             if (!t) continue;  // not bound yet, or just ended
             matching++;
-            if (t->state_count < 4) t->states[t->state_count++] = &state;
+            t->python = &state;
         }
         python_.check_layout(matching);
     }
@@ -192,60 +192,38 @@ class Sampler {
         uint64_t t_ns = now_ns();
         if (t.gone) return;
         bool same = threads_.read_schedstat(t) && t.settled && t.now.slices == t.look_slices && t.now.run_ns == t.look_run;
-        same &= !t.state_count || t.look_had_states;  // else Python was found meanwhile
+        same &= !t.python || t.look_had_python;  // else Python was found meanwhile
         if (t.gone || (!same && !look_afresh(t, t_ns))) return;
         LookRow& row = t.look;
         row.t_ns = t_ns, row.thread = t.number;
         row.weight_ns = static_cast<uint32_t>(std::min<uint64_t>(t_ns - std::min(t_ns, t.looked_ns), 4 * kSecond));
         t.looked_ns = t_ns;
-        row.flags = (t.in_gil_wait ? 1 : 0) | (same ? 4 : 0), row.holder = kNone;
-        for (int i = 0; i < t.state_count; i++) {
-            auto& state = *t.states[i];
-            if (python_.holds_gil(state) && !t.in_gil_wait) row.flags |= 2;
-            if (!t.in_gil_wait || !python_.in_gil(state, row.arg0)) continue;
-            ThreadRecord* holder = threads_.by_native_id(python_.gil_holder(state));  // as the round began
-            if (holder && holder != &t) row.holder = holder->number;
-        }
+        bool holds = t.python && python_.holds_gil(*t.python) && !t.in_gil_wait;
+        row.flags = (t.in_gil_wait ? 1 : 0) | (holds ? 2 : 0) | (same ? 4 : 0);
+        ThreadRecord* holder = t.in_gil_wait ? threads_.by_native_id(python_.gil_holder()) : nullptr;  // as the round began
+        row.holder = holder && holder != &t ? holder->number : kNone;
         made_.row<72>(Table::looks, row);
         probe_.look_at_operations(t.probe, row.op_seq, t.number, t_ns);
         stats_.looks++, stats_.reused += same, stats_.by_status[row.py_status]++;
     }
     bool look_afresh(ThreadRecord& t, uint64_t t_ns) {
-        t.look_run = t.now.run_ns, t.look_slices = t.now.slices, t.look_had_states = t.state_count;
+        LookRow& row = t.look;
+        t.look_run = t.now.run_ns, t.look_slices = t.now.slices, t.look_had_python = t.python;
         ProbePosition position = probe_.position(t.probe, t.ns_tid, now_);
         t.settled = false;
         if (!threads_.read_stat(t, t.stat)) return false;
         other_image_ = is_other_image(t.stat.image);
         if (other_image_) return false;
-        char text[256];
-        Syscall call;
-        if (t.stat.state != 'R') {
-            bool read = t.files.read(ThreadFiles::syscall, text, sizeof text) == ThreadFiles::Result::ok;
-            if (read) call = parse_syscall(text);
-            else call.number = Syscall::unreadable;
-        }
-        LookRow& row = t.look;
-        row.scope_node = position.node, row.op_seq = position.op_seq;
-        row.state = t.stat.state, row.syscall = static_cast<int16_t>(std::min(call.number, 32767));
-        row.arg0 = call.args[0], row.arg1 = call.args[1], row.arg2 = static_cast<uint32_t>(call.args[2]);
-        row.stack_pointer = call.stack_pointer;
-        StackStatus status = look_at_stack(t, call, t_ns);
-        row.py_status = static_cast<uint8_t>(status);
-        row.resource = resources_.of(call);
-        t.settled = t.stat.state != 'R' && call.number != Syscall::running && status <= StackStatus::ok;
+        row.state = t.stat.state, row.scope_node = position.node, row.op_seq = position.op_seq;
+        t.files.read_syscall(row);
+        StackStatus status = t.python ? python_.read_stack(t.hints, *t.python, t_ns, frames_) : StackStatus::none;
+        row.py_status = static_cast<uint8_t>(status), row.py_stack = kNone;
+        for (size_t f = t.python ? frames_.size() : 0; f-- > 0;) row.py_stack = stacks_.push(row.py_stack, frames_[f]);
+        t.in_gil_wait = t.python && row.syscall == SYS_futex && python_.in_gil(row.arg0);
+        row.resource = resources_.of(row.syscall, row.arg0);
+        t.settled = row.state != 'R' && row.syscall != kRunning && status <= StackStatus::ok;
         if (t.name != t.stat.name) threads_.write(t);
         return true;
-    }
-    StackStatus look_at_stack(ThreadRecord& t, const Syscall& call, uint64_t t_ns) {
-        StackStatus status = StackStatus::none;
-        t.look.py_stack = kNone, t.in_gil_wait = false;
-        for (int i = 0; i < t.state_count; i++) {  // the newest interpreter first: the first with frames is the live one
-            t.in_gil_wait |= call.number == SYS_futex && python_.in_gil(*t.states[i], call.args[0]);
-            if (status != StackStatus::none) continue;
-            status = python_.read_stack(t.hints[i], *t.states[i], t_ns, frames_);
-            for (size_t f = frames_.size(); f-- > 0;) t.look.py_stack = stacks_.push(t.look.py_stack, frames_[f]);
-        }
-        return status;
     }
 
     // ---- totals, by the clock ----
@@ -281,7 +259,7 @@ class Sampler {
         publish();
     }
     void publish() {
-        stats_.dropped_looks += outbox_.publish(made_);
+        stats_.dropped_looks += made_.publish();
         stats_.mean_interval_ns = static_cast<uint64_t>(governor_.mean_ns());
         stats_.threads = threads_.size(), stats_.gone = gone_, stats_.probe = probe_.stats();
         stats_.python_state = python_.state(), stats_.python_version = python_.version(), stats_.python_why = python_.why();
@@ -290,11 +268,11 @@ class Sampler {
     }
 
     static constexpr size_t kStatusPerSecond = 30;
+    static constexpr int kRunning = -2;  // in place of a system call
     const SamplerOptions options_;
     TargetMemory memory_;
     ProcDirectory proc_;
     Tables made_;
-    Outbox outbox_;
     TickClock ticks_;
     StackTable stacks_;
     PythonProcess python_;

@@ -2,11 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <set>
 
 #include "probe_reader.hpp"
 #include "python_process.hpp"
-#include "resources.hpp"
 
 namespace storeprof {
 
@@ -28,13 +26,11 @@ struct ThreadRecord {
     // What the last look found. If it was settled (off the CPU, its stack whole) and the thread has not run since, the
     // next look takes it over.
     LookRow look{};
-    bool settled = false, look_had_states = false, in_gil_wait = false;
+    bool settled = false, look_had_python = false, in_gil_wait = false;
     uint64_t look_run = 0, look_slices = 0;
     ProbeThread probe;
-    PythonThread hints[4];
-    // Its interpreter states (several with sub-interpreters), for this round only.
-    const PythonProcess::ThreadState* states[4] = {};
-    int state_count = 0;
+    PythonThread hints;
+    const PythonProcess::ThreadState* python = nullptr;  // for this round only
 };
 
 class ThreadTable {
@@ -47,11 +43,11 @@ class ThreadTable {
         auto at = by_ns_tid_.find(id);
         return at == by_ns_tid_.end() ? nullptr : at->second;
     }
-    void begin_process(uint32_t process, bool own_namespace, uint64_t now) {
-        process_ = process, own_namespace_ = own_namespace;
+    void end_all(uint64_t now) {
         list({}, now);
         full_scan_ns_ = 0, pace_.restart();
     }
+    void begin_process(uint32_t process, bool own_namespace) { process_ = process, own_namespace_ = own_namespace; }
     // Lists the threads anew when their count changed or one was found gone, and once a second; whether any came or went.
     // Threads by the thousand make it rarer, not dearer.
     bool scan(long count, uint64_t now, double share) {
@@ -64,7 +60,6 @@ class ThreadTable {
         known_ns_ = now;
         return changed;
     }
-    void end_all(uint64_t now) { list({}, now); }
     void write(ThreadRecord& t, uint64_t ended_ns = 0) {
         JsonLine json("thread", t.number, "process", t.process, "tid", t.tid, "ns_tid", t.ns_tid, "start_ticks",
                       t.stat.start_ticks, "name", t.name = t.stat.name, "t_ns", t.first_ns);
@@ -75,8 +70,8 @@ class ThreadTable {
     // ---- counters ----
     bool read_schedstat(ThreadRecord& t) {  // false: gone, or a kernel without scheduler statistics
         char text[128];
-        if (t.files.read(ThreadFiles::schedstat, text, sizeof text) == ThreadFiles::Result::ok) {
-            Scanner s(text);
+        if (t.files.read(ThreadFiles::schedstat, text) == ThreadFiles::Result::ok) {
+            Scanner s{text};
             t.now.run_ns = s.number();
             t.now.delay_ns = s.number();
             t.now.slices = s.number();
@@ -87,8 +82,8 @@ class ThreadTable {
     }
     bool read_stat(ThreadRecord& t, ThreadStat& to) {
         char text[1024];
-        auto result = t.files.read(ThreadFiles::stat, text, sizeof text);
-        bool read = result == ThreadFiles::Result::ok && parse_stat(text, to);
+        auto result = t.files.read(ThreadFiles::stat, text);
+        bool read = result == ThreadFiles::Result::ok && to.parse(text);
         if (result == ThreadFiles::Result::gone || (read && to.ended())) t.gone = some_gone_ = true;
         if (read) t.now.minflt = to.minflt, t.now.majflt = to.majflt;
         return read && !t.gone;

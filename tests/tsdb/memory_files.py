@@ -71,7 +71,7 @@ class MemoryFiles:
         self.syncs = 0
         self.steps = 0
         self.steps_left = None
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a crash sees no name operation half done, nor one between two looks
 
     def step(self):
         with self.lock:
@@ -84,13 +84,14 @@ class MemoryFiles:
     def crash(self, seed=None):
         """The directory as the next start of the machine finds it."""
         chance = None if seed is None else Random(seed)
-        nodes = dict(self.durable_nodes)
+        with self.lock:
+            now, nodes = dict(self.nodes), dict(self.durable_nodes)
         if chance is not None:
-            for name in sorted(self.nodes.keys() ^ self.durable_nodes.keys()):
+            for name in sorted(now.keys() ^ nodes.keys()):
                 if chance.random() < 0.5:
                     nodes.pop(name, None)
-                    if name in self.nodes:
-                        nodes[name] = self.nodes[name]
+                    if name in now:
+                        nodes[name] = now[name]
         return MemoryFiles({name: node.after_crash(chance) for name, node in nodes.items()})
 
     def release(self):
@@ -101,21 +102,25 @@ class MemoryFiles:
 
     def open(self, name, new=False):
         if new:
-            self.step()
-            self.nodes[name] = Node()
+            with self.lock:
+                self.step()
+                self.nodes[name] = Node()
         return MemoryFile(self, self.nodes[name]) if name in self.nodes else self._missing(name)
 
     def rename(self, old, new):
-        self.step()
-        self.nodes[new] = self.nodes.pop(old)
+        with self.lock:
+            self.step()
+            self.nodes[new] = self.nodes.pop(old)
 
     def remove(self, name):
-        self.step()
-        del self.nodes[name]
+        with self.lock:
+            self.step()
+            del self.nodes[name]
 
     def sync_directory(self):
-        self.step()
-        self.durable_nodes = dict(self.nodes)
+        with self.lock:
+            self.step()
+            self.durable_nodes = dict(self.nodes)
 
     @staticmethod
     def _missing(name):

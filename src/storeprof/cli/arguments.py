@@ -1,9 +1,10 @@
-"""Types of arguments that several commands take."""
+"""Arguments that several commands take, and their types."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 
 
 def seconds(text: str) -> float:
@@ -40,3 +41,21 @@ def seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def add_recording_options(parser: argparse.ArgumentParser) -> None:
+    """Options that `record` and `profile` share."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the recording, new or empty (default: ./storeprof-runs/TIME-NAME)",
+    )
+    parser.add_argument(
+        "--overhead-budget",
+        type=percent,
+        default=1.0,
+        metavar="PERCENT",
+        help="CPU time the observer may use, of the usable CPUs (default: 1)",
+    )
+    parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import percent, positive, seconds, seed
+from storeprof.cli.arguments import add_recording_options, positive, seconds, seed
 
 
 def add_parser(commands: Any) -> None:
@@ -24,20 +24,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--duration", type=seconds, default=20.0, metavar="S", help="measured seconds (default: 20)")
     parser.add_argument("--threads", type=positive, default=2, metavar="N", help="client threads (default: 2)")
     parser.add_argument("--seed", type=seed, default=1, metavar="K", help="seed of the workload (default: 1)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="folder of the recording, new or empty (default: ./storeprof-runs/TIME-NAME)",
-    )
-    parser.add_argument(
-        "--overhead-budget",
-        type=percent,
-        default=1.0,
-        metavar="PERCENT",
-        help="CPU time the observer may use (default: 1)",
-    )
-    parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the engine")
+    add_recording_options(parser)
     parser.set_defaults(run=run)
 
 

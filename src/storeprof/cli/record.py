@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import percent, positive, seconds
+from storeprof.cli.arguments import add_recording_options, positive, seconds
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -30,32 +30,17 @@ def add_parser(commands: Any) -> None:
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--pid", type=positive, help="observe this running process; it is left running")
     target.add_argument("--name", help="observe the newest running process of this name")
-    add_recording_options(parser)
-    parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG...]", help="the program to run")
-    parser.set_defaults(run=run)
-
-
-def add_recording_options(parser: argparse.ArgumentParser) -> None:
-    """Options that `record` and `profile` share."""
     parser.add_argument(
         "--duration", type=seconds, metavar="S", help="end after S seconds (default: when the program ends)"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="folder of the recording, new or empty (default: ./storeprof-runs/TIME-NAME)",
-    )
-    parser.add_argument(
-        "--overhead-budget", type=percent, default=1.0, metavar="PERCENT",
-        help="CPU time the observer may use, of the usable CPUs (default: 1)",
-    )  # fmt: skip
     parser.add_argument(
         "--ops-regex",
         metavar="REGEX",
         help="how the program states its own count: group 1 operations, group 2 seconds (default: ops=N seconds=S)",
     )
-    parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")
+    add_recording_options(parser)
+    parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG...]", help="the program to run")
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

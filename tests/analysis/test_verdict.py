@@ -1,0 +1,64 @@
+"""Severity by the lower bounds of share and gain, and the verdict's order of reasons."""
+
+from __future__ import annotations
+
+import pytest
+
+from storeprof.analysis.context import Settings
+from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Impact, Where
+from storeprof.analysis.intervals import Estimate
+from storeprof.analysis.verdict import rank, with_severity
+
+
+def finding(low: float, gain: float = 2.0, at_most: str = BOTTLENECK, needs_gain: bool = True) -> Finding:
+    """A finding with a lower bound of its share of busy wall and of its gain."""
+    share = Estimate(low + 0.02, low, low + 0.04)
+    return Finding(
+        kind="io-wait",
+        where=Where("wal.append"),
+        share=share,
+        share_of="wall",
+        wall_share=share,
+        impact=Impact(Estimate(gain, gain, gain)),
+        at_most=at_most,
+        needs_gain=needs_gain,
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "gain", "expected"),
+    [
+        (0.10, 1.05, BOTTLENECK),
+        (0.0999, 2.0, HOTSPOT),
+        (0.30, 1.04, HOTSPOT),
+        (0.05, 2.0, HOTSPOT),
+        (0.0499, 2.0, NOTICE),
+    ],
+)
+def test_severity_goes_by_the_lower_bounds(low: float, gain: float, expected: str) -> None:
+    """A bottleneck has 10 % of busy wall and 5 % of gain at the lower end of both intervals."""
+    assert with_severity(finding(low, gain), Settings()).severity == expected
+
+
+def test_starvation_by_others_is_never_more_than_a_notice() -> None:
+    """A cost that is not the program's own doing is named and not called a bottleneck."""
+    assert with_severity(finding(0.9, at_most=NOTICE), Settings()).severity == NOTICE
+
+
+def test_starvation_of_ones_own_making_needs_no_gain() -> None:
+    """Threads that saturate the CPUs gain nothing by going, and are a bottleneck all the same."""
+    assert with_severity(finding(0.5, gain=1.0, needs_gain=False), Settings()).severity == BOTTLENECK
+
+
+def test_bottlenecks_come_first_then_the_larger_gain() -> None:
+    """The order is by severity, then by gain, then by share."""
+    small, large, hot = finding(0.2, 1.2), finding(0.11, 3.0), finding(0.06, 9.0)
+    ordered = rank([with_severity(one, Settings()) for one in (hot, small, large)])
+    assert [round(one.impact.speedup.value, 1) for one in ordered] == [3.0, 1.2, 9.0]
+
+
+def test_the_identifier_is_stable_and_tells_places_apart() -> None:
+    """The id is a hash of kind, function and resource: the same in every run."""
+    assert finding(0.1).identifier == finding(0.5).identifier
+    other = Finding(**{**finding(0.1).__dict__, "where": Where("wal.sync")})
+    assert other.identifier != finding(0.1).identifier
