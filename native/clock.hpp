@@ -1,8 +1,6 @@
 // Clocks, the anchors that turn ticks into nanoseconds, and how often the sampler may look and do all else.
 #pragma once
 
-#include <time.h>
-
 #include <algorithm>
 #include <cmath>
 #include <deque>
@@ -18,13 +16,11 @@ inline uint64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
     clock_gettime(clock, &t);
     return static_cast<uint64_t>(t.tv_sec) * kSecond + t.tv_nsec;
 }
-inline uint64_t read_ticks() {
 #if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
+inline uint64_t read_ticks() { return __builtin_ia32_rdtsc(); }
 #else
-    return now_ns();
+inline uint64_t read_ticks() { return now_ns(); }
 #endif
-}
 
 struct Anchor { uint64_t ticks = 0, monotonic_ns = 0, boottime_ns = 0, realtime_ns = 0; };
 
@@ -99,13 +95,14 @@ class Governor {
         double debt_s = (double(spent_ns) / budget_ - double(since_start)) / double(kSecond);
         double interval = cost_ / std::max(looks_, 1.0) / (budget_ * std::clamp(1 - debt_s, 0.4, 1.0));  // for each look
         double count = double(std::max<size_t>(threads, 1));
-        at_once_ = static_cast<size_t>(std::clamp(3 * wanted_ / interval, 1.0, count));
+        double fewest = std::ceil(count / 8);  // every round has a cost of its own, which grows with their number
+        at_once_ = static_cast<size_t>(std::clamp(3 * wanted_ / interval, fewest, count));
         mean_ = std::clamp(interval * double(at_once_), wanted_, std::max(wanted_, 0.2 * kSecond));
     }
 
   private:
     static constexpr double kWindow = 2.0 * kSecond;
-    double wanted_, budget_, mean_, looks_ = 200, cost_ = 200 * 25e3;  // as measured on a slow machine
+    double wanted_, budget_, mean_, looks_ = 80, cost_ = 80 * 30e3;  // as measured on a slow machine
     size_t at_once_ = ~size_t{0};
     uint64_t last_ = 0;
 };

@@ -2,13 +2,11 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <string>
-#include <string_view>
-#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace storeprof {
 

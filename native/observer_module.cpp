@@ -102,17 +102,13 @@ PyType_Slot slots[] = {
     {0, nullptr},
 };
 PyType_Spec sampler_spec = {"storeprof.observe._observer.Sampler", sizeof(SamplerObject), 0, Py_TPFLAGS_DEFAULT, slots};
-
-int execute(PyObject* module) {
-    PyObject* type = PyType_FromSpec(&sampler_spec);
-    int failed = type ? PyModule_AddObjectRef(module, "Sampler", type) : -1;
-    Py_XDECREF(type);
-    return failed;
-}
-PyModuleDef_Slot module_slots[] = {{Py_mod_exec, reinterpret_cast<void*>(execute)}, {0, nullptr}};
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_observer", "The native observer.", 0, nullptr, module_slots, nullptr, nullptr,
-                          nullptr};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_observer", nullptr, -1, nullptr, nullptr, nullptr, nullptr, nullptr};
 
 }  // namespace
 
-PyMODINIT_FUNC PyInit__observer() { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC PyInit__observer() {
+    PyObject *module = PyModule_Create(&definition), *type = PyType_FromSpec(&sampler_spec);
+    if (module && (!type || PyModule_AddObjectRef(module, "Sampler", type))) Py_CLEAR(module);
+    Py_XDECREF(type);
+    return module;
+}

@@ -1,18 +1,86 @@
 // What the probe's shared memory says: where threads are, operations, and totals by scope and by memory tag.
 #pragma once
 
-#include <atomic>
-#include <cmath>
+#include <sys/mman.h>
+
 #include <map>
 #include <memory>
 #include <random>
-#include <unordered_map>
 
-#include "clock.hpp"
-#include "probe_memory.hpp"
+#include "proc_reader.hpp"
 #include "target_memory.hpp"
 
 namespace storeprof {
+
+// Records of docs/formats/shared-memory.md.
+struct ProbeHeader {
+    char magic[8];
+    uint32_t version, header_bytes;
+    uint8_t uuid[16];
+    uint32_t pid, clock;
+    uint64_t start_time, gate_address, used_bytes, reserve_bytes;
+    uint32_t first_thread, first_name;
+    uint64_t dropped_scopes, anchor_ticks, anchor_monotonic_ns, anchor_realtime_ns, floor_ticks_x1000;
+};
+struct ProbeName { uint32_t next, name_id; uint16_t name_length, file_length; uint32_t line; };
+struct ProbeOperation { uint32_t op_seq, node_line; uint64_t start_ticks, duration_ticks; };
+struct ProbeBlock {
+    uint32_t next, tid;
+    uint64_t taken_ticks;
+    uint32_t generation, reserved;
+    uint64_t position, ops_finished;
+    uint32_t first_node, first_tag;
+    uint64_t reserved1[10];
+    ProbeOperation ring[1024];
+    uint8_t reserved2[448];
+};
+struct ProbeNode {
+    uint32_t parent, name_id, next, flags;
+    uint64_t count, total, self, min, max;
+    double sum_squares;
+    uint32_t histogram[720];
+};
+struct ProbeTag {
+    uint32_t next, name_id;
+    uint64_t allocations, allocated_bytes, frees, freed_bytes, peak_live_bytes, reserved[2];
+};
+static_assert(sizeof(ProbeBlock) == 25152 && sizeof(ProbeNode) == 2944 && sizeof(ProbeTag) == 64 && sizeof(ProbeName) == 16);
+
+template <class T> T load(const T& from) { return __atomic_load_n(&from, __ATOMIC_ACQUIRE); }
+
+// The mapping; only what is allocated is ever touched, so it can't raise SIGBUS, and it outlives the program.
+class ProbeMapping {
+  public:
+    ProbeMapping(FileDescriptor fd, uint64_t bytes) : fd_(std::move(fd)), bytes_(bytes) {
+        void* at = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd_.get(), 0);
+        base_ = at == MAP_FAILED ? nullptr : static_cast<const uint8_t*>(at);
+        refresh();
+    }
+    ProbeMapping(const ProbeMapping&) = delete;
+    ~ProbeMapping() { if (base_) munmap(const_cast<uint8_t*>(base_), bytes_); }
+    const ProbeHeader* header() const { return readable_ ? reinterpret_cast<const ProbeHeader*>(base_) : nullptr; }
+    template <class T> const T* at(uint32_t line) {  // null outside what is allocated
+        auto* record = base_ + uint64_t{line} * 64;
+        return line >= 64 && holds(record, sizeof(T)) ? reinterpret_cast<const T*>(record) : nullptr;
+    }
+    bool holds(const void* from, uint64_t size) {
+        uint64_t end = static_cast<const uint8_t*>(from) - base_ + size;
+        if (end > readable_) refresh();
+        return end <= readable_;
+    }
+    void refresh() {
+        struct stat s;
+        readable_ = base_ && !fstat(fd_.get(), &s) ? std::min<uint64_t>(s.st_size, bytes_) : 0;
+        if (readable_ < 4096) readable_ = 0;
+        else readable_ = std::clamp<uint64_t>(load(header()->used_bytes), 4096, readable_);
+    }
+
+  private:
+    FileDescriptor fd_;
+    const uint64_t bytes_;
+    const uint8_t* base_;
+    uint64_t readable_ = 0;
+};
 
 struct ProbePosition { uint32_t node = 0, op_seq = 0; };
 struct ProbeThread {  // what the observer remembers of a thread's block
@@ -56,7 +124,7 @@ class ProbeReader {
         std::lock_guard<std::mutex> hold(gate_mutex_);
         mapping_.reset();
         gate_address_ = 0, gate_changed_ = false, stats_ = {};
-        blocks_.clear(), by_tid_.clear(), nodes_.clear(), merged_.clear(), names_.clear(), tags_.clear();
+        by_tid_.clear(), nodes_.clear(), merged_.clear(), names_.clear(), tags_.clear();
     }
     void describe(JsonLine& json) const {
         auto* h = mapping_ && (ticks_.known() || mapping_->header()->clock == 2) ? mapping_->header() : nullptr;
@@ -101,8 +169,7 @@ class ProbeReader {
     }
 
   private:
-    struct Merged { uint32_t number = 0; bool changed = false; ProbeNode sum{}; };  // of the process-wide tree
-    struct Node { const ProbeNode* from; Merged* into; ProbeNode written{}; };      // of one block
+    struct Merged { uint32_t number = 0; std::vector<const ProbeNode*> parts; ProbeNode written{}; };  // over all blocks
     struct Name { std::string name, file; uint32_t line = 0; };
     struct Tag { uint32_t number; ProbeTag sum; };
     static constexpr int kMaxDepth = 300, kMaxRecords = 1 << 20;
@@ -135,9 +202,8 @@ class ProbeReader {
         if (t.block && load(t.block->tid) == tid && load(t.block->generation) == t.generation) return true;
         if (round_ns != indexed_ns_) {  // at most once a round, however many threads have no block
             indexed_ns_ = round_ns;
-            list_blocks();
             by_tid_.clear();
-            for (auto* block : blocks_) by_tid_[load(block->tid)] = block;
+            each_block([&](const ProbeBlock& block) { by_tid_[load(block.tid)] = &block; });
         }
         auto found = by_tid_.find(static_cast<uint32_t>(tid));
         if (found == by_tid_.end() || load(found->second->tid) != tid) return t.block = nullptr, false;
@@ -152,9 +218,8 @@ class ProbeReader {
             line = load(record->next);
         }
     }
-    void list_blocks() {
-        blocks_.clear();
-        each<ProbeBlock>(load(mapping_->header()->first_thread), [&](auto& block) { return blocks_.push_back(&block), true; });
+    template <class Visit> void each_block(Visit&& visit) {
+        each<ProbeBlock>(load(mapping_->header()->first_thread), [&](const ProbeBlock& block) { return visit(block), true; });
     }
     void write_hit(ProbeThread& t, uint32_t thread, uint64_t now) {
         uint64_t end = load(t.block->ops_finished), low = end > 1023 ? end - 1023 : 0, high = end;
@@ -195,73 +260,69 @@ class ProbeReader {
     void list_names() {  // those made since: the list begins with the newest
         uint32_t line = load(mapping_->header()->first_name);
         each<ProbeName>(line, [&](const ProbeName& r) {
-            auto* text = reinterpret_cast<const char*>(&r + 1);
-            bool whole = mapping_->holds(text, r.name_length + r.file_length);
-            return whole && names_.try_emplace(r.name_id, Name{{text, r.name_length}, {text + r.name_length, r.file_length}, r.line}).second;
+            auto *name = reinterpret_cast<const char*>(&r + 1), *file = name + r.name_length;
+            if (!mapping_->holds(file, r.file_length)) return false;
+            return names_.try_emplace(r.name_id, Name{{name, r.name_length}, {file, r.file_length}, r.line}).second;
         });
     }
-    uint32_t node(uint32_t line) { Node* found = find_node(line, 0); return found ? found->into->number : 0; }
-    Node* find_node(uint32_t line, int depth) {
+    uint32_t node(uint32_t line, int depth = 0) {  // its number in the process-wide tree, 0 when there is no such record
         auto known = nodes_.find(line);
-        if (known != nodes_.end()) return known->second.get();
+        if (known != nodes_.end()) return known->second;
         auto* record = mapping_->at<ProbeNode>(line);
-        if (!record || depth > kMaxDepth) return nullptr;
-        Node* parent = record->parent ? find_node(record->parent, depth + 1) : nullptr;
-        uint32_t above = parent ? parent->into->number : 0;
+        if (!record || depth > kMaxDepth) return 0;
+        uint32_t above = node(record->parent, depth + 1);
         Merged& into = merged_[{above, record->name_id}];
         if (!into.number) {
-            into.number = ++last_node_, into.sum.min = ~0ull;
+            into.number = ++last_node_;
             const Name& n = name(record->name_id);
             out_.line(Table::scope_nodes, "node", into.number, "process", process_, "parent", above, "name", n.name, "file", n.file,
                       "line", n.line);
         }
-        return (nodes_[line] = std::unique_ptr<Node>(new Node{record, &into})).get();
+        into.parts.push_back(record);
+        return nodes_[line] = into.number;
     }
-    void find_nodes() {
-        list_blocks();
-        for (auto* block : blocks_) {
-            uint32_t line = load(block->first_node);
+    void find_nodes() {  // those made since
+        each_block([&](const ProbeBlock& block) {
+            uint32_t line = load(block.first_node);
             each<ProbeNode>(line, [&](const ProbeNode& n) {
-                bool added = !nodes_.count(line) && find_node(line, 0);
+                bool added = !nodes_.count(line) && node(line);
                 line = n.next;
                 return added;
             });
-        }
+        });
     }
     void write_nodes(uint64_t now) {
         double per_tick = ns_per_tick();
-        for (auto& [line, n] : nodes_) add_changes(*n, now);
         for (auto& [key, m] : merged_) {
-            if (!m.changed) continue;
-            m.changed = false;
-            const ProbeNode& s = m.sum;
-            uint64_t least = s.count ? ns(s.min) : ~0ull, reserved = 0;
-            out_.row<80>(Table::scope_counts, now, process_, m.number, uint64_t{s.flags}, s.count, ns(s.total), ns(s.self), least,
-                         ns(s.max), s.sum_squares * per_tick * per_tick, reserved);
-        }
-    }
-    void add_changes(Node& n, uint64_t now) {
-        if (load(n.from->count) == n.written.count && load(n.from->flags) == n.written.flags) return;
-        ProbeNode seen = *n.from, &old = n.written, &sum = n.into->sum;  // copied by whole words: no counter is half written
-        sum.count += seen.count - old.count, sum.total += seen.total - old.total, sum.self += seen.self - old.self;
-        sum.sum_squares += seen.sum_squares - old.sum_squares, sum.flags |= seen.flags;
-        sum.min = std::min(sum.min, seen.min), sum.max = std::max(sum.max, seen.max);
-        for (uint16_t b = 0; b < 720; b++)
-            for (uint32_t more = seen.histogram[b] - old.histogram[b], part; more; more -= part) {
-                part = std::min(more, 65535u);
-                out_.row<16>(Table::scope_histograms, now, n.into->number, b, static_cast<uint16_t>(part));
+            ProbeNode sum{}, &old = m.written;
+            sum.min = ~0ull;
+            for (const ProbeNode* from : m.parts) {
+                const ProbeNode part = *from;  // copied by whole words: no counter is half written
+                sum.count += part.count, sum.total += part.total, sum.self += part.self, sum.sum_squares += part.sum_squares;
+                sum.min = std::min(sum.min, part.min), sum.max = std::max(sum.max, part.max), sum.flags |= part.flags;
+                for (int b = 0; b < 720; b++) sum.histogram[b] += part.histogram[b];
             }
-        old = seen, n.into->changed = true;
+            if (sum.count == old.count && sum.flags == old.flags) continue;
+            for (uint16_t b = 0; b < 720; b++)
+                for (uint32_t more = sum.histogram[b] - old.histogram[b], part; more; more -= part) {
+                    part = std::min(more, 65535u);
+                    out_.row<16>(Table::scope_histograms, now, m.number, b, static_cast<uint16_t>(part));
+                }
+            out_.row<80>(Table::scope_counts, now, process_, m.number, uint64_t{sum.flags}, sum.count, ns(sum.total), ns(sum.self),
+                         sum.count ? ns(sum.min) : ~0ull, ns(sum.max), sum.sum_squares * per_tick * per_tick, uint64_t{0});
+            old = sum;
+        }
     }
     void write_tags(uint64_t now) {
         std::map<uint32_t, ProbeTag> sums;
-        for (auto* block : blocks_)
-            each<ProbeTag>(load(block->first_tag), [&](const ProbeTag& t) {
+        each_block([&](const ProbeBlock& block) {
+            each<ProbeTag>(load(block.first_tag), [&](const ProbeTag& t) {
                 ProbeTag& sum = sums[t.name_id];
                 sum.allocations += load(t.allocations), sum.allocated_bytes += load(t.allocated_bytes);
                 sum.frees += load(t.frees), sum.freed_bytes += load(t.freed_bytes);
                 return true;
             });
+        });
         for (auto& [id, s] : sums) {
             auto [at, added] = tags_.try_emplace(id, Tag{last_tag_, {}});
             Tag& tag = at->second;
@@ -278,11 +339,10 @@ class ProbeReader {
     const ProcDirectory& proc_;
     std::unique_ptr<ProbeMapping> mapping_;
     uint32_t process_ = 0, last_node_ = 0, last_tag_ = 0;
-    std::vector<const ProbeBlock*> blocks_;
     std::unordered_map<uint32_t, const ProbeBlock*> by_tid_;
     uint64_t indexed_ns_ = 0;  // the round in which by_tid_ was made
-    std::unordered_map<uint32_t, std::unique_ptr<Node>> nodes_;  // by line
-    std::map<std::pair<uint32_t, uint32_t>, Merged> merged_;     // by (parent's number, name)
+    std::unordered_map<uint32_t, uint32_t> nodes_;            // line -> number
+    std::map<std::pair<uint32_t, uint32_t>, Merged> merged_;  // by (parent's number, name)
     std::unordered_map<uint32_t, Name> names_;
     std::unordered_map<uint32_t, Tag> tags_;  // by name
     std::minstd_rand random_{20011};

@@ -7,12 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <set>
 #include <unordered_map>
-#include <utility>
-#include <vector>
 
 #include "clock.hpp"
 
@@ -198,7 +194,8 @@ class ResourceTable {
         if (name == "anon_inode:[eventfd]") return "eventfd";
         if (name == "anon_inode:[eventpoll]") return "epoll";
         // Terminals and the like are no storage; block devices and shared memory are.
-        for (auto* device : {"/dev/pts/", "/dev/tty", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/memfd:"})
+        for (auto* device : {"/dev/pts/", "/dev/tty", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
+                             "/memfd:"})
             if (starts_with(name, device)) return "other";
         return name[0] == '/' ? "file" : "other";
     }

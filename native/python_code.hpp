@@ -4,7 +4,6 @@
 #include <memory>
 #include <unordered_map>
 
-#include "journal_tables.hpp"
 #include "python_offsets.hpp"
 
 namespace storeprof {
@@ -14,11 +13,12 @@ class StackTable {
   public:
     explicit StackTable(Tables& out) : out_(out) {}
     uint32_t frame(const std::string& function, const std::string& file, int line, int first_line, bool generator) {
-        std::string key = function + '\0' + file + '\0' + std::to_string(line) + (generator ? 'g' : ' ') + std::to_string(first_line);
-        auto [at, added] = frames_.try_emplace(std::move(key), frames_.size());
-        if (added)
-            out_.line(Table::frames, "frame", at->second, "function", function, "file", file, "line", std::max(line, 0),
-                      "first_line", std::max(first_line, 0), "generator", generator);
+        JsonLine json("function", function, "file", file, "line", std::max(line, 0), "first_line", std::max(first_line, 0),
+                      "generator", generator);
+        auto [at, added] = frames_.try_emplace(json.str(), frames_.size());
+        if (!added) return at->second;
+        json.add("frame", at->second);
+        out_.line(Table::frames, json);
         return at->second;
     }
     uint32_t push(uint32_t caller, uint32_t frame) {

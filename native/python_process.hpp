@@ -12,7 +12,8 @@ class PythonProcess {
     enum class State { searching, attached, refused };
     struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id; };
 
-    PythonProcess(const TargetMemory& memory, StackTable& stacks) : memory_(memory), codes_(memory, stacks), reader_(memory, codes_) {}
+    PythonProcess(const TargetMemory& memory, StackTable& stacks)
+        : memory_(memory), codes_(memory, stacks), reader_(memory, codes_) {}
     State state() const { return state_; }
     const std::string& version() const { return version_; }
     const std::string& why() const { return why_; }

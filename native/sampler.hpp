@@ -1,9 +1,9 @@
 // The look loop: when to look, at whom, and what one look notes.
 #pragma once
 
-#include <pthread.h>
 #include <signal.h>
 
+#include <condition_variable>
 #include <thread>
 
 #include "thread_table.hpp"
@@ -51,17 +51,20 @@ class Sampler {
         return true;
     }
     void stop() {
+        std::unique_lock<std::mutex> hold(mutex_);
         stopping_ = true;
+        hold.unlock();
+        stop_.notify_all();
         if (thread_.joinable()) thread_.join();
     }
     bool alive() const {  // a zombie is gone, unless only its main thread has ended
         ThreadStat stat;
         return read_main_stat(stat) && !(stat.ended() && stat.threads <= 1);
     }
-    std::array<std::string, kTables> drain() { return made_.take(); }
+    Tables::Bytes drain() { return made_.take(); }
     bool set_gate(bool on) { return probe_.set_gate(on); }
     SamplerStats stats() {
-        std::lock_guard<std::mutex> hold(stats_mutex_);
+        std::lock_guard<std::mutex> hold(mutex_);
         return published_;
     }
 
@@ -75,21 +78,17 @@ class Sampler {
         pthread_setname_np(pthread_self(), "storeprof-look");
         ticks_.take_anchor();
         begin_process();
-        uint64_t next = started_ns_ = now_;
+        started_ns_ = now_;
+        auto next = std::chrono::steady_clock::now();  // the monotonic clock
         std::uniform_real_distribution<double> around(0.5, 1.5);
-        while (!stopping_ && !gone_) {
+        for (std::unique_lock<std::mutex> hold(mutex_); !stopping_ && !gone_; stop_.wait_until(hold, next)) {
+            hold.unlock();
             round();
-            next = std::max<uint64_t>(next + static_cast<uint64_t>(around(random_) * governor_.mean_ns()), now_ns());
-            sleep_until(next);
+            next += std::chrono::nanoseconds(static_cast<int64_t>(around(random_) * governor_.mean_ns()));
+            next = std::max(next, std::chrono::steady_clock::now());
+            hold.lock();
         }
         finish();
-    }
-    void sleep_until(uint64_t when) const {  // in slices, so that stop() never waits long
-        for (uint64_t now = now_ns(); now < when && !stopping_; now = now_ns()) {
-            uint64_t until = std::min(when, now + 50 * kMillisecond);
-            timespec t{static_cast<time_t>(until / kSecond), static_cast<long>(until % kSecond)};
-            clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, nullptr);
-        }
     }
     void round() {
         uint64_t spent = stats_.cpu_ns;
@@ -132,7 +131,7 @@ class Sampler {
         }
     }
 
-    // ---- processes: exec keeps the number and start time, and makes all else new ----
+    // Processes: exec keeps the number and start time, and makes all else new.
     bool is_other_image(const ImagePlace& seen) {  // asked at every fresh look: a thread that did not run did not exec
         if (!seen.start_code || !seen.start_stack) return false;
         if (!image_.start_code) image_ = seen;
@@ -151,12 +150,9 @@ class Sampler {
         image_ = {}, other_image_ = false, threads_changed_ = true;
         is_other_image(stat.image);
         exe_ = proc_.link("exe");
-        std::string status = proc_.text("status");
-        ns_pid_ = inner_tid(status, options_.pid);
+        ns_pid_ = inner_tid(proc_.text("status"), options_.pid);
         process_ = processes_++;
-        bool own_namespace = status.find("NSpid:\t" + std::to_string(ns_pid_) + "\n") != std::string::npos;
-        threads_.end_all(now_);
-        threads_.begin_process(process_, own_namespace);
+        threads_.begin_process(process_, now_);
         probe_.each_second(now_);
         probe_.detach();
         python_.reset();
@@ -230,13 +226,13 @@ class Sampler {
     void totals() {
         uint64_t now = now_ns();
         double share = options_.cpu_budget / 8;
-        if (second_.due(now)) second_.run(kSecond, share, [&] { each_second(now, kStatusPerSecond); });
+        if (second_.due(now)) second_.run(kSecond, share, [&] { each_second(now, 30); });
         if (quarter_.due(now)) quarter_.run(240 * kMillisecond, share, [&] { threads_.write_all_counters(false); });
         if (half_.due(now)) half_.run(490 * kMillisecond, share, [&] { write_memory(now); });
     }
-    void each_second(uint64_t now, size_t at_most) {
+    void each_second(uint64_t now, size_t status_files) {
         made_.row<32>(Table::anchors, ticks_.take_anchor());
-        threads_.read_switches(at_most);
+        threads_.read_switches(status_files);
         probe_.each_second(now);
         describe_process();
     }
@@ -263,11 +259,10 @@ class Sampler {
         stats_.mean_interval_ns = static_cast<uint64_t>(governor_.mean_ns());
         stats_.threads = threads_.size(), stats_.gone = gone_, stats_.probe = probe_.stats();
         stats_.python_state = python_.state(), stats_.python_version = python_.version(), stats_.python_why = python_.why();
-        std::lock_guard<std::mutex> hold(stats_mutex_);
+        std::lock_guard<std::mutex> hold(mutex_);
         published_ = stats_;
     }
 
-    static constexpr size_t kStatusPerSecond = 30;
     static constexpr int kRunning = -2;  // in place of a system call
     const SamplerOptions options_;
     TargetMemory memory_;
@@ -292,11 +287,12 @@ class Sampler {
     size_t turn_ = 0;  // of the thread looked at last
     std::vector<uint32_t> frames_;
 
-    std::atomic<bool> stopping_{false};
     std::thread thread_;
     SamplerStats stats_;  // the sampler thread's own
-    std::mutex stats_mutex_;
-    SamplerStats published_;  // guarded by stats_mutex_
+    std::mutex mutex_;    // guards what follows
+    std::condition_variable stop_;
+    bool stopping_ = false;
+    SamplerStats published_;
 };
 
 }  // namespace storeprof

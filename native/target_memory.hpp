@@ -2,15 +2,12 @@
 #pragma once
 
 #include <elf.h>
+#include <limits.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <climits>
-#include <cstdint>
-#include <cstring>
-#include <string>
-#include <vector>
+
+#include "journal_tables.hpp"
 
 namespace storeprof {
 
@@ -82,9 +79,9 @@ class ReadBatch {
 class MappedImage {
   public:
     MappedImage(const TargetMemory& memory, Address base) : memory_(memory), base_(base) { open(); }
-    Address symbol(const char* name) const {  // 0 when absent
+    Address symbol(const std::string& name) const {  // 0 when absent
         uint32_t head[4], hash = 5381;        // buckets, first symbol, bloom words, shift
-        for (const char* c = name; *c; c++) hash = hash * 33 + static_cast<uint8_t>(*c);
+        for (uint8_t c : name) hash = hash * 33 + c;
         if (!symbols_ || !strings_ || !hash_ || !memory_.get(hash_, head) || !head[0]) return 0;
         Address buckets = hash_ + 16 + 8ull * head[2], chains = buckets + 4ull * head[0];
         uint32_t index = memory_.get_or_zero<uint32_t>(buckets + 4ull * (hash % head[0]));
@@ -117,15 +114,12 @@ class MappedImage {
             if (e.d_tag == DT_GNU_HASH) hash_ = p;
         }
     }
-    Address address_if_named(uint32_t index, const char* name) const {
+    Address address_if_named(uint32_t index, const std::string& name) const {
         Elf64_Sym s;
-        char text[64] = {};
-        size_t size = strlen(name) + 1;
-        if (!memory_.get(symbols_ + sizeof s * index, s) || s.st_shndx == SHN_UNDEF) return 0;
-        if (size > sizeof text || !memory_.read(strings_ + s.st_name, text, size)) return 0;
-        return memcmp(text, name, size) ? 0 : bias_ + s.st_value;
+        std::string text(name.size() + 1, 0);
+        if (!memory_.get(symbols_ + sizeof s * index, s) || !memory_.read(strings_ + s.st_name, text.data(), text.size())) return 0;
+        return text == name + '\0' && s.st_shndx != SHN_UNDEF ? bias_ + s.st_value : 0;
     }
-
     const TargetMemory& memory_;
     Address base_, bias_ = 0, symbols_ = 0, strings_ = 0, hash_ = 0;
 };

@@ -1,8 +1,6 @@
 // The threads of a process: who is there, how they are called, and their counters.
 #pragma once
 
-#include <memory>
-
 #include "probe_reader.hpp"
 #include "python_process.hpp"
 
@@ -43,11 +41,12 @@ class ThreadTable {
         auto at = by_ns_tid_.find(id);
         return at == by_ns_tid_.end() ? nullptr : at->second;
     }
-    void end_all(uint64_t now) {
+    void begin_process(uint32_t process, uint64_t now) {
         list({}, now);
-        full_scan_ns_ = 0, pace_.restart();
+        process_ = process, count_ = -1;
+        pace_.restart();
     }
-    void begin_process(uint32_t process, bool own_namespace) { process_ = process, own_namespace_ = own_namespace; }
+    void end_all(uint64_t now) { list({}, now); }
     // Lists the threads anew when their count changed or one was found gone, and once a second; whether any came or went.
     // Threads by the thousand make it rarer, not dearer.
     bool scan(long count, uint64_t now, double share) {
@@ -133,7 +132,7 @@ class ThreadTable {
         t->number = next_number_++, t->process = process_, t->first_ns = now;
         // There at this round and not at the one before: its first look stands for the time between them.
         t->looked_ns = known_ns_ ? known_ns_ : now;
-        if (!own_namespace_) t->ns_tid = inner_tid(t->files.status(), tid);
+        t->ns_tid = inner_tid(t->files.status(), tid);
         read_schedstat(*t);
         write(*t);
         write_counters(*t, now, true);
@@ -157,7 +156,7 @@ class ThreadTable {
     Pace pace_;
     uint64_t full_scan_ns_ = 0, known_ns_ = 0;  // until when the list is known to be whole
     uint32_t process_ = 0, next_number_ = 0;
-    bool own_namespace_ = true, some_gone_ = false;
+    bool some_gone_ = false;
     size_t turn_ = 0;
     std::vector<std::unique_ptr<ThreadRecord>> threads_;
     std::unordered_map<uint32_t, ThreadRecord*> by_ns_tid_;
