@@ -41,11 +41,8 @@ class TickClock {
         if (anchors_.size() > 16) anchors_.pop_front();
         return best;
     }
-    // The program's own first anchor lengthens the line while there is little of ours.
-    void add_older(uint64_t ticks, uint64_t monotonic_ns) {
-        if (!anchors_.empty() && ticks < anchors_.front().ticks && monotonic_ns < anchors_.front().monotonic_ns)
-            anchors_.push_front({ticks, monotonic_ns});
-    }
+    // The program's own first anchor makes a line of the first one of ours.
+    void begin(uint64_t ticks, uint64_t monotonic_ns) { anchors_.push_front({ticks, monotonic_ns}); }
     bool known() const { return anchors_.size() > 1; }
     double ns_per_tick() const {
         if (!known()) return 1.0;

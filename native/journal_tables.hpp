@@ -29,7 +29,7 @@ struct LookRow {
 };
 #pragma pack(pop)
 
-// One JSON object on one line. All of it is ASCII: readers split lines, and Unicode has line ends of its own.
+// One JSON object on one line. Names come from foreign memory: readers replace what is not UTF-8, and split at \n only.
 class JsonLine {
   public:
     JsonLine() = default;
@@ -46,30 +46,13 @@ class JsonLine {
 
   private:
     void add_text(std::string_view v) {
+        static constexpr char hex[] = "0123456789abcdef";
         out_ += '"';
-        for (size_t i = 0; i < v.size();) {
-            uint32_t c = next_code_point(v, i);
-            if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') out_ += static_cast<char>(c);
-            else if (c >= 0x10000) escape(0xD800 + ((c - 0x10000) >> 10)), escape(0xDC00 + ((c - 0x10000) & 0x3FF));
-            else escape(c);
+        for (char c : v) {
+            if (static_cast<uint8_t>(c) >= 0x20 && c != '"' && c != '\\') out_ += c;
+            else out_.append("\\u00").append({hex[c >> 4 & 15], hex[c & 15]});
         }
         out_ += '"';
-    }
-    void escape(uint32_t unit) {
-        out_ += "\\u";
-        for (int shift = 12; shift >= 0; shift -= 4) out_ += "0123456789abcdef"[unit >> shift & 15];
-    }
-    // Moves `i` on; U+FFFD for what is not UTF-8 (names come from foreign memory).
-    static uint32_t next_code_point(std::string_view s, size_t& i) {
-        uint8_t lead = s[i++];
-        int more = lead < 0xC2 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : lead < 0xF5 ? 3 : 0;
-        if (lead < 0x80) return lead;
-        uint32_t c = more ? lead & (0x3F >> more) : 0xFFFD;
-        for (; more; more--, i++) {
-            if (i >= s.size() || (s[i] & 0xC0) != 0x80) return 0xFFFD;
-            c = c << 6 | (s[i] & 0x3F);
-        }
-        return c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? 0xFFFD : c;
     }
     std::string out_ = "{";
 };

@@ -7,44 +7,13 @@
 #include <memory>
 #include <random>
 
+#define STOREPROF_LAYOUT_ONLY
+#include <storeprof/profile.hpp>
+
 #include "proc_reader.hpp"
 #include "target_memory.hpp"
 
 namespace storeprof {
-
-// Records of docs/formats/shared-memory.md.
-struct ProbeHeader {
-    char magic[8];
-    uint32_t version, header_bytes;
-    uint8_t uuid[16];
-    uint32_t pid, clock;
-    uint64_t start_time, gate_address, used_bytes, reserve_bytes;
-    uint32_t first_thread, first_name;
-    uint64_t dropped_scopes, anchor_ticks, anchor_monotonic_ns, anchor_realtime_ns, floor_ticks_x1000;
-};
-struct ProbeName { uint32_t next, name_id; uint16_t name_length, file_length; uint32_t line; };
-struct ProbeOperation { uint32_t op_seq, node_line; uint64_t start_ticks, duration_ticks; };
-struct ProbeBlock {
-    uint32_t next, tid;
-    uint64_t taken_ticks;
-    uint32_t generation, reserved;
-    uint64_t position, ops_finished;
-    uint32_t first_node, first_tag;
-    uint64_t reserved1[10];
-    ProbeOperation ring[1024];
-    uint8_t reserved2[448];
-};
-struct ProbeNode {
-    uint32_t parent, name_id, next, flags;
-    uint64_t count, total, self, min, max;
-    double sum_squares;
-    uint32_t histogram[720];
-};
-struct ProbeTag {
-    uint32_t next, name_id;
-    uint64_t allocations, allocated_bytes, frees, freed_bytes, peak_live_bytes, reserved[2];
-};
-static_assert(sizeof(ProbeBlock) == 25152 && sizeof(ProbeNode) == 2944 && sizeof(ProbeTag) == 64 && sizeof(ProbeName) == 16);
 
 template <class T> T load(const T& from) { return __atomic_load_n(&from, __ATOMIC_ACQUIRE); }
 
@@ -58,7 +27,7 @@ class ProbeMapping {
     }
     ProbeMapping(const ProbeMapping&) = delete;
     ~ProbeMapping() { if (base_) munmap(const_cast<uint8_t*>(base_), bytes_); }
-    const ProbeHeader* header() const { return readable_ ? reinterpret_cast<const ProbeHeader*>(base_) : nullptr; }
+    const Header* header() const { return readable_ ? reinterpret_cast<const Header*>(base_) : nullptr; }
     template <class T> const T* at(uint32_t line) {  // null outside what is allocated
         auto* record = base_ + uint64_t{line} * 64;
         return line >= 64 && holds(record, sizeof(T)) ? reinterpret_cast<const T*>(record) : nullptr;
@@ -84,7 +53,7 @@ class ProbeMapping {
 
 struct ProbePosition { uint32_t node = 0, op_seq = 0; };
 struct ProbeThread {  // what the observer remembers of a thread's block
-    const ProbeBlock* block = nullptr;
+    const Block* block = nullptr;
     uint32_t generation = 0, wanted_op = 0;  // wanted_op: seen under way, to be found in the ring once finished
     uint64_t sampled_at = 0;                 // operations finished when the last uniform sample was taken
 };
@@ -113,7 +82,7 @@ class ProbeReader {
             process_ = process, stats_.attached = true;
             auto* h = mapping_->header();
             out_.row<32>(Table::anchors, ticks_.take_anchor());
-            if (h->clock == 1) ticks_.add_older(h->anchor_ticks, h->anchor_monotonic_ns);
+            if (h->clock == 1) ticks_.begin(h->anchor_ticks, h->anchor_monotonic_ns);
             std::lock_guard<std::mutex> hold(gate_mutex_);
             gate_address_ = h->gate_address;
             if (gate_wanted_) write_gate(1);  // it is off when the program was not started for recording
@@ -169,16 +138,16 @@ class ProbeReader {
     }
 
   private:
-    struct Merged { uint32_t number = 0; std::vector<const ProbeNode*> parts; ProbeNode written{}; };  // over all blocks
+    struct Merged { uint32_t number = 0; std::vector<const Node*> parts; Node written{}; };  // over all blocks
     struct Name { std::string name, file; uint32_t line = 0; };
-    struct Tag { uint32_t number; ProbeTag sum; };
+    struct Tag { uint32_t number; TagRecord sum; };
     static constexpr int kMaxDepth = 300, kMaxRecords = 1 << 20;
     double ns_per_tick() const { return mapping_ && mapping_->header()->clock == 2 ? 1.0 : ticks_.ns_per_tick(); }
     uint64_t ns(uint64_t ticks) const { return static_cast<uint64_t>(double(ticks) * ns_per_tick()); }
     std::string try_to_map(const std::string& name, long pid, uint64_t start_ticks) {
         static const uint8_t no_uuid[16] = {};
         FileDescriptor fd = proc_.open_file(name);
-        ProbeHeader h;
+        Header h;
         if (pread(fd.get(), &h, sizeof h, 0) != sizeof h || memcmp(h.magic, "STORPRF", 8)) return "its memory is not written yet";
         if (h.version != 1 || h.header_bytes != 4096)
             return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 1";
@@ -203,7 +172,7 @@ class ProbeReader {
         if (round_ns != indexed_ns_) {  // at most once a round, however many threads have no block
             indexed_ns_ = round_ns;
             by_tid_.clear();
-            each_block([&](const ProbeBlock& block) { by_tid_[load(block.tid)] = &block; });
+            each_block([&](const Block& block) { by_tid_[load(block.tid)] = &block; });
         }
         auto found = by_tid_.find(static_cast<uint32_t>(tid));
         if (found == by_tid_.end() || load(found->second->tid) != tid) return t.block = nullptr, false;
@@ -219,7 +188,7 @@ class ProbeReader {
         }
     }
     template <class Visit> void each_block(Visit&& visit) {
-        each<ProbeBlock>(load(mapping_->header()->first_thread), [&](const ProbeBlock& block) { return visit(block), true; });
+        each<Block>(load(mapping_->header()->first_thread), [&](const Block& block) { return visit(block), true; });
     }
     void write_hit(ProbeThread& t, uint32_t thread, uint64_t now) {
         uint64_t end = load(t.block->ops_finished), low = end > 1023 ? end - 1023 : 0, high = end;
@@ -228,7 +197,7 @@ class ProbeReader {
             if (int32_t(t.block->ring[middle % 1024].op_seq - t.wanted_op) < 0) low = middle + 1;
             else high = middle;
         }
-        ProbeOperation found = t.block->ring[low % 1024];
+        RingEntry found = t.block->ring[low % 1024];
         bool whole = low < end && found.op_seq == t.wanted_op && load(t.block->ops_finished) < low + 1024;
         if (whole) write_operation(found, thread, 1, 0, now);
         else stats_.lost_operations++;
@@ -239,12 +208,12 @@ class ProbeReader {
         uint64_t end = load(t.block->ops_finished), finished = end - t.sampled_at;
         if (!finished || end < t.sampled_at) return;
         uint64_t pick = end - 1 - random_() % std::min<uint64_t>(finished, 512);
-        ProbeOperation found = t.block->ring[pick % 1024];
+        RingEntry found = t.block->ring[pick % 1024];
         if (load(t.block->ops_finished) >= pick + 1024) return;  // overwritten meanwhile: the next sample stands for it
         t.sampled_at = end;
         write_operation(found, thread, 0, finished * 1000, now);
     }
-    void write_operation(const ProbeOperation& op, uint32_t thread, uint32_t hit, uint64_t weight_x1000, uint64_t now) {
+    void write_operation(const RingEntry& op, uint32_t thread, uint32_t hit, uint64_t weight_x1000, uint64_t now) {
         uint64_t start = mapping_->header()->clock == 2 ? op.start_ticks : ticks_.to_monotonic(op.start_ticks);
         out_.row<48>(Table::operations, thread, op.op_seq, node(op.node_line), hit, start, ns(op.duration_ticks), weight_x1000, now);
     }
@@ -259,7 +228,7 @@ class ProbeReader {
     }
     void list_names() {  // those made since: the list begins with the newest
         uint32_t line = load(mapping_->header()->first_name);
-        each<ProbeName>(line, [&](const ProbeName& r) {
+        each<NameRecord>(line, [&](const NameRecord& r) {
             auto *name = reinterpret_cast<const char*>(&r + 1), *file = name + r.name_length;
             if (!mapping_->holds(file, r.file_length)) return false;
             return names_.try_emplace(r.name_id, Name{{name, r.name_length}, {file, r.file_length}, r.line}).second;
@@ -268,7 +237,7 @@ class ProbeReader {
     uint32_t node(uint32_t line, int depth = 0) {  // its number in the process-wide tree, 0 when there is no such record
         auto known = nodes_.find(line);
         if (known != nodes_.end()) return known->second;
-        auto* record = mapping_->at<ProbeNode>(line);
+        auto* record = mapping_->at<Node>(line);
         if (!record || depth > kMaxDepth) return 0;
         uint32_t above = node(record->parent, depth + 1);
         Merged& into = merged_[{above, record->name_id}];
@@ -282,9 +251,9 @@ class ProbeReader {
         return nodes_[line] = into.number;
     }
     void find_nodes() {  // those made since
-        each_block([&](const ProbeBlock& block) {
+        each_block([&](const Block& block) {
             uint32_t line = load(block.first_node);
-            each<ProbeNode>(line, [&](const ProbeNode& n) {
+            each<Node>(line, [&](const Node& n) {
                 bool added = !nodes_.count(line) && node(line);
                 line = n.next;
                 return added;
@@ -294,12 +263,14 @@ class ProbeReader {
     void write_nodes(uint64_t now) {
         double per_tick = ns_per_tick();
         for (auto& [key, m] : merged_) {
-            ProbeNode sum{}, &old = m.written;
-            sum.min = ~0ull;
-            for (const ProbeNode* from : m.parts) {
-                const ProbeNode part = *from;  // copied by whole words: no counter is half written
-                sum.count += part.count, sum.total += part.total, sum.self += part.self, sum.sum_squares += part.sum_squares;
-                sum.min = std::min(sum.min, part.min), sum.max = std::max(sum.max, part.max), sum.flags |= part.flags;
+            Node sum{}, &old = m.written;
+            sum.min_ticks = ~0ull;
+            for (const Node* from : m.parts) {
+                const Node part = *from;  // copied by whole words: no counter is half written
+                sum.count += part.count, sum.sum_squares += part.sum_squares, sum.flags |= part.flags;
+                sum.total_ticks += part.total_ticks, sum.self_ticks += part.self_ticks;
+                sum.min_ticks = std::min(sum.min_ticks, part.min_ticks);
+                sum.max_ticks = std::max(sum.max_ticks, part.max_ticks);
                 for (int b = 0; b < 720; b++) sum.histogram[b] += part.histogram[b];
             }
             if (sum.count == old.count && sum.flags == old.flags) continue;
@@ -308,16 +279,16 @@ class ProbeReader {
                     part = std::min(more, 65535u);
                     out_.row<16>(Table::scope_histograms, now, m.number, b, static_cast<uint16_t>(part));
                 }
-            out_.row<80>(Table::scope_counts, now, process_, m.number, uint64_t{sum.flags}, sum.count, ns(sum.total), ns(sum.self),
-                         sum.count ? ns(sum.min) : ~0ull, ns(sum.max), sum.sum_squares * per_tick * per_tick, uint64_t{0});
+            out_.row<80>(Table::scope_counts, now, process_, m.number, uint64_t{sum.flags}, sum.count, ns(sum.total_ticks), ns(sum.self_ticks),
+                         sum.count ? ns(sum.min_ticks) : ~0ull, ns(sum.max_ticks), sum.sum_squares * per_tick * per_tick, uint64_t{0});
             old = sum;
         }
     }
     void write_tags(uint64_t now) {
-        std::map<uint32_t, ProbeTag> sums;
-        each_block([&](const ProbeBlock& block) {
-            each<ProbeTag>(load(block.first_tag), [&](const ProbeTag& t) {
-                ProbeTag& sum = sums[t.name_id];
+        std::map<uint32_t, TagRecord> sums;
+        each_block([&](const Block& block) {
+            each<TagRecord>(load(block.first_tag), [&](const TagRecord& t) {
+                TagRecord& sum = sums[t.name_id];
                 sum.allocations += load(t.allocations), sum.allocated_bytes += load(t.allocated_bytes);
                 sum.frees += load(t.frees), sum.freed_bytes += load(t.freed_bytes);
                 return true;
@@ -339,7 +310,7 @@ class ProbeReader {
     const ProcDirectory& proc_;
     std::unique_ptr<ProbeMapping> mapping_;
     uint32_t process_ = 0, last_node_ = 0, last_tag_ = 0;
-    std::unordered_map<uint32_t, const ProbeBlock*> by_tid_;
+    std::unordered_map<uint32_t, const Block*> by_tid_;
     uint64_t indexed_ns_ = 0;  // the round in which by_tid_ was made
     std::unordered_map<uint32_t, uint32_t> nodes_;            // line -> number
     std::map<std::pair<uint32_t, uint32_t>, Merged> merged_;  // by (parent's number, name)

@@ -1,13 +1,11 @@
 // Python stacks of another process, read without stopping it.
 //
-// Frames of one thread lie one after another in its data stack, so the whole stack is one or two pieces of memory;
-// frames of generators and (3.12+) shims at entries from C lie elsewhere and are prefetched from where the last look
-// found them. Everything is read in ONE call in this order:
+// Frames of one thread lie one after another in its data stack; frames of generators and (3.12+) shims at entries from C
+// lie elsewhere and are prefetched from where the last look found them. Everything is read in ONE call in this order:
 //     A: stack, others | M: pointer to the current frame | B: top of the stack again, others again
-// A chain that starts at M and is linked equally in A and B existed as a whole at the instant of M. M must lie in the
-// middle: with the pointer read first, leftovers of a popped callee above a new caller pass the comparison far more
-// often. When only the leaf differs, B's leaf is used: its caller did not change from A to B, so whatever was put
-// there was called by that caller, while A's leaf may be a leftover of an earlier one.
+// A chain that starts at M and is linked equally in A and B existed as a whole at the instant of M. (With the pointer read
+// first, leftovers of a popped callee above a new caller pass far more often.) When only the leaf differs, B's is used:
+// it was called by the same caller, while A's may be a leftover of an earlier call.
 #pragma once
 
 #include "python_code.hpp"

@@ -69,9 +69,7 @@ void wrapped_dealloc(PyObject* self) {
   Py_DECREF(as<Wrapped>(self)->callable);
   Py_TYPE(self)->tp_free(self);
 }
-PyObject* wrapped_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<profiled %R>", as<Wrapped>(self)->callable);
-}
+PyObject* wrapped_repr(PyObject* self) { return PyUnicode_FromFormat("<profiled %R>", as<Wrapped>(self)->callable); }
 PyObject* wrapped_reduce(PyObject* self, PyObject*) { return PyObject_GetAttrString(self, "__qualname__"); }
 
 // Attributes are the callable's own, read and written: __name__, __code__, an lru_cache's cache_clear.

@@ -8,13 +8,9 @@ namespace {
 PyObject* profile_scope(PyObject*, PyObject* name) {
   return Py_XNewRef(scope_of(kScope, name, "profile_scope"));
 }
-PyObject* profile_operation(PyObject*, PyObject* what) {
-  if (!PyUnicode_Check(what)) return wrap(what, Py_None, true);
-  return Py_XNewRef(scope_of(kOperation, what, "profile_operation"));
-}
-PyObject* profile_function(PyObject*, PyObject* what) {
-  if (!PyUnicode_Check(what)) return wrap(what, Py_None, false);
-  return Py_XNewRef(scope_of(kScope, what, "profile_function"));
+template <Kind kind> PyObject* profile_function(PyObject*, PyObject* what) {
+  if (!PyUnicode_Check(what)) return wrap(what, Py_None, kind == kOperation);
+  return Py_XNewRef(scope_of(kind, what, kind == kOperation ? "profile_operation" : "profile_function"));
 }
 PyObject* new_function(PyObject*, PyObject* args) {
   PyObject* callable;
@@ -23,7 +19,7 @@ PyObject* new_function(PyObject*, PyObject* args) {
   int operation;
   if (!PyArg_ParseTuple(args, "OyyIp", &callable, &name, &file, &line, &operation)) return nullptr;
   const uint32_t id = storeprof::intern(name, file, line);
-  return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, false, id});
+  return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, id});
 }
 
 template <bool freed> PyObject* profile_memory(PyObject*, PyObject* const* args, Py_ssize_t count) {
@@ -61,11 +57,11 @@ PyObject* calibrate(PyObject*, PyObject*) {
 
 #define FAST(function) reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function))
 PyMethodDef functions[] = {
-    {"profile_function", profile_function, METH_O,
+    {"profile_function", profile_function<kScope>, METH_O,
      "profile_function(function_or_name, /)\n--\n\nTimes every call of a function; goes below @property."},
     {"profile_scope", profile_scope, METH_O,
      "profile_scope(name, /)\n--\n\nA context manager, or decorator, that times its block under `name`."},
-    {"profile_operation", profile_operation, METH_O,
+    {"profile_operation", profile_function<kOperation>, METH_O,
      "profile_operation(name_or_function, /)\n--\n\nTimes an operation of the engine: a read, a commit."},
     {"profile_memory_alloc", FAST(profile_memory<false>), METH_FASTCALL,
      "profile_memory_alloc(type_name, bytes, /)\n--\n\nCounts one allocation."},

@@ -78,7 +78,7 @@ PyObject* wrap(PyObject* callable, PyObject* name, bool operation) {
 // As a decorator.
 PyObject* scope_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* keywords) {
   if (PyVectorcall_NARGS(nargsf) != 1 || keywords)
-    return PyErr_Format(PyExc_TypeError, "%R decorates one function", self);
+    return PyErr_Format(PyExc_TypeError, "the scope %R decorates one function", as<Scope>(self)->name);
   return wrap(args[0], as<Scope>(self)->name, as<Scope>(self)->site.operation);
 }
 
@@ -97,7 +97,7 @@ PyObject* scope_of(Kind kind, PyObject* name, const char* function) {
   const auto length = static_cast<size_t>(PyBytes_GET_SIZE(text));
   const uint32_t id = storeprof::intern({PyBytes_AS_STRING(text), length}, "", 0);
   scope->vectorcall = scope_call;
-  scope->site = {nullptr, nullptr, 0, kind == kOperation, false, id};
+  scope->site = {nullptr, nullptr, 0, kind == kOperation, id};
   scope->name = Py_NewRef(name);
   scope->enter = new_half(self, false);
   scope->exit = new_half(self, true);
@@ -105,28 +105,7 @@ PyObject* scope_of(Kind kind, PyObject* name, const char* function) {
   return scope->enter && scope->exit ? PyDict_SetDefault(scopes[kind], name, self) : nullptr;
 }
 
-const char* maker_of(PyObject* self) {
-  return as<Scope>(self)->site.operation ? "profile_operation" : "profile_scope";
-}
-PyObject* scope_repr(PyObject* self) {
-  return PyUnicode_FromFormat("%s(%R)", maker_of(self), as<Scope>(self)->name);
-}
-PyObject* scope_reduce(PyObject* self, PyObject*) {
-  PyObject* module = PyImport_ImportModule("storeprof.probe._recorder");
-  PyObject* maker = module ? PyObject_GetAttrString(module, maker_of(self)) : nullptr;
-  Py_XDECREF(module);
-  return maker ? Py_BuildValue("(N(O))", maker, as<Scope>(self)->name) : nullptr;
-}
-PyMethodDef scope_methods[] = {{"__reduce__", scope_reduce, METH_NOARGS, "Pickled by name."},
-                               {nullptr, nullptr, 0, nullptr}};
-
-PyTypeObject scope_type() {
-  PyTypeObject type = callable_type("storeprof.probe._recorder.Scope", sizeof(Scope), 0, nullptr);
-  type.tp_repr = scope_repr;
-  type.tp_methods = scope_methods;
-  return type;
-}
-PyTypeObject ScopeType = scope_type();
+PyTypeObject ScopeType = callable_type("storeprof.probe._recorder.Scope", sizeof(Scope), 0, nullptr);
 PyTypeObject HalfType = callable_type("storeprof.probe._recorder.half", sizeof(Half), 0, half_bind);
 
 }  // namespace

@@ -71,7 +71,9 @@ class Rows:
 
     def lines(self, table: int) -> list[dict[str, Any]]:
         """Rows of a table of JSON lines."""
-        return [json.loads(line) for line in self.payloads.get(table, b"").decode("ascii").splitlines()]
+        return [
+            json.loads(line) for line in self.payloads.get(table, b"").decode("utf-8", "replace").split("\n") if line
+        ]
 
     @property
     def threads(self) -> dict[int, dict[str, Any]]:

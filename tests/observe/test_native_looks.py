@@ -27,6 +27,7 @@ from rows import (
 )
 
 from storeprof.observe._observer import Sampler
+from storeprof.observe.classify import resource_kind
 
 
 def program(name: str) -> str:
@@ -70,7 +71,7 @@ def test_stacks_of_blocked_threads(python: str) -> None:
         assert int(look["syscall"]) in calls[name]
         assert not look["flags"] & WAITS_FOR_GIL
         assert look["py_status"] == 1
-    kinds = {line["resource"]: line["kind"] for line in rows.lines(RESOURCES)}
+    kinds = {line["resource"]: resource_kind(line["name"]) for line in rows.lines(RESOURCES)}
     assert kinds[int(last["reads_pipe"]["resource"])] == "pipe"
 
 

@@ -41,6 +41,38 @@ _X86_64_BY_DESCRIPTOR = {0: "read", 17: "read", 19: "read", 295: "read", 327: "r
 _FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 202)
 
 
+# System calls whose first argument is a descriptor (x86-64).
+DESCRIPTOR_CALLS = frozenset(
+    {
+        0, 1, 3, 5, 8, 16, 17, 18, 19, 20, 40, 42, 43, 44, 45, 46, 47, 48, 72, 73, 74, 75, 77, 78, 91, 93, 187, 217,
+        221, 232, 233, 275, 276, 277, 278, 281, 285, 288, 295, 296, 299, 306, 307, 326, 327, 328, 426, 441,
+    }
+)  # fmt: skip
+_OTHER_FILES = (
+    "/dev/pts/",
+    "/dev/tty",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/memfd:",
+)
+
+
+def resource_kind(name: str) -> str:
+    """What a descriptor stands for, by the name its link in /proc has: file, pipe, socket, eventfd, epoll, other.
+
+    Terminals and the like are no storage; block devices and shared memory are.
+    """
+    for special in ("pipe", "socket"):
+        if name.startswith(f"{special}:"):
+            return special
+    if name.startswith("anon_inode:"):
+        return {"[eventfd]": "eventfd", "[eventpoll]": "epoll"}.get(name.split(":", 1)[1], "other")
+    return "file" if name.startswith("/") and not name.startswith(_OTHER_FILES) else "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """What one look saw of a thread: everything the rules need, nothing else.

@@ -117,4 +117,4 @@ def _rows(dtype: np.dtype[np.void], chunks: list[bytes]) -> np.ndarray[Any, Any]
 
 
 def _json_lines(chunks: list[bytes]) -> list[dict[str, Any]]:
-    return [json.loads(line) for chunk in chunks for line in chunk.decode("utf-8", "replace").splitlines() if line]
+    return [json.loads(line) for chunk in chunks for line in chunk.decode("utf-8", "replace").split("\n") if line]

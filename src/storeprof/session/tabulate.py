@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.observe.classify import Wait, reason
+from storeprof.observe.classify import DESCRIPTOR_CALLS, Wait, reason, resource_kind
 from storeprof.observe.modules import is_library, module_name
 from storeprof.recording.identity import process_id, thread_id
 from storeprof.recording.journal import Journal
@@ -158,7 +158,9 @@ def looks_table(journal: Journal, ids: Identities, resources: dict[int, tuple[st
 
     `resources` (number -> kind, name) is added to: a lock is a resource known by its address.
     """
-    rows = journal.packed[JournalTable.LOOKS]
+    rows = journal.packed[JournalTable.LOOKS].copy()
+    # The sampler looks up every small first argument; only for some calls is it a descriptor.
+    rows["resource"][~np.isin(rows["syscall"], list(DESCRIPTOR_CALLS))] = NONE
     reasons = _reasons(journal, rows, resources)
     resource = np.where(rows["resource"] == NONE, -1, rows["resource"].astype(np.int64))
     resource = _lock_resources(rows, reasons, resource, resources)
@@ -237,7 +239,7 @@ def _lock_resources(rows: Array, reasons: Array, resource: Array, resources: dic
 def resources_of(journal: Journal) -> dict[int, tuple[str, str]]:
     """Resources by number: kind and name."""
     rows = last_lines(journal, JournalTable.RESOURCES, "resource")
-    return {number: (row["kind"], row["name"]) for number, row in rows.items()}
+    return {number: (resource_kind(row["name"]), row["name"]) for number, row in rows.items()}
 
 
 def resources_table(resources: dict[int, tuple[str, str]]) -> Columns:

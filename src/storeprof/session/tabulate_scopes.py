@@ -10,6 +10,7 @@ from storeprof.observe.modules import module_name
 from storeprof.recording.journal import Journal
 from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, integers, strings
+from storeprof.session.pretty_names import plain_name
 from storeprof.session.tabulate import Identities, last_lines
 
 Array = np.ndarray[Any, Any]
@@ -36,16 +37,21 @@ def scope_nodes_table(journal: Journal, ids: Identities) -> Columns:
 
 def _short_names(rows: list[dict[str, Any]]) -> list[str | None]:
     """Names without their module (`StorageImpl.write`), where that still tells them apart."""
-    full = [str(row["name"]) for row in rows]
-    short = [_without_module(row) for row in rows]
+    full = [_plain_name(row) for row in rows]
+    short = [_without_module(row, name) for row, name in zip(rows, full, strict=True)]
     meanings: dict[str, set[str]] = {}
     for name, whole in zip(short, full, strict=True):
         meanings.setdefault(name, set()).add(whole)
     return [name if len(meanings[name]) == 1 else whole for name, whole in zip(short, full, strict=True)]
 
 
-def _without_module(row: dict[str, Any]) -> str:
+def _plain_name(row: dict[str, Any]) -> str:
     name, file = str(row["name"]), str(row.get("file") or "")
+    return plain_name(name) if file and not file.endswith(".py") else name  # without a file: a scope in Python
+
+
+def _without_module(row: dict[str, Any], name: str) -> str:
+    file = str(row.get("file") or "")
     prefix = f"{module_name(file)}." if file.endswith(".py") else ""
     return name[len(prefix) :] if prefix and name.startswith(prefix) else name
 
