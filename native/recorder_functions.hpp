@@ -6,9 +6,7 @@
 
 #include <cstddef>
 
-#ifndef STOREPROF_ENABLE
-#define STOREPROF_ENABLE
-#endif
+#define STOREPROF_ENABLE 1
 #include <storeprof/profile.hpp>
 
 namespace {
@@ -101,11 +99,9 @@ PyObject* callable_bind(PyObject* self, PyObject* object, PyObject* type) {
   return result;
 }
 
-PyMethodDef wrapped_methods[] = {{"__reduce__", wrapped_reduce, METH_NOARGS, "By name, as functions are."},
-                                 {nullptr, nullptr, 0, nullptr}};
+PyMethodDef wrapped_methods[] = {{"__reduce__", wrapped_reduce, METH_NOARGS, "By name, as functions are."}, {}};
 PyGetSetDef wrapped_getset[] = {{"__wrapped__", get_wrapped, nullptr, nullptr, nullptr},
-                                {"__doc__", get_doc, nullptr, nullptr, nullptr},
-                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
+                                {"__doc__", get_doc, nullptr, nullptr, nullptr}, {}};
 
 PyTypeObject wrapped_type(const char* name, unsigned long flags, descrgetfunc bind) {
   PyTypeObject type = callable_type(name, sizeof(Wrapped), Py_TPFLAGS_HAVE_GC | flags, bind);

@@ -24,17 +24,14 @@ PyObject* new_function(PyObject*, PyObject* args) {
 
 template <bool freed> PyObject* profile_memory(PyObject*, PyObject* const* args, Py_ssize_t count) {
   const char* function = freed ? "profile_memory_dealloc" : "profile_memory_alloc";
-  if (count != 2)
-    return PyErr_Format(PyExc_TypeError, "%s needs the type's name and the number of bytes", function);
+  if (count != 2) return PyErr_Format(PyExc_TypeError, "%s needs the type's name and the number of bytes", function);
   PyObject* tag = scope_of(kTag, args[0], function);
   if (!tag) return nullptr;
   if (!PyIndex_Check(args[1]))
-    return PyErr_Format(PyExc_TypeError, "%s needs bytes as an int, not %s", function,
-                        Py_TYPE(args[1])->tp_name);
+    return PyErr_Format(PyExc_TypeError, "%s needs bytes as an int, not %s", function, Py_TYPE(args[1])->tp_name);
   const Py_ssize_t bytes = PyNumber_AsSsize_t(args[1], PyExc_OverflowError);
   if (bytes == -1 && PyErr_Occurred()) return nullptr;
-  if (bytes < 0)
-    return PyErr_Format(PyExc_ValueError, "%s: bytes must not be negative, got %zd", function, bytes);
+  if (bytes < 0) return PyErr_Format(PyExc_ValueError, "%s: bytes must not be negative, got %zd", function, bytes);
   if (storeprof::is_on()) storeprof::count<freed>(as<Scope>(tag)->site, static_cast<uint64_t>(bytes));
   Py_RETURN_NONE;
 }
@@ -67,8 +64,7 @@ PyMethodDef functions[] = {
      "profile_memory_alloc(type_name, bytes, /)\n--\n\nCounts one allocation."},
     {"profile_memory_dealloc", FAST(profile_memory<true>), METH_FASTCALL,
      "profile_memory_dealloc(type_name, bytes, /)\n--\n\nCounts one release, by any thread."},
-    {"new_function", new_function, METH_VARARGS,
-     "new_function(callable, name, file, line, operation, /)\n--\n\nThe callable, timed under that name."},
+    {"new_function", new_function, METH_VARARGS, "new_function(callable, name, file, line, operation, /)\n--\n\nWraps"},
     {"memory_fd", memory_fd, METH_NOARGS, "memory_fd()\n--\n\nThe shared memory's descriptor, -1: none."},
     {"gate", FAST(gate), METH_FASTCALL, "gate(on=None, /)\n--\n\nSets the gate when told; tells it."},
     {"calibrate", calibrate, METH_NOARGS, "calibrate()\n--\n\nMeasures the cost of one scope, in ticks."},

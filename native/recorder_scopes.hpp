@@ -41,13 +41,11 @@ struct Half {
   PyObject_HEAD
   vectorcallfunc vectorcall;
   PyObject* scope;  // borrowed: scopes are never freed
-  bool leaves;
 };
 template <bool leaves> PyObject* half_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject*) {
   PyObject* scope = as<Half>(self)->scope;
   if (!scope && PyVectorcall_NARGS(nargsf) > 0 && Py_IS_TYPE(args[0], &ScopeType)) scope = args[0];
-  if (!scope)
-    return PyErr_Format(PyExc_TypeError, "a scope's __enter__ and __exit__ need the scope as first argument");
+  if (!scope) return PyErr_Format(PyExc_TypeError, "a scope's __enter__ and __exit__ need the scope as first argument");
   if (leaves) {
     leave_scope(as<Scope>(scope)->site);
     Py_RETURN_NONE;
@@ -57,14 +55,13 @@ template <bool leaves> PyObject* half_call(PyObject* self, PyObject* const* args
 }
 PyObject* half_bind(PyObject* self, PyObject* object, PyObject*) {
   if (!object || !Py_IS_TYPE(object, &ScopeType)) return Py_NewRef(self);
-  return Py_NewRef(as<Half>(self)->leaves ? as<Scope>(object)->exit : as<Scope>(object)->enter);
+  return Py_NewRef(as<Half>(self)->vectorcall == half_call<true> ? as<Scope>(object)->exit : as<Scope>(object)->enter);
 }
 PyObject* new_half(PyObject* scope, bool leaves) {
   Half* half = PyObject_New(Half, &HalfType);
   if (!half) return nullptr;
   half->vectorcall = leaves ? half_call<true> : half_call<false>;
   half->scope = scope;
-  half->leaves = leaves;
   return reinterpret_cast<PyObject*>(half);
 }
 
@@ -94,8 +91,7 @@ PyObject* scope_of(Kind kind, PyObject* name, const char* function) {
   Scope* scope = text ? PyObject_New(Scope, &ScopeType) : nullptr;
   if (!scope) return nullptr;  // no memory: what is half-made is abandoned, as nothing here is ever freed
   auto* self = reinterpret_cast<PyObject*>(scope);
-  const auto length = static_cast<size_t>(PyBytes_GET_SIZE(text));
-  const uint32_t id = storeprof::intern({PyBytes_AS_STRING(text), length}, "", 0);
+  const uint32_t id = storeprof::intern({PyBytes_AS_STRING(text), static_cast<size_t>(Py_SIZE(text))}, "", 0);
   scope->vectorcall = scope_call;
   scope->site = {nullptr, nullptr, 0, kind == kOperation, id};
   scope->name = Py_NewRef(name);

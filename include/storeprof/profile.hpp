@@ -1,42 +1,21 @@
 // storeprof's probe: scopes, operations and memory tags of this process, written into shared memory that an
-// observer reads from outside. The layout is docs/formats/shared-memory.md (version 1).
-//
+// observer reads from outside (docs/formats/shared-memory.md, version 1).
 //     #include <storeprof/profile.hpp>
 //     void insert(Key k) { PROFILE_FUNCTION(); PROFILE_SCOPE("wal"); PROFILE_MEMORY_ALLOC("Key", 64); }
 //
 // Names are string literals. Without STOREPROF_ENABLE (or ENABLE_PROFILING) nothing remains of the macros.
-// All shared objects of a process share one recorder (one exported symbol); an instrumented executable that
-// dlopens instrumented libraries is linked with -rdynamic for that. Not for signal handlers: the slow path
-// takes a mutex. This file is longer than a module should be: it must be ONE header.
+// All shared objects of a process share one recorder (one exported symbol; link an executable that dlopens others with
+// -rdynamic). Not for signal handlers: slow paths take a mutex. Longer than a module should be: it must be ONE header.
 #pragma once
 
 #if (defined(STOREPROF_ENABLE) || defined(ENABLE_PROFILING)) && defined(__linux__)
+#define STOREPROF_COMPILED_IN
+#endif
+#if defined(STOREPROF_COMPILED_IN) || defined(STOREPROF_LAYOUT_ONLY)  // the observer wants the records alone
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <string_view>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
-#define STOREPROF_LIKELY(x) __builtin_expect(static_cast<bool>(x), 1)
-#define STOREPROF_UNLIKELY(x) __builtin_expect(static_cast<bool>(x), 0)
-#define STOREPROF_EXPORT __attribute__((visibility("default")))
-#define STOREPROF_COLD __attribute__((noinline, cold))
 
 namespace storeprof {
 inline namespace v1 {
@@ -93,6 +72,38 @@ struct TagRecord {
 static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 25152 &&
               sizeof(Node) == 2944 && sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128);
 
+}  // namespace v1
+}  // namespace storeprof
+
+#endif
+#if defined(STOREPROF_COMPILED_IN)
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#define STOREPROF_LIKELY(x) __builtin_expect(static_cast<bool>(x), 1)
+#define STOREPROF_UNLIKELY(x) __builtin_expect(static_cast<bool>(x), 0)
+#define STOREPROF_EXPORT __attribute__((visibility("default")))
+#define STOREPROF_COLD __attribute__((noinline, cold))
+
+namespace storeprof {
+inline namespace v1 {
+
 // ---- What only this process sees ----
 
 constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8, kTags = 256;
@@ -100,7 +111,7 @@ constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 
 struct Site {  // one per call site, static; id is 0 until the name is interned
   const char *name, *file;
   uint32_t line;
-  bool operation, pretty;  // pretty: the name is a __PRETTY_FUNCTION__
+  bool operation;
   uint32_t id;
 };
 struct TreeNode {  // a node's private side: how its children are found
@@ -138,8 +149,7 @@ struct Registry {  // constant-initialized, so that a scope in another static in
   bool full = false;  // no room for anything new, for good
   pthread_key_t key = 0;
   int fd = -1;
-  dev_t device = 0;
-  ino_t inode = 0;
+  struct stat file = {};  // what fd was when it was made
   uint64_t allocated = 0, reserve = kReserve;
   uint32_t gate_before_fork = 0, name_count = 0;
   Name* names[1024] = {};
@@ -192,18 +202,17 @@ inline void drop() {  // several threads may write: approximate, as the page say
 // The number may have become a file of the program's own: daemons close everything.
 inline bool is_our_file() {
   struct stat s;
-  return fstat(registry.fd, &s) == 0 && s.st_dev == registry.device && s.st_ino == registry.inode;
+  return fstat(registry.fd, &s) == 0 && s.st_dev == registry.file.st_dev && s.st_ino == registry.file.st_ino;
 }
 inline bool grow(uint64_t size) {  // mutex held
   rlimit limit;  // growing past it would be a deadly SIGXFSZ
   if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || size > limit.rlim_cur) return false;
   if (size > registry.reserve || !is_our_file()) return false;
   const auto from = static_cast<off_t>(registry.allocated), length = static_cast<off_t>(size) - from;
-  int result;
-  do result = fallocate(registry.fd, 0, from, length);
-  while (result != 0 && errno == EINTR);
-  if (result == 0) registry.allocated = size;
-  return result == 0;
+  while (fallocate(registry.fd, 0, from, length) != 0)
+    if (errno != EINTR) return false;
+  registry.allocated = size;
+  return true;
 }
 inline uint32_t new_lines(uint64_t bytes) {  // mutex held; 0 when there is no room
   Header* h = registry.header;
@@ -239,26 +248,6 @@ template <typename T> inline T* private_memory(size_t count = 1) {  // mutex hel
 
 // ---- Names ----
 
-// "static int kv::Store<T>::insert(const char*) const [with T = int]" becomes "kv::Store<T>::insert".
-inline std::string_view readable(std::string_view s) {
-  if (const size_t with = s.rfind(" ["); with != s.npos && s.back() == ']') s = s.substr(0, with);
-  size_t open = s.rfind(')');
-  if (open != s.npos && s.find('>', open) == s.npos) {  // not gcc's <lambda(int)>
-    for (int depth = 0; open > 0; --open) {
-      depth += (s[open] == ')') - (s[open] == '(');
-      if (depth == 0) break;
-    }
-    s = s.substr(0, open);
-  }
-  size_t from = s.rfind("operator");
-  if (from == s.npos || from == 0 || (s[from - 1] != ':' && s[from - 1] != ' ')) from = s.size();
-  for (int depth = 0; from > 0; --from) {
-    const char c = s[from - 1];
-    depth += (c == '>' || c == ')' || c == '}') - (c == '<' || c == '(' || c == '{');
-    if (depth == 0 && (c == ' ' || c == '*' || c == '&')) break;
-  }
-  return s.substr(from);
-}
 inline std::string_view clip(std::string_view s) {  // lengths have 16 bits; never half a UTF-8 character
   size_t n = 4096;
   while (n < s.size() && n > 0 && (s[n] & 0xc0) == 0x80) --n;
@@ -291,7 +280,7 @@ inline uint32_t intern(std::string_view name, std::string_view file, uint32_t li
 }
 inline uint32_t number_of(Site& site) {  // 0: no room
   if (STOREPROF_UNLIKELY(load(site.id) == 0) && site.name)
-    store(site.id, intern(site.pretty ? readable(site.name) : site.name, site.file, site.line));
+    store(site.id, intern(site.name, site.file, site.line));
   return load(site.id);
 }
 
@@ -494,7 +483,7 @@ inline uint64_t calibrate() {  // mutex held
   init_node(s->child, &s->thread.dropped, 1, 1);
   s->child.shared = &s->node;
   s->thread.root.cache[1] = &s->child;
-  Site site{nullptr, nullptr, 0, false, false, 1};
+  Site site{nullptr, nullptr, 0, false, 1};
   uint64_t best = ~0ull;
   for (int batch = 0; batch < 16; ++batch) {
     const uint64_t start = now();
@@ -573,41 +562,32 @@ template <bool freed> inline void count(Site& site, uint64_t bytes) {
 // ---- The recorder's beginning, and fork ----
 
 inline uint64_t process_start_time() {  // field 22 of /proc/self/stat, behind the command's parentheses
-  char text[1024];
+  char text[1024] = {};
   const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-  const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-  if (fd >= 0) close(fd);
-  if (n <= 0) return 0;
-  text[n] = 0;
-  const char* p = strrchr(text, ')');
+  if (fd < 0) return 0;
+  const char* p = read(fd, text, sizeof text - 1) > 0 ? strrchr(text, ')') : nullptr;
+  close(fd);
   for (int field = 2; p && field < 22; ++field) p = strchr(p + 1, ' ');
   return p ? strtoull(p + 1, nullptr, 10) : 0;
 }
 inline Header* map_memory() {  // mutex held
   rlimit limit;  // a limited address space is the program's: a sixteenth of it is plenty
   if (getrlimit(RLIMIT_AS, &limit) != 0) return nullptr;
-  for (uint64_t size = kReserve; size >= kChunk; size /= 2) {
-    if (size > limit.rlim_cur / 16) continue;
-    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, registry.fd, 0);
-    if (p == MAP_FAILED) continue;
-    madvise(p, size, MADV_DONTDUMP);
-    registry.reserve = size;
-    return static_cast<Header*>(p);
-  }
-  return nullptr;
+  registry.reserve = limit.rlim_cur / 16 < kReserve ? limit.rlim_cur / 16 / kChunk * kChunk : kReserve;
+  void* p = mmap(nullptr, registry.reserve, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, registry.fd, 0);
+  if (p == MAP_FAILED) return nullptr;
+  madvise(p, registry.reserve, MADV_DONTDUMP);
+  return static_cast<Header*>(p);
 }
 inline bool is_asked_to_record() {
   const char* record = getenv("STOREPROF_RECORD");
   return record && strcmp(record, "1") == 0;
 }
 inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
-  struct stat s;
   registry.allocated = 0;
   registry.full = false;
   registry.fd = memfd_create("storeprof-probe", MFD_CLOEXEC);
-  if (registry.fd < 0 || fstat(registry.fd, &s) != 0) return false;
-  registry.device = s.st_dev;
-  registry.inode = s.st_ino;
+  if (registry.fd < 0 || fstat(registry.fd, &registry.file) != 0) return false;
   Header* h = grow(kChunk) ? map_memory() : nullptr;
   if (!h) {
     close(registry.fd);
@@ -615,7 +595,7 @@ inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
   }
   h->version = 1;
   h->header_bytes = sizeof(Header);
-  if (getrandom(h->uuid, sizeof h->uuid, GRND_NONBLOCK) < 0) memcpy(h->uuid, &s.st_ino, sizeof s.st_ino);
+  if (getrandom(h->uuid, sizeof h->uuid, GRND_NONBLOCK) < 0) memcpy(h->uuid, &registry.file.st_ino, sizeof(ino_t));
   h->pid = static_cast<uint32_t>(getpid());
   h->clock = registry.tsc ? 1 : 2;
   h->start_time = process_start_time();
@@ -641,23 +621,21 @@ inline void before_fork() {
   registry.gate_before_fork = load(registry.gate[0]);
 }
 inline void after_fork() { pthread_mutex_unlock(&registry.mutex); }
-// The threads' private memory stays behind (some kilobytes of copy-on-write pages); the names are copied from
-// the parent's mapping with their numbers, so that every site keeps its own.
+// The names are copied from the parent's mapping with their numbers, so that every site keeps its own.
 inline void in_child() {
-  const auto* parents = reinterpret_cast<const char*>(registry.header);
-  const uint64_t parents_reserve = registry.reserve;
+  Header* const parents = registry.header;
   if (parents && is_our_file()) close(registry.fd);
   registry.header = nullptr;
-  registry.free_threads = nullptr;
+  registry.free_threads = nullptr;  // their private memory stays behind: some kilobytes of copy-on-write pages
   current = nullptr;
   pthread_setspecific(registry.key, nullptr);
   if (parents && create(registry.gate_before_fork))
     for (Name* n : registry.names)
       for (; n; n = n->next_in_bucket) {
-        const auto* name = reinterpret_cast<const NameRecord*>(parents + n->line * kLine);
+        const auto* name = reinterpret_cast<NameRecord*>(parents) + n->line * (kLine / sizeof(NameRecord));
         n->line = write_name(name->name_id, name->name(), name->file(), name->line);
       }
-  if (parents) munmap(const_cast<char*>(parents), parents_reserve);
+  if (parents) munmap(parents, parents->reserve_bytes);
   after_fork();
 }
 inline bool start() {
@@ -666,8 +644,7 @@ inline bool start() {
   auto* page = static_cast<uint32_t*>(pages(4096));
   // Without the wipe a child made by a bare clone() would write into its parent's counters; without the key
   // the end of a thread would go unnoticed, and its block be lost.
-  if (!page || madvise(page, 4096, MADV_WIPEONFORK) != 0 ||
-      pthread_key_create(&registry.key, hand_back) != 0 ||
+  if (!page || madvise(page, 4096, MADV_WIPEONFORK) != 0 || pthread_key_create(&registry.key, hand_back) != 0 ||
       pthread_atfork(before_fork, after_fork, in_child) != 0)
     return false;
 #if defined(__x86_64__)
@@ -692,17 +669,17 @@ struct Scope {
 
 #define STOREPROF_JOIN_(a, b) a##b
 #define STOREPROF_JOIN(a, b) STOREPROF_JOIN_(a, b)
-#define STOREPROF_SCOPE_(n, name, op, pretty)                                                          \
-  static ::storeprof::Site STOREPROF_JOIN(storeprof_site_, n){name, __FILE__, __LINE__, op, pretty, 0};\
+#define STOREPROF_SCOPE_(n, name, op)                                                                  \
+  static ::storeprof::Site STOREPROF_JOIN(storeprof_site_, n){name, __FILE__, __LINE__, op, 0};        \
   const ::storeprof::Scope STOREPROF_JOIN(storeprof_scope_, n)(STOREPROF_JOIN(storeprof_site_, n))
 #define STOREPROF_MEMORY_(freed, type, bytes)                                                          \
   do {                                                                                                 \
-    static ::storeprof::Site storeprof_site{"" type, "", 0, false, false, 0};                          \
+    static ::storeprof::Site storeprof_site{"" type, "", 0, false, 0};                                 \
     if (::storeprof::is_on()) ::storeprof::count<freed>(storeprof_site, static_cast<uint64_t>(bytes)); \
   } while (false)
-#define PROFILE_FUNCTION() STOREPROF_SCOPE_(__COUNTER__, __PRETTY_FUNCTION__, false, true)
-#define PROFILE_SCOPE(name) STOREPROF_SCOPE_(__COUNTER__, "" name, false, false)
-#define PROFILE_OPERATION(name) STOREPROF_SCOPE_(__COUNTER__, "" name, true, false)
+#define PROFILE_FUNCTION() STOREPROF_SCOPE_(__COUNTER__, __PRETTY_FUNCTION__, false)
+#define PROFILE_SCOPE(name) STOREPROF_SCOPE_(__COUNTER__, "" name, false)
+#define PROFILE_OPERATION(name) STOREPROF_SCOPE_(__COUNTER__, "" name, true)
 #define PROFILE_MEMORY_ALLOC(type, bytes) STOREPROF_MEMORY_(false, type, bytes)
 #define PROFILE_MEMORY_DEALLOC(type, bytes) STOREPROF_MEMORY_(true, type, bytes)
 

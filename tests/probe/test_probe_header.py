@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probe_memory import CPP_PRELUDE, ROOT, Program, build, cpp
 
+from storeprof.session.pretty_names import plain_name
+
 ENGINE = """
 #include <string>
 #include <vector>
@@ -26,7 +28,7 @@ namespace { unsigned int hidden(int) { PROFILE_FUNCTION(); return 1; } }
 
 
 def test_functions_have_readable_names(tmp_path) -> None:
-    """PROFILE_FUNCTION names the qualified function without return type and arguments, with file and line."""
+    """PROFILE_FUNCTION writes file, line and a name that reads as the function's without type and arguments."""
     source = (
         ENGINE
         + """int main() {
@@ -38,7 +40,7 @@ def test_functions_have_readable_names(tmp_path) -> None:
         names = program.memory().names.values()
     store = "kv::Store<T>::"
     members = ["Store", "insert", "operator bool", "operator<", "operator()"]
-    assert {name for name, _, _ in names} == {store + m for m in members} | {"{anonymous}::hidden"}
+    assert {plain_name(name) for name, _, _ in names} == {store + m for m in members} | {"{anonymous}::hidden"}
     assert all(file == str(tmp_path / "program.cpp") and line > 0 for _, file, line in names)
 
 
@@ -65,9 +67,9 @@ def test_macros_nest_in_their_order_under_all_builds(tmp_path, flags) -> None:
     assert memory.counts() == {
         ("branch",): 1,
         ("op",): 1,
-        ("op", "inner"): 2,
-        ("op", "inner", "x"): 2,
-        ("op", "inner", "x", "y"): 2,
+        ("op", "void inner()"): 2,
+        ("op", "void inner()", "x"): 2,
+        ("op", "void inner()", "x", "y"): 2,
     }
     tag = memory.blocks[0].tags["T"]
     assert (tag.allocations, tag.allocated, tag.frees, tag.freed, tag.peak) == (2, 128, 2, 48, 104)
@@ -153,7 +155,7 @@ def test_threads_count_exactly_and_without_races(tmp_path, flags) -> None:
     """Threads that come and go lose no count, and the sanitizers for threads and memory find nothing."""
     with cpp(tmp_path, THREADS, *flags, TSAN_OPTIONS="halt_on_error=1") as program:
         memory = program.memory()
-        assert memory.counts() == {("op",): 40_000, ("op", "work"): 160_000}
+        assert memory.counts() == {("op",): 40_000, ("op", "void work(int)"): 160_000}
         assert sum(block.tags["T"].allocated for block in memory.blocks) == 8 * 160_000
         assert len(memory.blocks) <= 4
         assert program.process.stdin

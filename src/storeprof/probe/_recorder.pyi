@@ -11,8 +11,8 @@ F = TypeVar("F", bound=Callable[..., Any] | classmethod[Any, Any, Any] | staticm
 class Scope:
     """What profile_scope and profile_operation return: a context manager, and a decorator of functions.
 
-    One object per name: re-entrant, usable from several threads at once, cheap to ask for each time, pickled
-    by name. Exceptions pass through; the scope is finished like any other.
+    One object per name: re-entrant, usable from several threads at once, cheap to ask for each time.
+    Exceptions pass through; the scope is finished like any other.
     """
 
     def __enter__(self) -> Scope: ...
