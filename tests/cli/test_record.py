@@ -103,6 +103,16 @@ def test_a_program_with_probes_has_operations(tmp_path: Path) -> None:
     assert abs(sum(operation["wall_time"].values()) - 1) < 0.01
 
 
+def test_a_program_may_state_its_count_in_its_own_words(tmp_path: Path) -> None:
+    """--ops-regex reads another shape; without a second group the operations took the whole run."""
+    done = record(
+        tmp_path, "sh", "-c", "sleep 1; echo wrote 500 rows", options=(*QUICK, "--ops-regex", r"wrote (\d+) rows")
+    )
+    assert done.status == 0, done.stderr
+    document = findings(tmp_path)
+    assert document["metrics"]["throughput_per_s"] == pytest.approx(500 / document["duration_s"], rel=0.01)
+
+
 def test_duration_ends_the_command_and_gives_status_0(tmp_path: Path) -> None:
     """After --duration COMMAND gets SIGINT, and the status is 0 whatever it makes of it."""
     done = record(tmp_path, sys.executable, SIGNALS, "polite", options=(*QUICK, "--duration", "1"))

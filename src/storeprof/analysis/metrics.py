@@ -39,7 +39,8 @@ def throughput(context: Context) -> tuple[float | None, str]:
     counts = meta.get("program_counts") or []
     if counts:
         ops = sum(row["ops"] for row in counts)
-        seconds = sum(row["seconds"] for row in counts)
+        # A pattern of the user's may give operations alone: they took the whole run then.
+        seconds = sum(context.recording.duration_s if row["seconds"] is None else row["seconds"] for row in counts)
         return (ops / seconds if seconds > 0 else None), "the program's ops= line"
     tree = context.operations
     if tree.operations and tree.measured_s > 0:

@@ -67,9 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return UNUSABLE
         missing = isinstance(error, CommandNotFound | CommandNotExecutable)
         return error.exit_status if missing else RECORDER_FAILED
-    except BrokenPipeError:
-        # Whoever read our output has enough; Python must not complain about the rest at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            return _reader_left()
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"storeprof: {where}{error.strerror or error}; what was recorded so far is kept", file=sys.stderr)
+        return RECORDER_FAILED if options.command in _RECORDERS else UNUSABLE
     except KeyboardInterrupt:
         return 130
+
+
+def _reader_left() -> int:
+    """Whoever read our output has enough; Python must not complain about the rest at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

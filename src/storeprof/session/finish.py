@@ -77,7 +77,7 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, ValueError):
         return []
-    return [row for row in rows if row.get("seconds")]
+    return [row for row in rows if row.get("seconds") is None or row["seconds"] > 0]
 
 
 def _driven(folder: Path) -> dict[str, Any] | None:
