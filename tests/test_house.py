@@ -159,6 +159,12 @@ def test_every_package_is_on_the_map() -> None:
     assert [name for name in ALLOWED if f"`{name}`" not in text] == []
 
 
+def test_no_placeholder_is_left_in_a_document() -> None:
+    """What is to be filled in has been filled in."""
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        assert "@@" not in path.read_text(encoding="utf-8"), path
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     """A relative link in a document of the project names a file that exists."""
     dead = []

@@ -50,11 +50,16 @@ def test_starvation_of_ones_own_making_needs_no_gain() -> None:
     assert with_severity(finding(0.5, gain=1.0, needs_gain=False), Settings()).severity == BOTTLENECK
 
 
-def test_bottlenecks_come_first_then_the_larger_gain() -> None:
-    """The order is by severity, then by gain, then by share."""
-    small, large, hot = finding(0.2, 1.2), finding(0.11, 3.0), finding(0.06, 9.0)
-    ordered = rank([with_severity(one, Settings()) for one in (hot, small, large)])
-    assert [round(one.impact.speedup.value, 1) for one in ordered] == [3.0, 1.2, 9.0]
+def test_the_largest_gain_comes_first() -> None:
+    """The order is by gain; starvation, whose removal gains nothing, stands where its share would put it."""
+    small, large, starved = finding(0.2, 1.2), finding(0.11, 3.0), finding(0.48, 1.0, needs_gain=False)
+    ordered = rank([with_severity(one, Settings()) for one in (small, starved, large)])
+    assert [round(one.impact.speedup.value, 1) for one in ordered] == [3.0, 1.0, 1.2]
+
+
+def test_nothing_is_a_bottleneck_in_a_run_too_short_for_intervals() -> None:
+    """Without enough data a share is a notice, whatever its size."""
+    assert with_severity(finding(0.9), Settings(), long_enough=False).severity == NOTICE
 
 
 def test_the_identifier_is_stable_and_tells_places_apart() -> None:

@@ -113,6 +113,39 @@ def test_a_program_may_state_its_count_in_its_own_words(tmp_path: Path) -> None:
     assert document["metrics"]["throughput_per_s"] == pytest.approx(500 / document["duration_s"], rel=0.01)
 
 
+PROBED_SINCE_LONG = """
+import time
+from storeprof import profile_operation
+@profile_operation("put")
+def put():
+    pass
+for _ in range(200_000):
+    put()
+print("ready", flush=True)
+end = time.monotonic() + 30
+while time.monotonic() < end:
+    put()
+    time.sleep(0.01)
+"""
+
+
+def test_what_a_program_did_before_it_was_attached_to_is_not_counted(tmp_path: Path) -> None:
+    """--pid counts the operations of its own window, not those since the program began."""
+    environment = {**os.environ, "STOREPROF_RECORD": "1"}
+    command = [sys.executable, "-c", PROBED_SINCE_LONG]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        done = storeprof(
+            "record", "--out", tmp_path / "recording", *QUICK, "--duration", "4", "--pid", str(process.pid)
+        )
+        process.kill()
+    assert done.status == 0, done.stderr
+    (operation,) = findings(tmp_path)["operations"]
+    assert operation["name"] == "put"
+    assert 50 < operation["count"] < 1000
+
+
 def test_duration_ends_the_command_and_gives_status_0(tmp_path: Path) -> None:
     """After --duration COMMAND gets SIGINT, and the status is 0 whatever it makes of it."""
     done = record(tmp_path, sys.executable, SIGNALS, "polite", options=(*QUICK, "--duration", "1"))

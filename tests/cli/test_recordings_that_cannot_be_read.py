@@ -72,6 +72,18 @@ def test_an_empty_description(copy: Path) -> None:
     assert "damaged" in refused(copy)
 
 
+def test_a_description_without_its_fields(copy: Path) -> None:
+    """A recording.json that is whole JSON and lacks what it must say is called damaged."""
+    (copy / "recording.json").write_text('{"format": 1, "state": "complete"}')
+    assert "damaged (no started_ns)" in refused(copy)
+
+
+def test_missing_tables(copy: Path) -> None:
+    """A complete recording without its tables is called damaged, not short."""
+    shutil.rmtree(copy / "tables")
+    assert "tables are missing" in refused(copy)
+
+
 def test_a_truncated_table(copy: Path) -> None:
     """A table cut short is named."""
     table = copy / "tables" / "looks.parquet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -27,7 +28,7 @@ class Truth:
 # inside the program; the ranges leave room for a machine that others use at the same time.
 PLANTS = [
     Truth("hotspot.py", "cpu-hotspot", r"hotspot\.parity", (0.30, 0.65)),
-    Truth("native_hotspot.py", "cpu-hotspot", r"native_hotspot\.pack > zlib_compress", (0.35, 0.75)),
+    Truth("native_hotspot.py", "cpu-hotspot", r"native_hotspot\.pack > (zlib_compress|deflate)", (0.35, 0.75)),
     Truth("lock.py", "lock-contention", r"lock\.SharedStore\.put", (0.20, 0.75)),
     Truth("gil.py", "gil-contention", r"gil\.compact|engine_parts", (0.25, 0.60)),
     Truth("queue_full.py", "dependency-wait", r"queue_full\.enqueue", (0.25, 0.60)),
@@ -46,6 +47,12 @@ def start(folder: Path, program: str) -> tuple[str | Path, ...]:
     return (sys.executable, PLANTED / program)
 
 
+def waits_have_stacks(folder: Path) -> bool:
+    """Whether perf was permitted to record the stacks of native threads that block."""
+    meta = json.loads((folder / "recording" / "recording.json").read_text())
+    return "switches" in meta["collectors"][0]["abilities"]
+
+
 @pytest.mark.parametrize("truth", PLANTS, ids=lambda truth: truth.program)
 def test_a_planted_cause_is_named_with_its_place_and_share(tmp_path: Path, truth: Truth) -> None:
     """The planted kind is found at the planted place with the share it has by construction."""
@@ -54,7 +61,10 @@ def test_a_planted_cause_is_named_with_its_place_and_share(tmp_path: Path, truth
     document = findings(tmp_path)
     found = [row for row in document["findings"] if row["kind"] == truth.kind]
     assert found, document["summary"]
-    assert re.search(truth.place, found[0]["where"]["function"] or ""), found[0]
+    if truth.program == "mutex.cpp" and not waits_have_stacks(tmp_path):
+        assert found[0]["where"]["function"] is None  # an ordinary user sees the wait, not its native place
+    else:
+        assert re.search(truth.place, found[0]["where"]["function"] or ""), found[0]
     low, high = truth.share
     assert found[0]["share_ci"][0] <= high
     assert found[0]["share_ci"][1] >= low

@@ -20,7 +20,7 @@ from storeprof.analysis.kinds import (
 )
 from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
 from storeprof.analysis.operations import Operation
-from storeprof.analysis.verdict import judge, rank, with_severity
+from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
 from storeprof.recording.model import Recording
 
 SCHEMA = 1
@@ -43,7 +43,8 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     Raises RecordingError when a table can't be read.
     """
     context = build_context(recording, settings or Settings())
-    found = [with_severity(finding, context.settings) for finder in FINDERS for finding in finder(context)]
+    enough = is_long_enough(context)
+    found = [with_severity(finding, context.settings, enough) for finder in FINDERS for finding in finder(context)]
     findings = rank(found)
     covered = coverage(context)
     verdict = judge(context, findings, covered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from storeprof.analysis.intervals import Estimate
@@ -81,7 +81,7 @@ class Finding:
     effort: str = "local"
     evidence: tuple[str, ...] = ()
     recommendation: str = ""
-    verify: str = field(default="storeprof duel --baseline 'COMMAND' --candidate 'COMMAND with the change'")
+    verify: str = "record again after the change, and compare throughput_per_s of both by storeprof analyze --json"
 
     @property
     def identifier(self) -> str:

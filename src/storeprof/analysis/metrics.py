@@ -38,10 +38,12 @@ def throughput(context: Context) -> tuple[float | None, str]:
         return driven["ops"] / context.recording.duration_s, "the driver's count"
     counts = meta.get("program_counts") or []
     if counts:
-        ops = sum(row["ops"] for row in counts)
-        # A pattern of the user's may give operations alone: they took the whole run then.
-        seconds = sum(context.recording.duration_s if row["seconds"] is None else row["seconds"] for row in counts)
-        return (ops / seconds if seconds > 0 else None), "the program's ops= line"
+        # Lines are increments. A pattern of the user's may give operations alone: they took the whole run then.
+        timed = [row for row in counts if row["seconds"] is not None]
+        seconds = sum(row["seconds"] for row in timed) if timed else context.recording.duration_s
+        return (
+            sum(row["ops"] for row in timed or counts) / seconds if seconds > 0 else None
+        ), "the program's ops= line"
     tree = context.operations
     if tree.operations and tree.measured_s > 0:
         return sum(one.count for one in tree.operations) / tree.measured_s, "probes"
@@ -108,7 +110,7 @@ def overhead(context: Context) -> dict[str, Any]:
     """
     recording = context.recording
     observer = recording.meta.get("observer") or {}
-    spent = observer.get("sampler_cpu_s"), observer.get("recorder_cpu_s")
+    spent = observer.get("sampler_cpu_s"), observer.get("recorder_cpu_s"), observer.get("native_cpu_s")
     seconds = (recording.meta["ended_ns"] - recording.meta["started_ns"]) / 1e9
     known = [value for value in spent if value is not None]
     observer_percent = round(100.0 * sum(known) / (seconds * context.cores), 3) if known and seconds > 0 else None
@@ -118,7 +120,7 @@ def overhead(context: Context) -> dict[str, Any]:
         "floor_percent": _floor_percent(context),
         "observer_percent": observer_percent,
         "memory_percent": None,
-        "method": "probe calls times calibrated cost, of busy wall; the observer's own CPU time, of the usable CPUs",
+        "method": "probe calls times calibrated cost, of busy wall; CPU time of observer and perf, of the usable CPUs",
     }
 
 

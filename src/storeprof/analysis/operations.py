@@ -167,9 +167,16 @@ def _operation(recording: Recording, name: str, nodes: tuple[int, ...], start: i
         buckets["low_ns"] / 1e9,
         buckets["high_ns"] / 1e9,
         buckets["n"].astype(np.float64),
-        None if np.ma.is_masked(longest) else float(longest) / 1e9,
+        _longest(longest, buckets["high_ns"]),
     )
     return Operation(name, nodes, int(sums["n"][0]), float(sums["total"][0]) / 1e9, latency)
+
+
+def _longest(of_run: Any, upper_edges: Array) -> float | None:
+    """The largest latency of the window: the run's, unless the window's highest bucket ends below it."""
+    if np.ma.is_masked(of_run) or len(upper_edges) == 0:
+        return None
+    return min(float(of_run), float(upper_edges.max())) / 1e9
 
 
 def merged_latency(operations: tuple[Operation, ...]) -> Histogram | None:

@@ -21,8 +21,16 @@ class Verdict:
     summary: str
 
 
-def with_severity(finding: Finding, settings: Settings) -> Finding:
-    """The finding with its severity: by the lower bounds of its share of busy wall and of its gain."""
+def is_long_enough(context: Context) -> bool:
+    """Whether there is enough data for an interval to mean anything."""
+    return len(context.looks) >= FEWEST_LOOKS and context.blocks.enough
+
+
+def with_severity(finding: Finding, settings: Settings, long_enough: bool = True) -> Finding:
+    """The finding with its severity: by the lower bounds of its share of busy wall and of its gain.
+
+    Nothing is more than a notice in a run that is too short for intervals.
+    """
     low = finding.wall_share.low
     gain = not finding.needs_gain or finding.impact.speedup.low >= settings.bottleneck_speedup
     if low >= settings.bottleneck_share and gain:
@@ -31,23 +39,27 @@ def with_severity(finding: Finding, settings: Settings) -> Finding:
         severity = HOTSPOT
     else:
         severity = NOTICE
-    if _RANK[severity] > _RANK[finding.at_most]:
-        severity = finding.at_most
+    severity = min(severity, finding.at_most, severity if long_enough else NOTICE, key=lambda one: _RANK[one])
     return replace(finding, severity=severity)
 
 
 def rank(findings: list[Finding]) -> list[Finding]:
-    """Bottlenecks first, then the rest; the largest gain first in each, the larger share where gains are equal."""
-    return sorted(
-        findings,
-        key=lambda one: (-_RANK[one.severity], -round(one.impact.speedup.value, 2), -one.wall_share.value),
-    )
+    """The largest gain first, the larger share where gains are equal.
+
+    A cost whose removal gains nothing by itself stands where its share would put it.
+    """
+
+    def weight(one: Finding) -> float:
+        return one.impact.speedup.value if one.needs_gain else 1.0 / max(1.0 - one.wall_share.value, 0.001)
+
+    return sorted(findings, key=lambda one: (-round(weight(one), 2), -one.wall_share.value))
 
 
 def judge(context: Context, findings: list[Finding], coverage: list[Covered]) -> Verdict:
     """The verdict over ranked findings."""
-    if findings and findings[0].severity == BOTTLENECK:
-        return Verdict("bottleneck", _sentence(findings[0]))
+    worst = next((one for one in findings if one.severity == BOTTLENECK), None)
+    if worst:
+        return Verdict("bottleneck", _sentence(worst))
     doubt = _doubt(context, coverage) or _noise(findings)
     if doubt:
         return Verdict("inconclusive", doubt)
@@ -78,9 +90,8 @@ def _noise(findings: list[Finding]) -> str | None:
 
 def _doubt(context: Context, coverage: list[Covered]) -> str | None:
     """Why a clean bill can't be given, and what would be enough; None when it can."""
-    looks = len(context.looks)
-    if looks < FEWEST_LOOKS or not context.blocks.enough:
-        seconds = context.recording.duration_s
+    if not is_long_enough(context):
+        looks, seconds = len(context.looks), context.recording.duration_s
         return (
             f"too short to judge: {looks} looks in {seconds:.1f} s, at least {FEWEST_LOOKS} looks and 2 s are needed; "
             "record for 10 s or longer"

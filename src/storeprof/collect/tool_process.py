@@ -294,6 +294,7 @@ def _die_with(parent: int) -> Callable[[], None]:
     def ask_kernel() -> None:
         # The recorder waits for signals with them blocked; a tool that inherits that could not be ended.
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where storeprof was started in the background
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:  # died between fork and prctl
             os._exit(1)

@@ -57,6 +57,10 @@ def read_meta(folder: Path) -> dict[str, Any]:
             f"{folder}: recorded by a newer storeprof (format {found}, this one reads up to {FORMAT_VERSION}); "
             "upgrade storeprof"
         )
+    wanted = ("state", "started_ns", "machine") + (("ended_ns",) if meta.get("state") == "complete" else ())
+    missing = [key for key in wanted if meta.get(key) is None]
+    if missing:
+        raise RecordingError(f"{path}: damaged (no {missing[0]}); record again")
     assert isinstance(meta, dict)
     return meta
 
@@ -77,6 +81,8 @@ class Recording:
         meta = read_meta(folder)
         if meta.get("state") != "complete":
             raise RecordingError(f"{folder}: unfinished; finish it with `storeprof analyze {folder}`")
+        if not (folder / "tables" / "looks.parquet").exists():
+            raise RecordingError(f"{folder}: damaged (its tables are missing); record again")
         recording = cls(folder, meta)
         _ = recording._connection
         return recording

@@ -106,6 +106,7 @@ def _write_tables(folder: Path, meta: dict[str, Any], journal: Journal) -> None:
 def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, Columns]:
     ids = tabulate.identify(journal, meta["machine"]["boot_id"])
     resources = tabulate.resources_of(journal)
+    attached = meta.get("attached_pid") is not None
     tables: dict[str, Columns] = {
         "processes": tabulate.processes_table(journal, ids),
         "threads": tabulate.threads_table(journal, ids),
@@ -114,8 +115,8 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "stacks": tabulate.stacks_table(journal),
         "frames": tabulate.frames_table(journal),
         "scope_nodes": tabulate_scopes.scope_nodes_table(journal, ids),
-        "scope_slices": tabulate_scopes.scope_slices_table(journal, ids),
-        "scope_histograms": tabulate_scopes.scope_histograms_table(journal),
+        "scope_slices": tabulate_scopes.scope_slices_table(journal, ids, attached),
+        "scope_histograms": tabulate_scopes.scope_histograms_table(journal, attached),
         "operations": tabulate_scopes.operations_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),

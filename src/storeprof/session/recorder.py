@@ -49,6 +49,7 @@ class Recorder:
         self._asked_ns: int | None = None
         self._escalated = 0
         self._terminal_interrupt = False
+        self._began = False
 
     def run(self) -> Outcome:
         """Record.
@@ -62,9 +63,10 @@ class Recorder:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
             return self._record()
-        except (StoreprofError, ProcessLookupError, PermissionError) as error:
+        except (StoreprofError, OSError) as error:
             self._abandon()
-            remove_folder(self._folder, created)
+            if not self._began:
+                remove_folder(self._folder, created)
             raise self._explained(error) from None
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -83,11 +85,12 @@ class Recorder:
             if self._command:
                 self._command.release()  # exec has happened when it returns: no look at the fork of ourselves
             sampler.start()
+            self._began = True
             self._watch(sampler, journal, pid)
         finally:
-            sampler.stop()
-            journal.append_all(sampler.drain())
             native.stop()
+            sampler.stop()
+        journal.append_all(sampler.drain())
         meta["ended_ns"] = self._clock()
         meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native)
         status = self._let_go()
@@ -205,13 +208,15 @@ class Recorder:
 
     def _abandon(self) -> None:
         if self._command is not None:
+            if self._began:
+                self._command.send(signal.SIGTERM)
             self._command.abandon()
         if self._relay is not None:
             self._relay.finish()
 
-    def _explained(self, error: Exception) -> StoreprofError:
+    def _explained(self, error: Exception) -> Exception:
         pid = self._options.pid
-        if isinstance(error, StoreprofError):
+        if pid is None or self._began or not isinstance(error, ProcessLookupError | PermissionError):
             return error
         if isinstance(error, ProcessLookupError):
             return TargetError(f"no process with pid {pid}; `ps` lists those that run")
@@ -234,10 +239,10 @@ def pid_of_name(name: str) -> int:
             try:
                 comm = (entry / "comm").read_text().strip()
                 program = Path((entry / "cmdline").read_bytes().split(b"\0", 1)[0].decode(errors="replace")).name
+                if name in (comm, program):
+                    found.append((entry.stat().st_mtime_ns, int(entry.name)))
             except OSError:
                 continue
-            if name in (comm, program):
-                found.append((entry.stat().st_mtime_ns, int(entry.name)))
     if not found:
         raise TargetError(f"no process named {name!r}; `ps` lists those that run")
     return max(found)[1]

@@ -87,22 +87,21 @@ def threads_table(journal: Journal, ids: Identities) -> Columns:
     rows = last_lines(journal, JournalTable.THREADS, "thread")
     times = journal.packed[JournalTable.THREAD_TIME]
     looks = journal.packed[JournalTable.LOOKS]
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for table in (times, looks):
-        for number in np.unique(table["thread"]).tolist():
-            seen = table["t_ns"][table["thread"] == number]
-            first[number] = min(first.get(number, int(seen[0])), int(seen.min()))
-            last[number] = max(last.get(number, 0), int(seen.max()))
-    kept = [number for number in rows if number in first]
+    numbers = np.concatenate([times["thread"], looks["thread"]]).astype(np.int64)
+    seen = np.concatenate([times["t_ns"], looks["t_ns"]]).astype(np.int64)
+    size = int(numbers.max()) + 1 if len(numbers) else 0
+    first, last = np.full(size, np.iinfo(np.int64).max), np.full(size, -1, dtype=np.int64)
+    np.minimum.at(first, numbers, seen)
+    np.maximum.at(last, numbers, seen)
+    kept = [number for number in rows if number < size and last[number] >= 0]
     return {
         "thread_id": ids.thread_ids[kept] if kept else np.array([], dtype=np.int64),
         "proc_id": ids.processes(ids.process_of_thread[kept]) if kept else np.array([], dtype=np.int64),
         "tid": integers([rows[number]["tid"] for number in kept]),
         "start_ticks": integers([rows[number]["start_ticks"] for number in kept]),
         "name": strings([rows[number].get("name") for number in kept]),
-        "first_ns": integers([first[number] for number in kept]),
-        "last_ns": integers([last[number] for number in kept]),
+        "first_ns": first[kept],
+        "last_ns": last[kept],
     }
 
 

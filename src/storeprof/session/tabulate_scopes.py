@@ -56,7 +56,13 @@ def _without_module(row: dict[str, Any], name: str) -> str:
     return name[len(prefix) :] if prefix and name.startswith(prefix) else name
 
 
-def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
+def baseline_ns(journal: Journal, attached: bool) -> int:
+    """When the counters of an attached program were first read: what they held then is not of this run. Else -1."""
+    rows = journal.packed[JournalTable.SCOPE_COUNTS]
+    return int(rows["t_ns"].min()) if attached and len(rows) else -1
+
+
+def scope_slices_table(journal: Journal, ids: Identities, attached: bool = False) -> Columns:
     """Columns of `scope_slices`: differences between a node's consecutive cumulative rows.
 
     A node's first row counts from the row before it in the journal's once-a-second rhythm, whichever node wrote it.
@@ -75,7 +81,7 @@ def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
         values = rows[name].astype(np.int64)
         return np.where(first, values, values - np.concatenate([[0], values[:-1]])) if len(values) else values
 
-    return {
+    columns = {
         "proc_id": ids.processes(rows["process"]),
         "node": rows["node"].astype(np.int64),
         "t0_ns": np.minimum(rhythm, t1 - 1),
@@ -87,6 +93,8 @@ def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
         "min_ns": rows["min_ns"].astype(np.int64, copy=True),
         "max_ns": rows["max_ns"].astype(np.int64),
     }
+    of_this_run = t1 != baseline_ns(journal, attached)
+    return {name: values[of_this_run] for name, values in columns.items()}
 
 
 def _started(journal: Journal) -> int:
@@ -104,9 +112,10 @@ def bucket_edges(bucket: Array) -> tuple[Array, Array]:
     return lower(bucket), lower(bucket + 1)
 
 
-def scope_histograms_table(journal: Journal) -> Columns:
+def scope_histograms_table(journal: Journal, attached: bool = False) -> Columns:
     """Columns of `scope_histograms`, edges turned from ticks to ns."""
     rows = journal.packed[JournalTable.SCOPE_HISTOGRAMS]
+    rows = rows[rows["t_ns"].astype(np.int64) != baseline_ns(journal, attached)]
     rate = _tick_rates(journal)
     owner = {number: row["process"] for number, row in last_lines(journal, JournalTable.SCOPE_NODES, "node").items()}
     ns_per_tick = np.array([1e9 / rate.get(owner.get(node, 0), 1e9) for node in rows["node"].tolist()])
