@@ -28,6 +28,7 @@ from storeprof.session.progress import Progress
 
 TICK_S = 0.25
 FIRST_MAP_S = 1.0
+BESIDE_PERF = 0.7  # the sampler's part of the budget where perf needs the rest
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
 # Signals sent to a COMMAND that has to end, and how long after the first one each comes.
 ESCALATION = ((0.0, signal.SIGINT), (5.0, signal.SIGTERM), (10.0, signal.SIGKILL))
@@ -77,7 +78,8 @@ class Recorder:
         native = NativePass.start(self._options, self._folder, pid)
         meta["collectors"] = native.collector_rows()
         journal = JournalWriter(self._folder / JOURNAL)
-        sampler = Sampler(pid, cpu_budget=self._options.observer_budget * usable_cpus(), seed=os.getpid())
+        budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
+        sampler = Sampler(pid, cpu_budget=budget, seed=os.getpid())
         meta["started_ns"] = self._clock()
         write_meta(self._folder, meta)
         cpu_before = time.process_time()
