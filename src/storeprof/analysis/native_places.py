@@ -21,7 +21,7 @@ from storeprof.recording.model import Recording
 Array = np.ndarray[Any, Any]
 
 CLOSE_NS = 200_000
-FEWEST_PAIRS = 20
+FEWEST_PAIRS = 10
 WINDOW_NS = 1_000_000_000
 NATIVE_THREAD = 0.1
 _FAMILIES = (
