@@ -23,7 +23,8 @@ struct LookRow {
     uint32_t thread, weight_ns;
     uint64_t arg0, arg1;
     int16_t syscall;
-    uint8_t state, flags, py_status, reserved[3];
+    uint8_t state, flags, py_status, reserved;
+    uint16_t faults;
     uint32_t arg2, holder, resource, py_stack, scope_node, op_seq;
     uint64_t stack_pointer;
 };

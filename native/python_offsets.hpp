@@ -9,7 +9,7 @@ namespace storeprof {
 
 // Byte offsets of fields; thread = PyThreadState, frame = _PyInterpreterFrame, gil = struct _gil_runtime_state.
 struct PythonOffsets {
-    uint64_t version, runtime_interpreters, runtime_gil, interp_gil, interp_threads;  // version: 0x30b is 3.11
+    uint64_t version, runtime_interpreters, runtime_gil, interp_gil, interp_threads, interp_gc, gc_collecting;  // version: 0x30b is 3.11
     uint64_t thread_next, thread_interp, thread_frame, thread_frame_is_cframe, cframe_frame, thread_native_id;
     uint64_t thread_chunk, thread_top, gil_holder, gil_locked, gil_size;
     uint64_t frame_previous, frame_owner, frame_size, frame_code, frame_instruction, frame_function;
@@ -26,16 +26,16 @@ struct PythonOffsets {
 // layout is frozen within a minor version). The row of 3.13 is where the target's own table, _Py_DebugOffsets, has each
 // offset, in 64-bit words (0: not there).
 constexpr PythonOffsets kKnownOffsets[] = {
-    {0x30b, 40, 360, 0, 16, /*thread*/ 8, 16, 56, 1, 8, 160, 296, 304, /*gil*/ 8, 16, 208, /*frame*/ 48, 69, 72, 32, 56, 0,
+    {0x30b, 40, 360, 0, 16, 848, 0, /*thread*/ 8, 16, 56, 1, 8, 160, 296, 304, /*gil*/ 8, 16, 208, /*frame*/ 48, 69, 72, 32, 56, 0,
      /*code*/ 112, 128, 136, 72, 184, 168, /*str, bytes*/ 32, 16, 48, 72, 32},
-    {0x30c, 40, 0, 384, 72, /*thread*/ 8, 16, 56, 1, 0, 144, 232, 240, /*gil*/ 8, 16, 208, /*frame*/ 8, 70, 72, 0, 56, 16,
+    {0x30c, 40, 0, 384, 72, 312, 0, /*thread*/ 8, 16, 56, 1, 0, 144, 232, 240, /*gil*/ 8, 16, 208, /*frame*/ 8, 70, 72, 0, 56, 16,
      /*code*/ 112, 128, 136, 68, 192, 176, /*str, bytes*/ 32, 16, 40, 56, 32},
-    {0x30d, 5, 0, 14, 9, /*thread*/ 21, 22, 23, 0, 0, 25, 26, 0, /*gil*/ 18, 17, 0, /*frame*/ 29, 33, 32, 30, 31, 0,
+    {0x30d, 5, 0, 14, 9, 10, 72, /*thread*/ 21, 22, 23, 0, 0, 25, 26, 0, /*gil*/ 18, 17, 0, /*frame*/ 29, 33, 32, 30, 31, 0,
      /*code*/ 35, 37, 38, 39, 43, 0, /*str, bytes*/ 68, 69, 70, 0, 66},
 };
 
-// _Py_DebugOffsets of 3.13, the first member of _PyRuntime there, up to the last field used.
-struct DebugTable { uint64_t cookie, version, free_threaded, to_gil_state[12], gil_state, to_str_ascii[55]; };
+// _Py_DebugOffsets of 3.13, the first member of _PyRuntime there, up to its last field.
+struct DebugTable { uint64_t cookie, version, free_threaded, to_gil_state[12], gil_state, to_gc_collecting[57]; };
 
 inline void translate(PythonOffsets& o, const DebugTable& debug) {
     auto* of = reinterpret_cast<uint64_t*>(&o);

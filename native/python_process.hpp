@@ -67,6 +67,7 @@ class PythonProcess {
         threads_.clear();
     }
 
+    bool collects_garbage(const ThreadState& t) const { return collecting_ && holds_gil(t); }
     bool holds_gil(const ThreadState& t) const { return gil_locked_ && gil_holder_ == t.address; }
     bool in_gil(Address a) const { return a >= gil_ && a < gil_ + o_.gil_size; }
     uint32_t gil_holder() const {  // its native id, 0 when nobody holds it
@@ -94,10 +95,12 @@ class PythonProcess {
         batch_.clear(), threads_.clear();
         if (!plausible(interpreter_) || !plausible(gil_)) return true;  // still being made, or finalised
         size_t main = batch_.add(main_interpreter(), 8), first = batch_.add(interpreter_ + o_.interp_threads, 8);
-        size_t gil = batch_.add(gil_, o_.gil_read_size()), at = gil + o_.gil_read_size();
+        size_t gil = batch_.add(gil_, o_.gil_read_size());
+        size_t gc = batch_.add(interpreter_ + o_.interp_gc + o_.gc_collecting, 4), at = gc + 4;
         for (Address thread : listed_) batch_.add(thread, o_.thread_size());
         if (!batch_.run(memory_) || batch_.get<Address>(main) != interpreter_) return false;
         gil_holder_ = batch_.get<Address>(gil + o_.gil_holder), gil_locked_ = batch_.get<int>(gil + o_.gil_locked) == 1;
+        collecting_ = batch_.get<int>(gc) == 1;
         Address next = batch_.get<Address>(first);
         for (Address thread : listed_) {
             const uint8_t* copy = batch_.at(at);
@@ -116,7 +119,7 @@ class PythonProcess {
     State state_ = State::searching;
     std::string version_, why_ = "not looked at yet";
     Address runtime_ = 0, interpreter_ = 0, gil_ = 0, gil_holder_ = 0;
-    bool gil_locked_ = false;
+    bool gil_locked_ = false, collecting_ = false;
     std::vector<Address> listed_;
     std::vector<ThreadState> threads_;  // of this round; copies point into batch_
     ReadBatch batch_;

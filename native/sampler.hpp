@@ -195,7 +195,9 @@ class Sampler {
         row.weight_ns = static_cast<uint32_t>(std::min<uint64_t>(t_ns - std::min(t_ns, t.looked_ns), 4 * kSecond));
         t.looked_ns = t_ns;
         bool holds = t.python && python_.holds_gil(*t.python) && !t.in_gil_wait;
-        row.flags = (t.in_gil_wait ? 1 : 0) | (holds ? 2 : 0) | (same ? 4 : 0);
+        row.flags = (t.in_gil_wait ? 1 : 0) | (holds ? 2 : 0) | (same ? 4 : 0) | (t.python && python_.collects_garbage(*t.python) ? 8 : 0);
+        row.faults = same ? 0 : static_cast<uint16_t>(std::min<uint64_t>(t.now.minflt - t.look_minflt, 0xFFFF));
+        t.look_minflt = t.now.minflt;
         ThreadRecord* holder = t.in_gil_wait ? threads_.by_native_id(python_.gil_holder()) : nullptr;  // as the round began
         row.holder = holder && holder != &t ? holder->number : kNone;
         made_.row<72>(Table::looks, row);

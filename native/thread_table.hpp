@@ -25,7 +25,7 @@ struct ThreadRecord {
     // next look takes it over.
     LookRow look{};
     bool settled = false, look_had_python = false, in_gil_wait = false;
-    uint64_t look_run = 0, look_slices = 0;
+    uint64_t look_run = 0, look_slices = 0, look_minflt = 0;
     ProbeThread probe;
     PythonThread hints;
     const PythonProcess::ThreadState* python = nullptr;  // for this round only
@@ -129,7 +129,7 @@ class ThreadTable {
     bool add(long tid, uint64_t now) {
         auto t = std::make_unique<ThreadRecord>(proc_, tid, threads_.size() < kKeptOpen);
         if (!read_stat(*t, t->stat)) return false;
-        t->number = next_number_++, t->process = process_, t->first_ns = now;
+        t->number = next_number_++, t->process = process_, t->first_ns = now, t->look_minflt = t->now.minflt;
         // There at this round and not at the one before: its first look stands for the time between them.
         t->looked_ns = known_ns_ ? known_ns_ : now;
         t->ns_tid = inner_tid(t->files.status(), tid);

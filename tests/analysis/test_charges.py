@@ -32,6 +32,8 @@ def looks(reasons: list[str], step_ms: int = 5) -> Looks:
         op_seq=zero,
         quality=np.array(["ok"] * count, dtype=object),
         syscall=none,
+        gc=np.zeros(count, dtype=bool),
+        faults=zero,
     )
 
 

@@ -20,6 +20,7 @@ CPU, RUN_QUEUE, LOCK, GIL, IO, NETWORK, DEPENDENCY, GC, PAGE_FAULT, SLEEP, OTHER
 CATEGORIES = (
     "cpu", "run_queue", "lock", "gil", "io", "network", "dependency", "gc", "page_fault", "sleep", "other",
 )  # fmt: skip
+ON_CPU = (CPU, GC)
 CATEGORY_OF_REASON = {
     "gil": GIL, "lock": LOCK, "file-lock": LOCK, "disk": IO, "page-fault": PAGE_FAULT,
     "network-send": NETWORK, "network-receive": NETWORK, "network-accept": NETWORK, "poll": NETWORK,
@@ -95,7 +96,7 @@ def _charge_thread(looks: Looks, totals: ThreadTime, idle: Array, thread: int) -
     queue = _apportion(delay, span, running_weight)
     wait = _apportion(blocked, span, looks.weight_ns[mine] * ~running)
     parts = [
-        _rows(looks, mine, np.full(len(mine), CPU), cpu, np.zeros(len(mine), dtype=bool)),
+        _rows(looks, mine, np.where(looks.gc[mine], GC, CPU), cpu, np.zeros(len(mine), dtype=bool)),
         _rows(looks, mine, np.full(len(mine), RUN_QUEUE), queue, np.zeros(len(mine), dtype=bool)),
         _rows(looks, mine, _categories(looks.reason[mine]), wait, idle[mine]),
     ]

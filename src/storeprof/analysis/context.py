@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, GIL, Charges, charge
+from storeprof.analysis.charges import GIL, ON_CPU, Charges, charge
 from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
@@ -53,7 +53,7 @@ class Context:
 
     def share_of_cpu(self, mask: Array) -> Estimate:
         """Share of CPU time that the masked rows of `busy` make up."""
-        return self._share(mask, self.busy.category == CPU)
+        return self._share(mask, np.isin(self.busy.category, ON_CPU))
 
     def _share(self, part: Array, whole: Array) -> Estimate:
         rows = self.busy
@@ -68,8 +68,8 @@ class Context:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of the window in seconds."""
-        return self.seconds(self.busy.category == CPU)
+        """CPU time of the window in seconds, garbage collection included."""
+        return self.seconds(np.isin(self.busy.category, ON_CPU))
 
     @property
     def gil_bound(self) -> bool:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from storeprof.analysis.charges import CPU, RUN_QUEUE
+from storeprof.analysis.charges import RUN_QUEUE
 from storeprof.analysis.context import Context
-from storeprof.analysis.finding import KINDS
 
 _LATER = {
     "memory-leak": "growth of memory is recorded and not judged in this version",
@@ -22,7 +19,6 @@ _LATER = {
     "chatty-wakeups": "switches are recorded and not judged in this version",
 }
 _REMEDY = "read the tables of the recording, or use a tool for that kind"
-_WAITS = ("lock-contention", "gil-contention", "io-wait", "network-wait", "dependency-wait", "sleep-wait")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +38,9 @@ class Covered:
         }  # fmt: skip
 
 
-def coverage(context: Context) -> list[Covered]:
-    """One row per kind of finding."""
-    return [_cover(context, kind) for kind in KINDS]
+def not_yet(kinds: set[str]) -> list[Covered]:
+    """Rows of the kinds that have no module among `kinds`."""
+    return [Covered(kind, False, None, reason, _REMEDY) for kind, reason in _LATER.items() if kind not in kinds]
 
 
 def placed_share(context: Context, category: int | None = None) -> float | None:
@@ -64,57 +60,36 @@ def _first_stack_ns(context: Context) -> int:
     return int(with_stack.min()) if len(with_stack) else 0
 
 
-def _cover(context: Context, kind: str) -> Covered:
-    if kind in _LATER:
-        return Covered(kind, False, None, _LATER[kind], _REMEDY)
-    if len(context.looks) == 0:
-        return Covered(kind, False, None, "the observer had no look at the program", "let the program run longer")
-    if kind == "cpu-hotspot":
-        return _cover_cpu(context)
-    if kind == "gil-contention":
-        return _cover_gil(context)
-    if kind in _WAITS:
-        placed = placed_share(context)
-        by = "observer" + (" and perf" if len(context.native.switch_t) else "")
-        partly = None if placed is None or placed > 0.9 else f"{1 - placed:.0%} of busy wall has no place"
-        return Covered(kind, True, by, partly, _native_remedy(context) if partly else None)
-    return Covered(kind, True, "observer: schedstat, with throttling and steal")
+def no_looks(context: Context, kind: str) -> Covered | None:
+    """The row of a kind when the observer saw nothing of the program; None when it did."""
+    if len(context.looks):
+        return None
+    return Covered(kind, False, None, "the observer had no look at the program", "let the program run longer")
 
 
-def _cover_cpu(context: Context) -> Covered:
-    placed = placed_share(context, CPU)
-    by = "perf" if context.native.native_threads else "observer: Python stacks"
-    if placed is None or placed >= 0.9:
-        missing = native_reason(context)
-        if missing and not context.native.native_threads:
-            missing = f"native functions are not told apart within their Python callers: {missing}"
-        return Covered("cpu-hotspot", True, by, missing, _native_remedy(context) if missing else None)
-    reason = native_reason(context) or "threads ended before anyone looked at them"
-    words = f"{1 - placed:.0%} of CPU time has no place: {reason}"
-    return Covered("cpu-hotspot", False, None, words, _native_remedy(context))
-
-
-def _cover_gil(context: Context) -> Covered:
-    rows = context.recording.sql("SELECT python, python_why FROM processes")
-    if any(not np.ma.is_masked(value) and value for value in rows["python"]):
-        return Covered("gil-contention", True, "observer")
-    whys = [str(value) for value in rows["python_why"] if not np.ma.is_masked(value) and value]
-    return Covered("gil-contention", True, "observer", whys[0] if whys else "no Python in this program")
+def cover_waits(context: Context, kind: str) -> Covered:
+    """The row of a kind that is a wait: told from looks, its place from their stacks or perf's."""
+    placed = placed_share(context)
+    by = "observer" + (" and perf" if len(context.native.switch_t) else "")
+    partly = None if placed is None or placed > 0.9 else f"{1 - placed:.0%} of busy wall has no place"
+    return no_looks(context, kind) or Covered(kind, True, by, partly, native_remedy(context) if partly else None)
 
 
 def native_reason(context: Context) -> str | None:
     """Why perf has no samples; None when it has."""
     if len(context.native.cpu_t):
         return None
-    row = _collector(context, "perf")
+    row = collector_row(context, "perf")
     return str(row.get("reason") or "perf took no sample") if row else "perf was not asked to run"
 
 
-def _native_remedy(context: Context) -> str | None:
-    row = _collector(context, "perf")
+def native_remedy(context: Context) -> str | None:
+    """What would help to get native stacks."""
+    row = collector_row(context, "perf")
     return str(row["remedy"]) if row and row.get("remedy") else None
 
 
-def _collector(context: Context, name: str) -> dict[str, Any] | None:
+def collector_row(context: Context, name: str) -> dict[str, Any] | None:
+    """What recording.json says of a collector."""
     rows: list[dict[str, Any]] = context.recording.meta.get("collectors") or []
     return next((row for row in rows if row.get("name") == name), None)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from storeprof.analysis.context import Context, Settings, build_context
-from storeprof.analysis.coverage import coverage
+from storeprof.analysis.coverage import Covered, not_yet
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.kinds import (
     cpu_hotspot,
@@ -25,16 +24,29 @@ from storeprof.recording.model import Recording
 
 SCHEMA = 1
 
-FINDERS: tuple[Callable[[Context], list[Finding]], ...] = (
-    cpu_hotspot.find,
-    lock_contention.find,
-    gil_contention.find,
-    io_wait.find,
-    network_wait.find,
-    dependency_wait.find,
-    sleep_wait.find,
-    cpu_starvation.find,
-)
+
+class Kind(Protocol):
+    """One kind of finding: a module with a rule, and a word on whether it could be checked."""
+
+    def find(self, context: Context) -> list[Finding]:
+        """Findings of this kind, each with place, size, gain and advice."""
+        ...
+
+    def cover(self, context: Context) -> Covered:
+        """Whether this kind was checked, by what, or why not."""
+        ...
+
+
+KINDS: dict[str, Kind] = {
+    "cpu-hotspot": cpu_hotspot,
+    "lock-contention": lock_contention,
+    "gil-contention": gil_contention,
+    "io-wait": io_wait,
+    "network-wait": network_wait,
+    "dependency-wait": dependency_wait,
+    "sleep-wait": sleep_wait,
+    "cpu-starvation": cpu_starvation,
+}
 
 
 def analyze(recording: Recording, settings: Settings | None = None) -> dict[str, Any]:
@@ -44,9 +56,9 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     """
     context = build_context(recording, settings or Settings())
     enough = is_long_enough(context)
-    found = [with_severity(finding, context.settings, enough) for finder in FINDERS for finding in finder(context)]
-    findings = rank(found)
-    covered = coverage(context)
+    found = [finding for kind in KINDS.values() for finding in kind.find(context)]
+    findings = rank([with_severity(finding, context.settings, enough) for finding in found])
+    covered = [kind.cover(context) for kind in KINDS.values()] + not_yet(set(KINDS))
     verdict = judge(context, findings, covered)
     return {
         "schema": SCHEMA,

@@ -19,6 +19,9 @@ KINDS = (
 )  # fmt: skip
 
 
+NOTHING = Estimate(0.0, 0.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """A place a person can open: function, file and line, with the operation and resource it concerns."""
@@ -61,19 +64,22 @@ class Impact:
 class Finding:
     """One cause, its place, its size with an interval, and what removing it would be worth.
 
-    `share` is of `share_of` ("wall": busy wall, "cpu": CPU time); `wall_share` decides the severity,
-    up to `at_most`; `needs_gain` is false for a cost that is named although removing it gains nothing.
+    `share` is of `share_of` ("wall": busy wall, "cpu": CPU time), None for a cost that is no time (a leak, with its
+    `rate` in bytes per second); `wall_share` decides the severity, up to `at_most`, unless the kind's own rule has
+    `judged` it; `needs_gain` is false for a cost that is named although removing it gains nothing.
     """
 
     kind: str
     where: Where
-    share: Estimate
+    share: Estimate | None
     share_of: str
     wall_share: Estimate
     impact: Impact
     severity: str = NOTICE
     at_most: str = BOTTLENECK
     needs_gain: bool = True
+    judged: str | None = None
+    rate: Estimate | None = None
     lines: tuple[Shared, ...] = ()
     call_paths: tuple[CallPath, ...] = ()
     holders: tuple[Shared, ...] = ()
@@ -100,8 +106,8 @@ class Finding:
                 "function": place.function, "file": place.file, "line": place.line,
                 "operation": place.operation, "resource": place.resource,
             },
-            "share": round(self.share.value, 4),
-            "share_ci": self.share.as_list(),
+            "share": round(self.share.value, 4) if self.share else None,
+            "share_ci": self.share.as_list() if self.share else None,
             "share_of": self.share_of,
             "lines": [{"file": row.file, "line": row.line, "share": round(row.share, 4)} for row in self.lines],
             "call_paths": [_path_document(path) for path in self.call_paths],
@@ -110,8 +116,8 @@ class Finding:
                 for row in self.holders
             ],
             "per_operation": self.per_operation,
-            "rate_bytes_per_s": None,
-            "rate_ci": None,
+            "rate_bytes_per_s": round(self.rate.value) if self.rate else None,
+            "rate_ci": [round(self.rate.low), round(self.rate.high)] if self.rate else None,
             "impact": {
                 "speedup_if_fixed": round(self.impact.speedup.value, 3),
                 "ci": [round(self.impact.speedup.low, 3), round(self.impact.speedup.high, 3)],

@@ -16,7 +16,8 @@ Array = np.ndarray[Any, Any]
 class Looks:
     """Looks of the window, ordered by thread and time; threads are indices into `thread_ids`.
 
-    `reason` holds names; `stack`, `resource`, `holder` are -1 where there is none, `node` and `op_seq` 0.
+    `reason` holds names; `stack`, `resource`, `holder` are -1 where there is none, `node` and `op_seq` 0. `gc`: the
+    thread was collecting garbage; `faults`: its minor faults since its last look.
     """
 
     thread_ids: Array
@@ -31,6 +32,8 @@ class Looks:
     op_seq: Array
     quality: Array
     syscall: Array
+    gc: Array
+    faults: Array
 
     def __len__(self) -> int:
         return len(self.t_ns)
@@ -60,7 +63,7 @@ def load_looks(recording: Recording, thread_ids: Array) -> Looks:
         SELECT thread_id, t_ns, weight_ns, reason, coalesce(py_stack_id, -1) AS stack,
                coalesce(resource_id, -1) AS resource, coalesce(holder_thread_id, -1) AS holder,
                coalesce(scope_node, 0) AS node, coalesce(op_seq, 0) AS op_seq, quality,
-               coalesce(syscall, -2) AS syscall
+               coalesce(syscall, -2) AS syscall, coalesce(gc, false) AS gc, coalesce(faults, 0) AS faults
         FROM looks WHERE t_ns >= ? AND t_ns <= ? ORDER BY t_ns
         """,
         [start, end],
@@ -81,6 +84,8 @@ def load_looks(recording: Recording, thread_ids: Array) -> Looks:
         op_seq=rows["op_seq"][order],
         quality=rows["quality"].astype(object)[order],
         syscall=rows["syscall"][order],
+        gc=rows["gc"][order],
+        faults=rows["faults"][order],
     )
 
 

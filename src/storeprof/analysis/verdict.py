@@ -31,6 +31,8 @@ def with_severity(finding: Finding, settings: Settings, long_enough: bool = True
 
     Nothing is more than a notice in a run that is too short for intervals.
     """
+    if finding.judged is not None:
+        return replace(finding, severity=finding.judged)
     low = finding.wall_share.low
     gain = not finding.needs_gain or finding.impact.speedup.low >= settings.bottleneck_speedup
     if low >= settings.bottleneck_share and gain:
@@ -44,7 +46,7 @@ def with_severity(finding: Finding, settings: Settings, long_enough: bool = True
 
 
 def rank(findings: list[Finding]) -> list[Finding]:
-    """The largest gain first, the larger share where gains are equal.
+    """Bottlenecks first, then the largest gain, the larger share where gains are equal.
 
     A cost whose removal gains nothing by itself stands where its share would put it.
     """
@@ -52,7 +54,7 @@ def rank(findings: list[Finding]) -> list[Finding]:
     def weight(one: Finding) -> float:
         return one.impact.speedup.value if one.needs_gain else 1.0 / max(1.0 - one.wall_share.value, 0.001)
 
-    return sorted(findings, key=lambda one: (-round(weight(one), 2), -one.wall_share.value))
+    return sorted(findings, key=lambda one: (one.severity != BOTTLENECK, -round(weight(one), 2), -one.wall_share.value))
 
 
 def judge(context: Context, findings: list[Finding], coverage: list[Covered]) -> Verdict:
@@ -74,18 +76,27 @@ def judge(context: Context, findings: list[Finding], coverage: list[Covered]) ->
 def _sentence(finding: Finding) -> str:
     place = finding.where.function or finding.where.resource or "native code without symbols"
     at = f" ({finding.where.file}:{finding.where.line})" if finding.where.file and finding.where.line else ""
-    of = "CPU time" if finding.share_of == "cpu" else "busy wall time"
-    gain = finding.impact.speedup.value
-    worth = f"; without it throughput could be {gain:.2f} times as high" if finding.needs_gain else ""
-    return f"{finding.kind} at {place}{at}: {finding.share.value:.0%} of {of}{worth}; {finding.recommendation}"
+    worth = ""
+    if finding.needs_gain:
+        what = "throughput" if finding.impact.basis == "throughput" else finding.impact.basis
+        worth = f"; without it {what} could be {finding.impact.speedup.value:.2f} times as good"
+    return f"{finding.kind} at {place}{at}: {_size(finding)}{worth}; {finding.recommendation}"
+
+
+def _size(finding: Finding) -> str:
+    if finding.share is None:
+        return f"{finding.rate.value / 1e6:.2f} MB/s" if finding.rate else "size unknown"
+    return f"{finding.share.value:.0%} of {'CPU time' if finding.share_of == 'cpu' else 'busy wall time'}"
 
 
 def _noise(findings: list[Finding]) -> str | None:
     """Whether other programs took so much of the CPUs that the rest says little."""
     pushed = next((one for one in findings if one.kind == "cpu-starvation"), None)
-    if pushed is None or pushed.share.low < NOISY:
+    if pushed is None or pushed.wall_share.low < NOISY:
         return None
-    return f"too noisy to judge: {pushed.share.value:.0%} of busy wall was waiting for a CPU; {pushed.recommendation}"
+    return (
+        f"too noisy to judge: {pushed.wall_share.value:.0%} of busy wall was waiting for a CPU; {pushed.recommendation}"
+    )
 
 
 def _doubt(context: Context, coverage: list[Covered]) -> str | None:

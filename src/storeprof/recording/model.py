@@ -94,7 +94,7 @@ class Recording:
         for name, columns in TABLES.items():
             path = self.folder / "tables" / f"{name}.parquet"
             try:
-                connection.execute(f'CREATE VIEW "{name}" AS {_view(path, columns)}')
+                connection.execute(f'CREATE VIEW "{name}" AS {_view(connection, path, columns)}')
             except duckdb.Error as error:
                 first = str(error).split("\n", 1)[0]
                 raise RecordingError(f"{path}: damaged ({first}); record again") from None
@@ -125,9 +125,15 @@ class Recording:
         return (end - start) / 1e9
 
 
-def _view(path: Path, columns: dict[str, str]) -> str:
+def _view(connection: duckdb.DuckDBPyConnection, path: Path, columns: dict[str, str]) -> str:
+    """The table as SQL; columns that an older storeprof did not write yet are null."""
     if not path.exists():
-        nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in columns.items())
-        return f"SELECT {nulls} WHERE false"
+        return f"SELECT {_nulls(columns)} WHERE false"
     quoted = str(path).replace("'", "''")
-    return f"SELECT * FROM read_parquet('{quoted}')"
+    found = connection.execute(f"DESCRIBE SELECT * FROM read_parquet('{quoted}')").fetchall()
+    missing = {column: kind for column, kind in columns.items() if column not in {row[0] for row in found}}
+    return f"SELECT *{', ' + _nulls(missing) if missing else ''} FROM read_parquet('{quoted}')"
+
+
+def _nulls(columns: dict[str, str]) -> str:
+    return ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in columns.items())

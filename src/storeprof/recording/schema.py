@@ -43,7 +43,7 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
     JournalTable.LOOKS: _packed(
         ("t_ns", "u8"), ("thread", "u4"), ("weight_ns", "u4"), ("arg0", "u8"), ("arg1", "u8"),
         ("syscall", "i2"), ("state", "u1"), ("flags", "u1"), ("py_status", "u1"), ("reserved0", "u1"),
-        ("reserved1", "u2"), ("arg2", "u4"), ("holder", "u4"), ("resource", "u4"), ("py_stack", "u4"),
+        ("faults", "u2"), ("arg2", "u4"), ("holder", "u4"), ("resource", "u4"), ("py_stack", "u4"),
         ("scope_node", "u4"), ("op_seq", "u4"), ("stack_pointer", "u8"),
     ),
     JournalTable.THREAD_TIME: _packed(
@@ -101,7 +101,7 @@ TABLES: dict[str, dict[str, str]] = {
         "t_ns": "BIGINT", "thread_id": "BIGINT", "weight_ns": "BIGINT", "state": "VARCHAR", "reason": "VARCHAR",
         "syscall": "INTEGER", "arg0": "UBIGINT", "arg1": "UBIGINT", "resource_id": "INTEGER",
         "holder_thread_id": "BIGINT", "scope_node": "INTEGER", "op_seq": "BIGINT", "py_stack_id": "INTEGER",
-        "quality": "VARCHAR",
+        "quality": "VARCHAR", "gc": "BOOLEAN", "faults": "INTEGER",
     },
     "thread_time": {
         "thread_id": "BIGINT", "t0_ns": "BIGINT", "t1_ns": "BIGINT", "run_ns": "BIGINT", "delay_ns": "BIGINT",

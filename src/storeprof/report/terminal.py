@@ -95,25 +95,35 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
     for row in findings[:MOST_FINDINGS]:
         where = row["where"]
         colour = _COLOURS[row["severity"]]
-        low, high = row["share_ci"]
         place = where["function"] or where["resource"] or "no place known"
         file = f"  {where['file']}:{where['line']}" if where["file"] and where["line"] else ""
-        size = (
-            f"{row['share']:.0%} ({low:.0%} to {high:.0%}) of {'CPU time' if row['share_of'] == 'cpu' else 'busy wall'}"
-        )
-        gain = row["impact"]
         console.print()
         console.print(f"[{colour}]{row['severity']}[/] [bold]{row['kind']}[/] {escape(place)}{escape(file)}")
-        console.print(
-            f"  {size}; without it {gain['speedup_if_fixed']:.2f}x ({gain['ci'][0]:.2f} to {gain['ci'][1]:.2f}) "
-            f"the {gain['basis']}; effort: {row['effort']}"
-        )
+        console.print(f"  {_size(row)}{_gain(row['impact'])}; effort: {row['effort']}")
         for line in row["evidence"]:
             console.print(f"  {escape(line)}")
         if row["severity"] != "notice":
             _detail(console, row)
     if len(findings) > MOST_FINDINGS:
         console.print(f"\n  and {len(findings) - MOST_FINDINGS} smaller ones: storeprof analyze --json")
+
+
+def _size(row: dict[str, Any]) -> str:
+    if row["share"] is not None:
+        low, high = row["share_ci"]
+        of = "CPU time" if row["share_of"] == "cpu" else "busy wall"
+        return f"{row['share']:.0%} ({low:.0%} to {high:.0%}) of {of}"
+    if row["rate_bytes_per_s"] is not None:
+        low, high = row["rate_ci"]
+        return f"{row['rate_bytes_per_s'] / 1e6:.2f} MB/s ({low / 1e6:.2f} to {high / 1e6:.2f})"
+    return "size unknown"
+
+
+def _gain(impact: dict[str, Any]) -> str:
+    if impact["speedup_if_fixed"] <= 1.0:
+        return ""
+    low, high = impact["ci"]
+    return f"; without it {impact['speedup_if_fixed']:.2f}x ({low:.2f} to {high:.2f}) the {impact['basis']}"
 
 
 def _detail(console: Console, row: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.observe.classify import DESCRIPTOR_CALLS, Wait, reason, resource_kind
+from storeprof.observe.classify import DESCRIPTOR_CALLS, FLAG_COLLECTS_GARBAGE, Wait, reason, resource_kind
 from storeprof.observe.modules import is_library, module_name
 from storeprof.recording.identity import process_id, thread_id
 from storeprof.recording.journal import Journal
@@ -179,6 +179,8 @@ def looks_table(journal: Journal, ids: Identities, resources: dict[int, tuple[st
         "op_seq": null_where(rows["op_seq"].astype(np.int64), rows["op_seq"] == 0),
         "py_stack_id": _none_to_null(rows["py_stack"]),
         "quality": strings([_QUALITY[min(value, 4)] for value in rows["py_status"].tolist()]),
+        "gc": (rows["flags"] & FLAG_COLLECTS_GARBAGE) != 0,
+        "faults": rows["faults"].astype(np.int64),
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
+from storeprof.analysis.coverage import Covered, native_reason, native_remedy, no_looks, placed_share
 from storeprof.analysis.finding import Finding, Where
 from storeprof.analysis.gain import impact
 from storeprof.analysis.idle import is_loop_function, presence
@@ -95,3 +96,19 @@ def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:
     if len(seen) == 0 or seen[-1] - seen[0] + 1 < LOOP_SPAN * np.count_nonzero(stack >= 0):
         return False
     return is_loop_function(key, stack, context.stacks)
+
+
+def cover(context: Context) -> Covered:
+    """Checked when nine tenths of the CPU time have a place."""
+    placed = placed_share(context, CPU)
+    by = "perf" if context.native.native_threads else "observer: Python stacks"
+    missing = native_reason(context)
+    if placed is None or placed >= 0.9:
+        if missing and not context.native.native_threads:
+            missing = f"native functions are not told apart within their Python callers: {missing}"
+        else:
+            missing = None
+        remedy = native_remedy(context) if missing else None
+        return no_looks(context, "cpu-hotspot") or Covered("cpu-hotspot", True, by, missing, remedy)
+    words = f"{1 - placed:.0%} of CPU time has no place: {missing or 'threads ended before anyone looked at them'}"
+    return Covered("cpu-hotspot", False, None, words, native_remedy(context))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from storeprof.analysis.charges import RUN_QUEUE
 from storeprof.analysis.context import Context
+from storeprof.analysis.coverage import Covered, no_looks
 from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding, Impact
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.kinds import waits
@@ -48,3 +49,9 @@ def find(context: Context) -> list[Finding]:
 
 def _outside(words: str, seconds: float | None) -> str:
     return f"{words} {seconds:.2f} CPU seconds" if seconds is not None else f"{words} an unknown CPU time"
+
+
+def cover(context: Context) -> Covered:
+    """The kernel counts it for every thread."""
+    kind = "cpu-starvation"
+    return no_looks(context, kind) or Covered(kind, True, "observer: schedstat, with throttling and steal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storeprof.analysis.charges import DEPENDENCY
 from storeprof.analysis.context import Context
+from storeprof.analysis.coverage import Covered, cover_waits
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.kinds import waits
 
@@ -33,3 +34,8 @@ def find(context: Context) -> list[Finding]:
         )
         findings.append(waits.wait_finding(context, "dependency-wait", group))
     return findings
+
+
+def cover(context: Context) -> Covered:
+    """Whether such waits were looked at."""
+    return cover_waits(context, "dependency-wait")

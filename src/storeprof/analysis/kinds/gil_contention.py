@@ -9,6 +9,7 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import GIL
 from storeprof.analysis.context import Context
+from storeprof.analysis.coverage import Covered, no_looks
 from storeprof.analysis.finding import Finding, Shared, Where
 from storeprof.analysis.kinds import waits
 
@@ -61,3 +62,13 @@ def _holders(context: Context, mask: np.ndarray[Any, Any]) -> tuple[Shared, ...]
     ranked = describe.totals_by(keys, weights)
     found = [(context.stacks.functions[key], share) for key, share in ranked[: describe.MOST_LINES] if key is not None]
     return tuple(Shared(function.name, function.file, function.line, share) for function, share in found)
+
+
+def cover(context: Context) -> Covered:
+    """Checked wherever a Python runtime could be read; a program without Python has no GIL."""
+    rows = context.recording.sql("SELECT python, python_why FROM processes")
+    if any(not np.ma.is_masked(value) and value for value in rows["python"]):
+        return no_looks(context, "gil-contention") or Covered("gil-contention", True, "observer")
+    whys = [str(value) for value in rows["python_why"] if not np.ma.is_masked(value) and value]
+    why = whys[0] if whys else "no Python in this program"
+    return no_looks(context, "gil-contention") or Covered("gil-contention", True, "observer", why)

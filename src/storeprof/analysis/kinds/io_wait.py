@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storeprof.analysis.charges import IO, PAGE_FAULT
 from storeprof.analysis.context import Context
+from storeprof.analysis.coverage import Covered, cover_waits
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.kinds import waits
 
@@ -35,3 +36,8 @@ def find(context: Context) -> list[Finding]:
         per_operation = context.operations.cost_per_operation(context.seconds(mask), calls[0][0] if calls else None)
         findings.append(waits.wait_finding(context, "io-wait", group, per_operation))
     return findings
+
+
+def cover(context: Context) -> Covered:
+    """Whether such waits were looked at."""
+    return cover_waits(context, "io-wait")

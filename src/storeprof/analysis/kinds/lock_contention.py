@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storeprof.analysis.charges import LOCK
 from storeprof.analysis.context import Context
+from storeprof.analysis.coverage import Covered, cover_waits
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.kinds import waits
 
@@ -31,3 +32,8 @@ def find(context: Context) -> list[Finding]:
         )
         findings.append(waits.wait_finding(context, "lock-contention", group))
     return findings
+
+
+def cover(context: Context) -> Covered:
+    """Whether such waits were looked at."""
+    return cover_waits(context, "lock-contention")
