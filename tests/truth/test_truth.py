@@ -34,7 +34,7 @@ PLANTS = [
     ),
     Truth("lock.py", "lock-contention", r"lock\.SharedStore\.put", (0.20, 0.75)),
     Truth("gil.py", "gil-contention", r"gil\.compact|engine_parts", (0.25, 0.60)),
-    Truth("queue_full.py", "dependency-wait", r"queue_full\.enqueue", (0.25, 0.60)),
+    Truth("queue_full.py", "dependency-wait", r"queue_full\.store_block", (0.25, 0.60)),
     Truth("retry.py", "sleep-wait", r"retry\.Buffer\.wait_for_room", (0.25, 0.80)),
     Truth("starved.py", "cpu-starvation", r"starved\.seal", (0.40, 0.90)),
     Truth("hotspot.cpp", "cpu-hotspot", r"store::checksum", (0.85, 1.0)),

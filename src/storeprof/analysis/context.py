@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import GIL, ON_CPU, Charges, charge
+from storeprof.analysis.charges import GIL, ON_CPU, RUN_QUEUE, Charges, charge
 from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
@@ -19,6 +19,7 @@ from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
 SATURATED = 0.8
+CROWDED = 1.5
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,19 @@ class Context:
         return waiting > 0.1 * max(self.cpu_seconds, 1e-9)
 
     @property
-    def cpu_bound(self) -> bool:
-        """Whether the program's own threads use up the CPUs: only then is waiting for a CPU their own doing.
+    def cpus_wanted(self) -> float:
+        """How many CPUs the program's threads would use on average, were there enough of them."""
+        waiting = self.seconds(self.busy.category == RUN_QUEUE)
+        return (self.cpu_seconds + waiting) / max(self.recording.duration_s, 1e-9)
 
-        (Not decided by what they want: a single thread that others push aside wants a CPU, too.)
+    @property
+    def cpu_bound(self) -> bool:
+        """Whether the program's own threads use up the CPUs, or would do so on a quiet machine.
+
+        (Not decided by what they want alone: a single thread that others push aside wants a CPU, too.)
         """
-        return self.cpu_seconds > SATURATED * self.cores * self.recording.duration_s
+        uses_them_up = self.cpu_seconds > SATURATED * self.cores * self.recording.duration_s
+        return uses_them_up or self.cpus_wanted > CROWDED * self.cores
 
     @property
     def cpus_left(self) -> bool:

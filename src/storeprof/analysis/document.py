@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from storeprof.analysis.causes import merge_causes
 from storeprof.analysis.context import Context, Settings, build_context
 from storeprof.analysis.coverage import Covered, not_yet
 from storeprof.analysis.finding import Finding
@@ -57,7 +58,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     context = build_context(recording, settings or Settings())
     enough = is_long_enough(context)
     found = [finding for kind in KINDS.values() for finding in kind.find(context)]
-    findings = rank([with_severity(finding, context.settings, enough) for finding in found])
+    findings = merge_causes(rank([with_severity(finding, context.settings, enough) for finding in found]))
     covered = [kind.cover(context) for kind in KINDS.values()] + not_yet(set(KINDS))
     verdict = judge(context, findings, covered)
     return {

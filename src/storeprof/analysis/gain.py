@@ -7,6 +7,7 @@ CPUs are saturated, waiting for them shrinks with the CPU time that is saved, so
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,12 @@ def impact(context: Context, removed: Array) -> Impact:
         return max(1.0, min(1.0 / (1.0 - saved), bound, LARGEST))
 
     return Impact(Estimate(speedup(share.value), speedup(share.low), speedup(share.high)))
+
+
+def smaller(one: Impact, other: Impact) -> Impact:
+    """The lesser of two gains, bound by bound: what both have to allow."""
+    a, b = one.speedup, other.speedup
+    return replace(one, speedup=Estimate(min(a.value, b.value), min(a.low, b.low), min(a.high, b.high)))
 
 
 def _rows_concerned(context: Context, removed: Array) -> Array:

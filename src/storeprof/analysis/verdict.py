@@ -10,6 +10,7 @@ from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
 
 FEWEST_LOOKS = 200
 NOISY = 0.5
+ABOVE_ALL = 1e6
 _RANK = {NOTICE: 0, HOTSPOT: 1, BOTTLENECK: 2}
 
 
@@ -48,10 +49,13 @@ def with_severity(finding: Finding, settings: Settings, long_enough: bool = True
 def rank(findings: list[Finding]) -> list[Finding]:
     """Bottlenecks first, then the largest gain, the larger share where gains are equal.
 
-    A cost whose removal gains nothing by itself stands where its share would put it.
+    A cost whose removal gains nothing by itself stands where its share would put it; threads that take the CPUs from
+    each other for most of their time stand above what they burn them with.
     """
 
     def weight(one: Finding) -> float:
+        if one.kind == "cpu-starvation" and one.wall_share.low >= NOISY:
+            return ABOVE_ALL
         return one.impact.speedup.value if one.needs_gain else 1.0 / max(1.0 - one.wall_share.value, 0.001)
 
     return sorted(findings, key=lambda one: (one.severity != BOTTLENECK, -round(weight(one), 2), -one.wall_share.value))

@@ -20,9 +20,8 @@ def find(context: Context) -> list[Finding]:
         return []
     rows = context.busy.where(mask)
     throttled, stolen, others = outside_cpu_seconds(context.recording)
-    wanted = (context.cpu_seconds + context.seconds(mask)) / context.recording.duration_s
     evidence = [
-        f"the program's threads wanted {wanted:.1f} CPUs on average and {context.cores} are usable",
+        f"the program's threads wanted {context.cpus_wanted:.1f} CPUs on average and {context.cores} are usable",
         _outside("the cgroup's quota throttled it for", throttled),
         _outside("the hypervisor took", stolen),
         _outside("other programs used", others),

@@ -1,39 +1,65 @@
-"""dependency-wait: waiting for another thread's or process's work (queues, conditions, results, pipes)."""
+"""dependency-wait: waiting for another thread's or process's work (queues, conditions, results, pipes).
+
+The wait is the symptom. Its place is what the other side does meanwhile, where one function of it stands out; the
+function that waits is named as the resource then.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from storeprof.analysis.beside import beside
 from storeprof.analysis.charges import DEPENDENCY
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
-from storeprof.analysis.finding import Finding
+from storeprof.analysis.describe import functions
+from storeprof.analysis.finding import Finding, Impact, Where
+from storeprof.analysis.gain import impact, smaller
 from storeprof.analysis.kinds import waits
+
+Array = np.ndarray[Any, Any]
+STANDS_OUT = 0.5
 
 
 def find(context: Context) -> list[Finding]:
-    """Functions by the time they wait for others; what the others do meanwhile is named."""
-    findings = []
-    for mask in waits.masks_by_function(context, [DEPENDENCY]):
-        rows = context.busy.where(mask)
-        where = waits.place_of(context, rows, waits.resource_name(context, rows))
-        holders = waits.busy_beside(context, mask)
-        other = holders[0].function if holders else None
-        group = waits.Group(
-            mask,
-            where,
-            holders,
-            evidence=(
-                f"{context.seconds(mask):.2f} s of waiting for others in {where.function or 'native code'}"
-                + (f", while {other} was running" if other else ""),
-            ),
-            recommendation=(
-                f"speed up {other}, which {where.function} waits for, or let more than one thread do it"
-                if other
-                else f"find out what {where.function or 'this thread'} waits for: no other thread of the program ran"
-            ),
-            effort="module",
-        )
-        findings.append(waits.wait_finding(context, "dependency-wait", group))
-    return findings
+    """Functions by the time they wait for others, each placed at what the others do meanwhile."""
+    return [_finding(context, mask) for mask in waits.masks_by_function(context, [DEPENDENCY])]
+
+
+def _finding(context: Context, mask: Array) -> Finding:
+    waiter = waits.place_of(context, context.busy.where(mask))
+    waiting = waiter.function or "native code"
+    others = beside(context, mask)
+    holders = functions(context.stacks, context.busy.where(others))
+    top = holders[0] if holders and holders[0].share >= STANDS_OUT else None
+    other = holders[0].function if holders else None
+    group = waits.Group(
+        mask,
+        Where(top.function, top.file, top.line, waiter.operation, f"wait in {waiting}") if top else waiter,
+        holders,
+        evidence=(
+            f"{context.seconds(mask):.2f} s of waiting for others in {waiting}"
+            + (f", while {other} was at work ({holders[0].share:.0%} of that time)" if other else ""),
+        ),
+        recommendation=(
+            f"speed up {other}, which {waiting} waits for, or let more than one thread do it"
+            if other
+            else f"find out what {waiting} waits for: no other thread of the program ran"
+        ),
+        effort="module",
+        gain=_gain(context, mask, others) if top else None,
+    )
+    return waits.wait_finding(context, "dependency-wait", group)
+
+
+def _gain(context: Context, waiting: Array, others: Array) -> Impact:
+    """The waiter gains no more than it waits, and no more than the other side does without the work that stands out."""
+    function, weight = context.place_functions(context.busy), context.busy.weight_ns
+    work = int(np.argmax(np.bincount(function[others], weights=weight[others])))
+    their = np.isin(context.busy.thread, np.unique(context.busy.thread[others]))
+    return smaller(impact(context, waiting), impact(context, their & ~waiting & (function == work)))
 
 
 def cover(context: Context) -> Covered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storeprof.analysis.beside import other_side
 from storeprof.analysis.charges import LOCK
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
@@ -17,7 +18,7 @@ def find(context: Context) -> list[Finding]:
         name = waits.resource_name(context, rows)
         named = name if name and not name.startswith("lock at ") else None
         where = waits.place_of(context, rows, named)
-        holders = waits.busy_beside(context, mask)
+        holders = other_side(context, mask)
         beside = f"; meanwhile {holders[0].function} was running" if holders else ""
         place = where.function or "native code"
         group = waits.Group(

@@ -11,7 +11,7 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import Charges
 from storeprof.analysis.context import Context
-from storeprof.analysis.finding import Finding, Shared, Where
+from storeprof.analysis.finding import Finding, Impact, Shared, Where
 from storeprof.analysis.gain import impact
 from storeprof.analysis.system_calls import call_name
 
@@ -31,6 +31,7 @@ class Group:
     evidence: tuple[str, ...] = ()
     recommendation: str = ""
     effort: str | None = None
+    gain: Impact | None = None
 
 
 def wait_finding(context: Context, kind: str, group: Group, per_operation: dict[str, Any] | None = None) -> Finding:
@@ -43,7 +44,7 @@ def wait_finding(context: Context, kind: str, group: Group, per_operation: dict[
         share=share,
         share_of="wall",
         wall_share=share,
-        impact=impact(context, group.mask),
+        impact=group.gain or impact(context, group.mask),
         lines=describe.lines(context.stacks, rows),
         call_paths=describe.call_paths(context.stacks, rows),
         holders=group.holders,
@@ -99,29 +100,6 @@ def resource_name(context: Context, rows: Charges) -> str | None:
         return None
     found = context.recording.sql("SELECT name FROM resources WHERE resource_id = ?", [int(ranked[0][0])])["name"]
     return str(found[0]) if len(found) else None
-
-
-def busy_beside(context: Context, mask: Array) -> tuple[Shared, ...]:
-    """What the program's other threads did on the CPU while these rows waited: the likely other side.
-
-    A look sees one thread at a time; all threads are looked at in one round, so rows within 2 ms belong together.
-    """
-    rows = context.busy
-    waits = np.sort(np.unique(rows.t_ns[mask]))
-    waiting_threads = set(np.unique(rows.thread[mask]).tolist())
-    others = np.flatnonzero((rows.category == 0) & (rows.stack >= 0))
-    if len(waits) == 0 or len(others) == 0:
-        return ()
-    nearest = np.clip(np.searchsorted(waits, rows.t_ns[others]), 0, len(waits) - 1)
-    before = np.clip(nearest - 1, 0, len(waits) - 1)
-    times = rows.t_ns[others]
-    distance = np.minimum(np.abs(waits[nearest] - times), np.abs(waits[before] - times))
-    chosen = others[distance < 2_000_000]
-    foreign = np.array([thread not in waiting_threads for thread in rows.thread[chosen].tolist()], dtype=bool)
-    picked = chosen[foreign] if foreign.any() else chosen
-    keep = np.zeros(len(rows.t_ns), dtype=bool)
-    keep[picked] = True
-    return describe.functions(context.stacks, rows.where(keep))
 
 
 def system_calls(rows: Charges) -> list[tuple[str, float]]:

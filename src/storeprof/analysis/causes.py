@@ -1,0 +1,68 @@
+"""Findings with one cause become one; the others are its evidence.
+
+One cost shows itself in several ways: a slow consumer is a hotspot in its thread and a wait in the producer's; garbage
+collection stands inside the function that allocates. Two findings have one cause when they name one place: the same
+function or resource, or one names what the other side does, and that is where the other finding lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from storeprof.analysis.finding import BOTTLENECK, Finding
+
+# Of two findings at one place the kind that says more survives: why it is slow, not only that it is.
+SAYS_MORE = (
+    "memory-leak", "growing-cost", "chatty-wakeups", "gc-pressure", "allocation-churn", "page-faults", "cache-misses",
+    "lock-contention", "dependency-wait", "gil-contention", "network-wait", "io-wait", "sleep-wait", "tail-latency",
+    "cpu-hotspot", "cpu-starvation",
+)  # fmt: skip
+ALONE = frozenset({"memory-leak", "cpu-starvation"})  # costs of another currency: time and place say nothing of them
+MOSTLY = 0.5
+
+
+def merge_causes(findings: list[Finding]) -> list[Finding]:
+    """The findings, each cause once; order is kept, and what was merged is told in the survivor's evidence."""
+    survivors: list[Finding] = []
+    for finding in sorted(findings, key=_strength):
+        at = next((i for i, one in enumerate(survivors) if _have_one_cause(one, finding)), None)
+        if at is None:
+            survivors.append(finding)
+        else:
+            survivors[at] = _with_evidence(survivors[at], finding)
+    order = {finding.identifier: position for position, finding in enumerate(findings)}
+    return sorted(survivors, key=lambda one: order[one.identifier])
+
+
+def _strength(finding: Finding) -> tuple[bool, bool, int]:
+    """Sort key of who survives: bottlenecks, then a cost of the run before one of its tail, then what says more."""
+    return (
+        finding.severity != BOTTLENECK,
+        finding.kind == "tail-latency",
+        SAYS_MORE.index(finding.kind),
+    )
+
+
+def _have_one_cause(survivor: Finding, other: Finding) -> bool:
+    if survivor.kind == other.kind or survivor.kind in ALONE or other.kind in ALONE:
+        return False
+    if not _places(survivor) & _places(other):
+        return False
+    return "tail-latency" in (survivor.kind, other.kind) or _is_most_of(survivor, other)
+
+
+def _is_most_of(survivor: Finding, other: Finding) -> bool:
+    """Whether the survivor is large enough to stand for the other, which else is a cost of its own."""
+    return survivor.wall_share.value >= MOSTLY * other.wall_share.value
+
+
+def _places(finding: Finding) -> set[str]:
+    where = finding.where
+    named = {where.function.split(" > ")[0]} if where.function else set()
+    named |= {where.resource} if where.resource and where.resource != "GIL" else set()
+    return named | {row.function for row in finding.holders if row.function and row.share >= MOSTLY}
+
+
+def _with_evidence(survivor: Finding, other: Finding) -> Finding:
+    seen = f"the same cause shows as {other.kind}: {other.evidence[0] if other.evidence else other.where.function}"
+    return replace(survivor, evidence=(*survivor.evidence, seen))
