@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from storeprof.analysis.charges import GIL, ON_CPU, RUN_QUEUE, Charges, charge
 from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
-from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places
+from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
 from storeprof.analysis.stacks import Stacks
@@ -20,6 +21,8 @@ from storeprof.recording.model import Recording
 Array = np.ndarray[Any, Any]
 SATURATED = 0.8
 CROWDED = 1.5
+NEARLY_ALWAYS = 0.8
+MATTERS = 0.02
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,16 @@ class Context:
         taken = self.cpu_seconds + others + (throttled or 0.0) + (stolen or 0.0)
         return taken < (SATURATED + 0.05) * self.cores * self.recording.duration_s
 
+    @cached_property
+    def limiting_threads(self) -> Array:
+        """Which threads (by index) are busy nearly all their life: only they can limit the throughput."""
+        whole, count = self.charges, len(self.looks.thread_ids)
+        lifetime = np.bincount(whole.thread, weights=whole.weight_ns, minlength=count)
+        idle = np.bincount(whole.thread, weights=whole.weight_ns * whole.idle, minlength=count)
+        busy = lifetime - idle
+        found: Array = (busy > NEARLY_ALWAYS * lifetime) & (busy > MATTERS * busy.max(initial=0.0))
+        return found
+
     def place_functions(self, rows: Charges) -> Array:
         """Function index each row is charged to; -1 without a stack."""
         known: dict[int, int] = {}
@@ -117,9 +130,10 @@ def build_context(recording: Recording, settings: Settings) -> Context:
     thread_ids = load_threads(recording)
     looks = load_looks(recording, thread_ids)
     totals = load_thread_time(recording, thread_ids)
-    idle = idle_looks(looks, stacks, _cpu_share(totals, len(thread_ids)))
-    samples = load_native_detail(recording, thread_ids)
-    charges, native = with_native_places(charge(looks, totals, idle), looks, samples, stacks)
+    native = load_native_detail(recording, looks, stacks)
+    looks = with_wait_stacks(looks, native, stacks)
+    idle = idle_looks(looks, stacks, native, _cpu_share(totals, len(thread_ids)))
+    charges = with_native_places(charge(looks, totals, idle), native)
     return Context(
         recording=recording,
         settings=settings,

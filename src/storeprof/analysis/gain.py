@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, GIL, LOCK, RUN_QUEUE
+from storeprof.analysis.charges import GIL, LOCK, ON_CPU, RUN_QUEUE
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Impact
 from storeprof.analysis.intervals import Estimate
@@ -20,10 +20,24 @@ from storeprof.analysis.intervals import Estimate
 Array = np.ndarray[Any, Any]
 LARGEST = 1000.0
 MINOR = 0.25
+ON_PATH = 0.5
 
 
 def impact(context: Context, removed: Array) -> Impact:
-    """Impact of removing the masked rows of `context.busy`, with the interval of their share carried through."""
+    """Impact of removing the masked rows of `context.busy`, with the interval of their share carried through.
+
+    The basis is latency where no thread is busy all the time: the load comes from outside then, and operations get
+    quicker, not more.
+    """
+    limiting = context.limiting_threads[context.busy.thread]
+    if not limiting.any():
+        return replace(_on_the_path(context, removed), basis="latency")
+    if context.seconds(removed & limiting) >= ON_PATH * context.seconds(removed):
+        return _on_the_path(context, removed)
+    return _beside_the_path(context, removed, limiting)
+
+
+def _on_the_path(context: Context, removed: Array) -> Impact:
     concerned = _rows_concerned(context, removed)
     share = context.share_of_busy(removed & concerned)
     base = context.share_of_busy(concerned)
@@ -35,6 +49,23 @@ def impact(context: Context, removed: Array) -> Impact:
         return max(1.0, min(1.0 / (1.0 - saved), bound, LARGEST))
 
     return Impact(Estimate(speedup(share.value), speedup(share.low), speedup(share.high)))
+
+
+def _beside_the_path(context: Context, removed: Array, limiting: Array) -> Impact:
+    """A cost in threads that have slack: the busy ones gain what they wait for CPU and GIL because of it, no more."""
+    rows = context.busy
+    on_cpu = np.isin(rows.category, ON_CPU)
+    contended = [GIL, RUN_QUEUE] if context.cpu_bound else [GIL]
+    waits = context.share_of_busy(limiting & np.isin(rows.category, contended))
+    path = context.share_of_busy(limiting)
+    threads = max(len(np.unique(rows.thread[limiting])), 1)
+    of_others = context.seconds(on_cpu & ~limiting) + context.seconds(on_cpu & limiting) * (threads - 1) / threads
+    due = min(context.seconds(on_cpu & removed) / of_others, 1.0) if of_others > 0 else 0.0
+
+    def speedup(value: float) -> float:
+        return 1.0 / (1.0 - min(value / path.value * due, 0.999)) if path.value > 0 else 1.0
+
+    return Impact(Estimate(speedup(waits.value), speedup(waits.low), speedup(waits.high)))
 
 
 def smaller(one: Impact, other: Impact) -> Impact:
@@ -67,10 +98,11 @@ def _induced_ratio(context: Context, removed: Array, concerned: Array) -> float:
     if waiting_for_lock > 0.5 * context.seconds(removed) and context.cpus_left:
         queueing = context.seconds(concerned & (rows.category == RUN_QUEUE))
         return 1.0 + queueing / context.seconds(concerned & (rows.category == LOCK))
-    cpu_removed = context.seconds(removed & (rows.category == CPU))
+    on_cpu = np.isin(rows.category, ON_CPU)
+    cpu_removed = context.seconds(removed & on_cpu)
     if cpu_removed <= 0 or cpu_removed < 0.5 * context.seconds(removed):
         return 1.0
-    cpu = context.seconds(concerned & (rows.category == CPU))
+    cpu = context.seconds(concerned & on_cpu)
     waiting = context.seconds(concerned & np.isin(rows.category, [RUN_QUEUE, GIL]))
     return 1.0 + waiting / cpu if cpu > 0 else 1.0
 
@@ -78,7 +110,7 @@ def _induced_ratio(context: Context, removed: Array, concerned: Array) -> float:
 def _resource_bound(context: Context, removed: Array) -> float:
     """How far throughput could rise before the CPUs, or the GIL, are the limit."""
     rows = context.busy
-    on_cpu = rows.category == CPU
+    on_cpu = np.isin(rows.category, ON_CPU)
     remaining = context.seconds(on_cpu & ~removed)
     if remaining <= 0:
         return LARGEST

@@ -8,11 +8,13 @@ work, is not misled by the start-up phase before the loop was entered, and works
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from storeprof.analysis.looks import Looks
+from storeprof.analysis.native_places import NativeDetail
 from storeprof.analysis.stacks import Stacks
 
 Array = np.ndarray[Any, Any]
@@ -23,11 +25,20 @@ WAITS_FOR_WORK = frozenset(
         "network-receive", "network-accept",
     }
 )  # fmt: skip
+# Hand-offs in a function of the program's own queue: one that takes waits for work, one that puts waits for room.
+TAKES = re.compile(
+    r"(^|_)(get|take|pop|next|dequeue|poll|recv|receive|fetch|claim|consume|pull|drain|shift|await|accept|listen|work|task)"
+    r"(_|\d|$)"
+)
+PUTS = re.compile(
+    r"(^|_)(put|push|add|submit|enqueue|offer|send|emit|produce|publish|append|write|room|space|full)(_|\d|$)"
+)
+HAND_OFFS = frozenset({"queue-get", "condition", "event", "pipe-read", "network-receive"})
 RETURNS_PER_LOOK = 0.003
 NATIVE_IDLE_CPU = 0.02
 
 
-def idle_looks(looks: Looks, stacks: Stacks, cpu_share: Array) -> Array:
+def idle_looks(looks: Looks, stacks: Stacks, native: NativeDetail, cpu_share: Array) -> Array:
     """Mark the looks in which a thread waited for work.
 
     `cpu_share`: CPU time over lifetime per thread. Returns an array of bool, one per look. Waits inside a known
@@ -35,25 +46,50 @@ def idle_looks(looks: Looks, stacks: Stacks, cpu_share: Array) -> Array:
     """
     candidate = np.isin(looks.reason, list(WAITS_FOR_WORK)) & (looks.op_seq == 0)
     idle = np.zeros(len(looks), dtype=bool)
-    for thread in np.unique(looks.thread[candidate]):
-        mine = np.flatnonzero(looks.thread == thread)
-        idle[mine] = _idle_of_thread(looks, stacks, mine, candidate[mine], float(cpu_share[thread]))
+    for thread in np.unique(looks.thread[candidate]).tolist():
+        mine = np.flatnonzero((looks.thread == thread) & candidate)
+        loops = _Loops(native.sampled_stacks(thread, looks), stacks)
+        without_stack = bool(cpu_share[thread] < NATIVE_IDLE_CPU)
+        verdicts: dict[tuple[int, str], bool] = {}
+        for position in mine.tolist():
+            key = (int(looks.stack[position]), str(looks.reason[position]))
+            if key not in verdicts:
+                verdicts[key] = without_stack if stacks.place(key[0]) is None else loops.waits_for_work(*key)
+            idle[position] = verdicts[key]
     return idle
 
 
-def _idle_of_thread(looks: Looks, stacks: Stacks, mine: Array, candidate: Array, cpu_share: float) -> Array:
-    stack_of = looks.stack[mine]
-    verdicts: dict[int, bool] = {}
-    idle = np.zeros(len(mine), dtype=bool)
-    for position in np.flatnonzero(candidate):
-        place = stacks.place(int(stack_of[position]))
-        if place is None:
-            idle[position] = cpu_share < NATIVE_IDLE_CPU
-            continue
-        if place.function not in verdicts:
-            verdicts[place.function] = is_loop_function(place.function, stack_of, stacks)
-        idle[position] = verdicts[place.function]
-    return idle
+class _Loops:
+    """Which functions are loops of one thread, told from its stacks in order of time; each is asked once."""
+
+    def __init__(self, stack_of: Array, stacks: Stacks) -> None:
+        self._stack_of = stack_of
+        self._stacks = stacks
+        self._known: dict[int, bool] = {}
+
+    def waits_for_work(self, stack: int, reason: str) -> bool:
+        """Whether a wait was called from a loop, or by a function that takes work for a loop."""
+        own = self._stacks.own_frames(stack)
+        if self._is_loop(own[0].function):
+            return True
+        if reason not in HAND_OFFS or not takes_work(self._stacks.functions[own[0].function].name):
+            return False
+        return len(own) == 1 or self._is_loop(own[1].function)  # without a caller of its own: the thread's entry is
+
+    def _is_loop(self, function: int) -> bool:
+        if function not in self._known:
+            self._known[function] = is_loop_function(function, self._stack_of, self._stacks)
+        return self._known[function]
+
+
+def takes_work(name: str) -> bool:
+    """Whether a function's name says that it takes from a queue (`WorkQueue.take`, `TaskQueue::pop`).
+
+    Nothing else tells a consumer that waits for work from a producer that waits for room where both wait on a condition
+    of the program's own. A name that says neither is not taken for idle.
+    """
+    verb = re.sub(r"([a-z])([A-Z])", r"\1_\2", re.split(r"[.:]", name)[-1]).lower()
+    return bool(TAKES.search(verb)) and not PUTS.search(verb)
 
 
 def is_loop_function(function: int, stack_of: Array, stacks: Stacks) -> bool:

@@ -13,7 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, DEPENDENCY, IO, LOCK, SLEEP, Charges, concatenate
+from storeprof.analysis.charges import (
+    CATEGORY_OF_REASON,
+    CPU,
+    DEPENDENCY,
+    IO,
+    LOCK,
+    OTHER,
+    SLEEP,
+    Charges,
+    concatenate,
+)
 from storeprof.analysis.looks import Looks, index_of
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
@@ -53,14 +63,21 @@ class NativeDetail:
         return self.callees.get(function, [])
 
     def sampled_stacks(self, thread: int, looks: Looks) -> Array:
-        """Stacks of a thread in order of time: of its looks, or perf's samples of a native thread."""
-        native = thread in self.native_threads
-        found: Array = self.cpu_stack[self.cpu_thread == thread] if native else looks.stack[looks.thread == thread]
+        """Stacks of a thread in order of time: of its looks; a native thread's are perf's, and those of its waits."""
+        mine = looks.thread == thread
+        if thread not in self.native_threads:
+            of_looks: Array = looks.stack[mine]
+            return of_looks
+        mine &= looks.stack >= 0
+        sampled = self.cpu_thread == thread
+        order = np.argsort(np.concatenate([looks.t_ns[mine], self.cpu_t[sampled]]), kind="stable")
+        found: Array = np.concatenate([looks.stack[mine], self.cpu_stack[sampled]])[order]
         return found
 
 
-def load_native_detail(recording: Recording, thread_ids: Array) -> NativeDetail:
-    """Read perf's samples of the window; empty where perf could not run."""
+def load_native_detail(recording: Recording, looks: Looks, stacks: Stacks) -> NativeDetail:
+    """Read perf's samples of the window, and learn from them what Python functions call; empty without perf."""
+    thread_ids = looks.thread_ids
     start, end = recording.window
     cpu = _samples(recording, "SELECT t_ns, thread_id, stack_id FROM cpu_samples", start, end, thread_ids)
     switch = _samples(
@@ -70,7 +87,9 @@ def load_native_detail(recording: Recording, thread_ids: Array) -> NativeDetail:
         end,
         thread_ids,
     )
-    return NativeDetail(*cpu, *switch)
+    threads = _native_threads(looks)
+    found = NativeDetail(*cpu, *switch, native_threads=threads & set(cpu[1].tolist()))
+    return replace(found, callees=_python_callees(looks, found, stacks, threads))
 
 
 def _samples(recording: Recording, query: str, start: int, end: int, thread_ids: Array) -> tuple[Array, Array, Array]:
@@ -80,25 +99,14 @@ def _samples(recording: Recording, query: str, start: int, end: int, thread_ids:
     return rows["t_ns"][order], thread[order], rows["stack_id"][order]
 
 
-def with_native_places(
-    charges: Charges, looks: Looks, native: NativeDetail, stacks: Stacks
-) -> tuple[Charges, NativeDetail]:
-    """Give native threads the places that perf saw; also learn what Python functions call.
-
-    Returns the charges with stacks filled in (sums per thread and category unchanged) and the detail completed.
-    """
-    threads = _native_threads(looks)
-    sampled = sorted(threads & set(native.cpu_thread.tolist()))
+def with_native_places(charges: Charges, native: NativeDetail) -> Charges:
+    """Give the CPU time of native threads the places that perf saw; sums per thread and category stay."""
     kept, replaced = np.ones(len(charges.t_ns), dtype=bool), []
-    for thread in sampled:
+    for thread in sorted(native.native_threads):
         cpu = (charges.thread == thread) & (charges.category == CPU)
         kept &= ~cpu
         replaced.append(_spread(charges.where(cpu), native, thread))
-    whole = concatenate([charges.where(kept), *replaced]) if replaced else charges
-    for thread in sorted(threads & set(native.switch_thread.tolist())):
-        whole = _place_waits(whole, native, thread, stacks)
-    callees = _python_callees(looks, native, stacks, threads)
-    return whole, replace(native, native_threads=set(sampled), callees=callees)
+    return concatenate([charges.where(kept), *replaced]) if replaced else charges
 
 
 def _native_threads(looks: Looks) -> set[int]:
@@ -129,23 +137,28 @@ def _spread(rows: Charges, native: NativeDetail, thread: int) -> Charges:
     )  # fmt: skip
 
 
-def _place_waits(charges: Charges, native: NativeDetail, thread: int, stacks: Stacks) -> Charges:
+def with_wait_stacks(looks: Looks, native: NativeDetail, stacks: Stacks) -> Looks:
     """Give each wait of a native thread the stack of the nearest switch of the same kind before or after it."""
-    mine = np.flatnonzero(native.switch_thread == thread)
-    family = np.array([_family(stacks, int(stack)) for stack in native.switch_stack[mine]])
-    filled = charges.stack.copy()
-    for category in np.unique(charges.category).tolist():
-        samples = mine[family == category]
-        rows = np.flatnonzero((charges.thread == thread) & (charges.category == category) & (charges.stack < 0))
-        if category == CPU or len(samples) == 0 or len(rows) == 0:
-            continue
-        after = np.clip(np.searchsorted(native.switch_t[samples], charges.t_ns[rows]), 0, len(samples) - 1)
-        before = np.clip(after - 1, 0, len(samples) - 1)
-        nearer = np.abs(native.switch_t[samples[before]] - charges.t_ns[rows]) <= np.abs(
-            native.switch_t[samples[after]] - charges.t_ns[rows]
-        )
-        filled[rows] = native.switch_stack[samples[np.where(nearer, before, after)]]
-    return replace(charges, stack=filled)
+    filled = looks.stack.copy()
+    for thread in sorted(_native_threads(looks) & set(native.switch_thread.tolist())):
+        mine = np.flatnonzero(native.switch_thread == thread)
+        family = np.array([_family(stacks, int(stack)) for stack in native.switch_stack[mine]])
+        waits = np.flatnonzero((looks.thread == thread) & (looks.reason != "running") & (looks.stack < 0))
+        category = np.array([CATEGORY_OF_REASON.get(reason, OTHER) for reason in looks.reason[waits].tolist()])
+        for kind in np.unique(category).tolist():
+            samples, rows = mine[family == kind], waits[category == kind]
+            if len(samples):
+                nearest = _nearest(native.switch_t[samples], looks.t_ns[rows])
+                filled[rows] = native.switch_stack[samples[nearest]]
+    return replace(looks, stack=filled)
+
+
+def _nearest(times: Array, wanted: Array) -> Array:
+    """Index into sorted `times` of the one nearest to each wanted time."""
+    after = np.clip(np.searchsorted(times, wanted), 0, len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    found: Array = np.where(np.abs(times[before] - wanted) <= np.abs(times[after] - wanted), before, after)
+    return found
 
 
 def _family(stacks: Stacks, stack: int) -> int:
@@ -167,16 +180,7 @@ def _python_callees(
         samples = np.flatnonzero(native.cpu_thread == thread)
         if thread in native_threads or len(mine) == 0:
             continue
-        at = np.clip(np.searchsorted(looks.t_ns[mine], native.cpu_t[samples]), 0, len(mine) - 1)
-        at = np.where(
-            (at > 0)
-            & (
-                np.abs(looks.t_ns[mine[at - 1]] - native.cpu_t[samples])
-                < np.abs(looks.t_ns[mine[at]] - native.cpu_t[samples])
-            ),
-            at - 1,
-            at,
-        )
+        at = _nearest(looks.t_ns[mine], native.cpu_t[samples])
         close = np.abs(looks.t_ns[mine[at]] - native.cpu_t[samples]) <= CLOSE_NS
         for look, sample in zip(mine[at[close]].tolist(), samples[close].tolist(), strict=True):
             place = stacks.place(int(looks.stack[look]))
