@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from storeprof.analysis.context import Context, Settings
 from storeprof.analysis.coverage import Covered, placed_share
+from storeprof.analysis.event_loop import undecided_event_loop
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
 
 FEWEST_LOOKS = 200
@@ -66,7 +67,7 @@ def judge(context: Context, findings: list[Finding], coverage: list[Covered]) ->
     worst = next((one for one in findings if one.severity == BOTTLENECK), None)
     if worst:
         return Verdict("bottleneck", _sentence(worst))
-    doubt = _doubt(context, coverage) or _noise(findings)
+    doubt = _doubt(context, coverage) or _noise(findings) or undecided_event_loop(context)
     if doubt:
         return Verdict("inconclusive", doubt)
     largest = max((one.wall_share.value for one in findings if one.at_most != NOTICE), default=0.0)
