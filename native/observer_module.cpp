@@ -73,25 +73,37 @@ PyObject* drain(PyObject* self, PyObject*) {
     return list;
 }
 
+PyObject* probes(PyObject* self, PyObject*) {
+    PyObject* list = PyList_New(0);
+    for (auto& [process, memory] : sampler_of(self).probes()) {
+        PyObject* pair = list ? Py_BuildValue("(Ii)", process, memory.get()) : nullptr;
+        if (!pair || PyList_Append(list, pair)) Py_CLEAR(list);
+        else memory.release();
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
 PyObject* stats(PyObject* self, PyObject*) {
     storeprof::SamplerStats s = sampler_of(self).stats();
     static const char* const states[] = {"searching", "attached", "refused"};
     const char* version = s.python_version.empty() ? nullptr : s.python_version.c_str();
     auto flag = [](bool value) { return value ? Py_True : Py_False; };
     return Py_BuildValue(
-        "{sK sK sK sK sK sd sK sK sO s{ss sz ss} s{sO ss sO sK sK sK} s{sK sK sK sK}}", "rounds", s.rounds, "looks", s.looks,
+        "{sK sK sK sK sK sd sK sK sO s{ss sz ss} s{sO ss sO sK sK} s{sK sK sK sK}}", "rounds", s.rounds, "looks", s.looks,
         "reused", s.reused, "cpu_ns", s.cpu_ns, "mean_interval_ns", s.mean_interval_ns, "look_fraction", s.look_fraction,
         "threads", s.threads, "dropped_looks", s.dropped_looks, "gone", flag(s.gone),
         "python", "status", states[static_cast<int>(s.python_state)], "version", version, "why", s.python_why.c_str(),
         "probe", "attached", flag(s.probe.attached), "why", s.probe.why.c_str(), "gate_changed", flag(s.probe.gate_changed),
-        "nodes", s.probe.nodes, "dropped_scopes", s.probe.dropped_scopes, "lost_operations", s.probe.lost_operations,
+        "dropped_scopes", s.probe.dropped_scopes, "lost_operations", s.probe.lost_operations,
         "stacks", "ok", s.by_status[1], "leaf_moved", s.by_status[2], "partial", s.by_status[3], "torn", s.by_status[4]);
 }
 
 PyMethodDef methods[] = {
     {"start", start, METH_NOARGS, nullptr},   {"stop", stop, METH_NOARGS, nullptr},
     {"alive", alive, METH_NOARGS, nullptr},   {"drain", drain, METH_NOARGS, nullptr},
-    {"stats", stats, METH_NOARGS, nullptr},   {"set_gate", set_gate, METH_O, nullptr},
+    {"probes", probes, METH_NOARGS, nullptr}, {"stats", stats, METH_NOARGS, nullptr},
+    {"set_gate", set_gate, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 PyType_Slot slots[] = {

@@ -31,7 +31,7 @@ class Sampler {
   public:
     explicit Sampler(const SamplerOptions& o)
         : options_(o), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes), stacks_(made_), python_(memory_, stacks_),
-          resources_(made_, proc_), probe_(made_, ticks_, memory_, proc_), threads_(made_, proc_, probe_),
+          resources_(made_, proc_), probe_(made_, memory_, proc_), threads_(made_, proc_, probe_),
           governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
 
@@ -62,6 +62,7 @@ class Sampler {
         return read_main_stat(stat) && !(stat.ended() && stat.threads <= 1);
     }
     Tables::Bytes drain() { return made_.take(); }
+    ProbeReader::Found probes() { return probe_.take_found(); }
     bool set_gate(bool on) { return probe_.set_gate(on); }
     SamplerStats stats() {
         std::lock_guard<std::mutex> hold(mutex_);
@@ -76,7 +77,6 @@ class Sampler {
     // ---- the loop ----
     void run() {
         pthread_setname_np(pthread_self(), "storeprof-look");
-        ticks_.take_anchor();
         begin_process();
         started_ns_ = now_;
         auto next = std::chrono::steady_clock::now();  // the monotonic clock
@@ -127,7 +127,6 @@ class Sampler {
         if (!probe_.attached() && probe_scan_.due(now_)) {
             uint64_t period = (age < kSecond ? 10 : age < 6 * kSecond ? 100 : 1000) * kMillisecond;
             probe_scan_.run(period, options_.cpu_budget / 4, [&] { probe_.scan(process_, ns_pid_, start_ticks_); });
-            if (probe_.attached()) describe_process();
         }
     }
 
@@ -153,7 +152,6 @@ class Sampler {
         ns_pid_ = inner_tid(proc_.text("status"), options_.pid);
         process_ = processes_++;
         threads_.begin_process(process_, now_);
-        probe_.each_second(now_);
         probe_.detach();
         python_.reset();
         attach_.restart();
@@ -165,8 +163,6 @@ class Sampler {
         JsonLine json("process", process_, "pid", options_.pid, "start_ticks", start_ticks_, "exec", process_, "exe", exe_);
         for (auto& [key, text] : {std::pair{"python", python_.version()}, std::pair{"python_why", python_.why()}})
             text.empty() ? json.add(key, nullptr) : json.add(key, text);
-        json.add("probe", probe_.attached());
-        probe_.describe(json);
         if (described_ == json.str()) return;
         described_ = json.str();
         json.add("t_ns", now_);
@@ -212,7 +208,7 @@ class Sampler {
         if (!threads_.read_stat(t, t.stat)) return false;
         other_image_ = is_other_image(t.stat.image);
         if (other_image_) return false;
-        row.state = t.stat.state, row.scope_node = position.node, row.op_seq = position.op_seq;
+        row.state = t.stat.state, row.scope_node = position.node_line, row.op_seq = position.op_seq;
         t.files.read_syscall(row);
         StackStatus status = t.python ? python_.read_stack(t.hints, *t.python, t_ns, frames_) : StackStatus::none;
         row.py_status = static_cast<uint8_t>(status), row.py_stack = kNone;
@@ -233,10 +229,8 @@ class Sampler {
         if (half_.due(now)) half_.run(490 * kMillisecond, share, [&] { write_memory(now); });
     }
     void each_second(uint64_t now, size_t status_files) {
-        made_.row<32>(Table::anchors, ticks_.take_anchor());
+        made_.row<32>(Table::anchors, take_anchor());
         threads_.read_switches(status_files);
-        probe_.each_second(now);
-        describe_process();
     }
     void write_memory(uint64_t now) {
         uint64_t rss = 0, peak = 0, bytes_read = ~0ull, bytes_written = ~0ull;
@@ -246,7 +240,7 @@ class Sampler {
         value_after(io, "\nwrite_bytes:", bytes_written);
         made_.row<48>(Table::memory, now, uint64_t{process_}, rss * 1024, std::max(rss, peak) * 1024, bytes_read, bytes_written);
     }
-    void finish() {  // the last totals; the probe's mapping outlives the target
+    void finish() {  // the last totals
         now_ = now_ns();
         gone_ = gone_ || !alive();
         if (gone_) threads_.end_all(now_);
@@ -270,7 +264,6 @@ class Sampler {
     TargetMemory memory_;
     ProcDirectory proc_;
     Tables made_;
-    TickClock ticks_;
     StackTable stacks_;
     PythonProcess python_;
     ResourceTable resources_;

@@ -116,7 +116,7 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "frames": tabulate.frames_table(journal),
         "scope_nodes": tabulate_scopes.scope_nodes_table(journal, ids),
         "scope_slices": tabulate_scopes.scope_slices_table(journal, ids, attached),
-        "scope_histograms": tabulate_scopes.scope_histograms_table(journal, attached),
+        "scope_histograms": tabulate_scopes.scope_histograms_table(journal, ids, attached),
         "operations": tabulate_scopes.operations_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),
