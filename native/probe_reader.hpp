@@ -188,7 +188,8 @@ class ProbeReader {
         write_operation(found, thread, 0, finished * 1000, now);
     }
     void write_operation(const RingEntry& op, uint32_t thread, uint32_t hit, uint64_t weight_x1000, uint64_t now) {
-        out_.row<48>(Table::operations, thread, op.op_seq, op.node_line, hit, op.start_ticks, op.duration_ticks, weight_x1000, now);
+        out_.row<48>(Table::operations, thread, op.op_seq, op.node_line, hit, op.start_ticks, op.duration_ticks, weight_x1000,
+                     now);
     }
     Tables& out_;
     const TargetMemory& memory_;

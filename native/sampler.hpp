@@ -21,18 +21,17 @@ struct SamplerStats {
     uint64_t rounds = 0, looks = 0, reused = 0, cpu_ns = 0, mean_interval_ns = 0, threads = 0;
     uint64_t by_status[5] = {}, dropped_looks = 0;
     double look_fraction = 1;
-    PythonProcess::State python_state = PythonProcess::State::searching;
-    std::string python_version, python_why;
+    PythonRuntime python;
     ProbeStats probe;
     bool gone = false;
 };
 
 class Sampler {
   public:
-    explicit Sampler(const SamplerOptions& o)
-        : options_(o), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes), stacks_(made_), python_(memory_, stacks_),
-          resources_(made_, proc_), probe_(made_, memory_, proc_), threads_(made_, proc_, probe_),
-          governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
+    Sampler(const SamplerOptions& o, FindPython find_python)
+        : options_(o), find_python_(std::move(find_python)), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes),
+          stacks_(made_), python_(memory_, stacks_), resources_(made_, proc_), probe_(made_, memory_, proc_),
+          threads_(made_, proc_, probe_), governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
 
     int check() const {  // 0, ESRCH or EPERM: whether the process is there and may be read
@@ -118,10 +117,11 @@ class Sampler {
         if (count >= 0) threads_changed_ |= threads_.scan(count, now_, options_.cpu_budget / 2);
         gone_ = count < 0 || (!threads_.size() && !alive());
         if (gone_) return;
-        if (python_.state() == PythonProcess::State::searching && attach_.due(now_)) {
+        if (python_.found().state == PythonState::searching && attach_.due(now_)) {
             bool young = age < kSecond;  // just started or after exec, when Python is likely to come
-            attach_.run((young ? 20 : 1000) * kMillisecond, options_.cpu_budget / (young ? 2 : 8), [&] { python_.attach(proc_); });
-            if (python_.state() != PythonProcess::State::searching) check_image();  // it may be the next program's
+            double share = options_.cpu_budget / (young ? 2 : 8);
+            attach_.run((young ? 20 : 1000) * kMillisecond, share, [&] { python_.attach(find_python_); });
+            if (python_.found().state != PythonState::searching) check_image();  // it may be the next program's
             describe_process();
         }
         if (!probe_.attached() && probe_scan_.due(now_)) {
@@ -161,7 +161,7 @@ class Sampler {
     void describe_process() {
         if (exe_.empty()) exe_ = proc_.link("exe");
         JsonLine json("process", process_, "pid", options_.pid, "start_ticks", start_ticks_, "exec", process_, "exe", exe_);
-        for (auto& [key, text] : {std::pair{"python", python_.version()}, std::pair{"python_why", python_.why()}})
+        for (auto& [key, text] : {std::pair{"python", python_.found().version}, std::pair{"python_why", python_.found().why}})
             text.empty() ? json.add(key, nullptr) : json.add(key, text);
         if (described_ == json.str()) return;
         described_ = json.str();
@@ -191,7 +191,8 @@ class Sampler {
         row.weight_ns = static_cast<uint32_t>(std::min<uint64_t>(t_ns - std::min(t_ns, t.looked_ns), 4 * kSecond));
         t.looked_ns = t_ns;
         bool holds = t.python && python_.holds_gil(*t.python) && !t.in_gil_wait;
-        row.flags = (t.in_gil_wait ? 1 : 0) | (holds ? 2 : 0) | (same ? 4 : 0) | (t.python && python_.collects_garbage(*t.python) ? 8 : 0);
+        bool collects = t.python && python_.collects_garbage(*t.python);
+        row.flags = (t.in_gil_wait ? 1 : 0) | (holds ? 2 : 0) | (same ? 4 : 0) | (collects ? 8 : 0);
         row.faults = same ? 0 : static_cast<uint16_t>(std::min<uint64_t>(t.now.minflt - t.look_minflt, 0xFFFF));
         t.look_minflt = t.now.minflt;
         ThreadRecord* holder = t.in_gil_wait ? threads_.by_native_id(python_.gil_holder()) : nullptr;  // as the round began
@@ -254,13 +255,14 @@ class Sampler {
         stats_.dropped_looks += made_.publish();
         stats_.mean_interval_ns = static_cast<uint64_t>(governor_.mean_ns());
         stats_.threads = threads_.size(), stats_.gone = gone_, stats_.probe = probe_.stats();
-        stats_.python_state = python_.state(), stats_.python_version = python_.version(), stats_.python_why = python_.why();
+        stats_.python = python_.found();
         std::lock_guard<std::mutex> hold(mutex_);
         published_ = stats_;
     }
 
     static constexpr int kRunning = -2;  // in place of a system call
     const SamplerOptions options_;
+    const FindPython find_python_;
     TargetMemory memory_;
     ProcDirectory proc_;
     Tables made_;

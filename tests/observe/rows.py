@@ -18,6 +18,7 @@ import numpy as np
 
 from storeprof.observe._observer import Sampler
 from storeprof.observe.probe_totals import ProbeTotals
+from storeprof.session.python_frames import text
 
 NONE = 0xFFFFFFFF
 LOOKS, THREAD_TIME, THREADS, FRAMES, STACKS, RESOURCES, SCOPE_NODES, SCOPE_COUNTS = range(1, 9)
@@ -105,7 +106,9 @@ class Rows:
 
     @cached_property
     def _frames(self) -> dict[int, str]:
-        return {line["frame"]: line["function"] for line in self.lines(FRAMES)}
+        lines = self.lines(FRAMES)
+        names = {line["code"]: text(line["qualname"]) for line in lines if "frame" not in line}
+        return {line["frame"]: names[line["code"]] for line in lines if "frame" in line}
 
     @cached_property
     def _stacks(self) -> dict[int, tuple[int, int]]:
