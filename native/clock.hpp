@@ -1,9 +1,8 @@
-// Clocks, the anchors that turn ticks into nanoseconds, and how often the sampler may look and do all else.
+// Clocks, the anchors between them, and how often the sampler may look and do all else.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 
 #include "journal_tables.hpp"
 
@@ -22,42 +21,20 @@ inline uint64_t read_ticks() { return __builtin_ia32_rdtsc(); }
 inline uint64_t read_ticks() { return now_ns(); }
 #endif
 
+// One moment on all clocks: what the probe's ticks are turned into nanoseconds by, when a recording is finished.
 struct Anchor { uint64_t ticks = 0, monotonic_ns = 0, boottime_ns = 0, realtime_ns = 0; };
-
-// Ticks -> CLOCK_MONOTONIC by the line through the oldest and the newest of the last anchors.
-class TickClock {
-  public:
-    Anchor take_anchor() {
-        Anchor best;
-        uint64_t tightest = ~0ull;
-        for (int i = 0; i < 5; i++) {  // the tick between the two closest clock reads
-            uint64_t before = now_ns(), ticks = read_ticks(), after = now_ns();
-            if (after - before < tightest) best = {ticks, before + (after - before) / 2}, tightest = after - before;
-        }
-        uint64_t since = now_ns() - best.monotonic_ns;
-        best.boottime_ns = now_ns(CLOCK_BOOTTIME) - since;
-        best.realtime_ns = now_ns(CLOCK_REALTIME) - since;
-        anchors_.push_back(best);
-        if (anchors_.size() > 16) anchors_.pop_front();
-        return best;
+inline Anchor take_anchor() {
+    Anchor best;
+    uint64_t tightest = ~0ull;
+    for (int i = 0; i < 5; i++) {  // the tick between the two closest clock reads
+        uint64_t before = now_ns(), ticks = read_ticks(), after = now_ns();
+        if (after - before < tightest) best = {ticks, before + (after - before) / 2}, tightest = after - before;
     }
-    // The program's own first anchor makes a line of the first one of ours.
-    void begin(uint64_t ticks, uint64_t monotonic_ns) { anchors_.push_front({ticks, monotonic_ns}); }
-    bool known() const { return anchors_.size() > 1; }
-    double ns_per_tick() const {
-        if (!known()) return 1.0;
-        auto &a = anchors_.front(), &b = anchors_.back();
-        double slope = double(b.monotonic_ns - a.monotonic_ns) / double(b.ticks - a.ticks);
-        return slope > 1e-3 && slope < 1e3 ? slope : 1.0;
-    }
-    uint64_t to_monotonic(uint64_t ticks) const {
-        double since = double(int64_t(ticks - anchors_.back().ticks)) * ns_per_tick();
-        return anchors_.back().monotonic_ns + static_cast<int64_t>(since);
-    }
-
-  private:
-    std::deque<Anchor> anchors_;
-};
+    uint64_t since = now_ns() - best.monotonic_ns;
+    best.boottime_ns = now_ns(CLOCK_BOOTTIME) - since;
+    best.realtime_ns = now_ns(CLOCK_REALTIME) - since;
+    return best;
+}
 
 // Something done every `period_ns`, and less often when it is so dear that it would use over `share` of the time.
 class Pace {

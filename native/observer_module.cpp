@@ -7,12 +7,35 @@
 namespace {
 
 using storeprof::Sampler;
+using State = storeprof::PythonState;
 
 struct SamplerObject {
     PyObject_HEAD
     Sampler* sampler;
 };
 Sampler& sampler_of(PyObject* self) { return *reinterpret_cast<SamplerObject*>(self)->sampler; }
+
+// Called from the sampler's thread, which holds the GIL for nothing else.
+storeprof::PythonRuntime ask_python(pid_t pid) {
+    storeprof::PythonRuntime found;
+    const char *state = "", *version, *why, *offsets;
+    unsigned long long runtime, code_type;
+    Py_ssize_t size = 0;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject* module = PyImport_ImportModule("storeprof.observe.python_runtime");
+    PyObject* answer = module ? PyObject_CallMethod(module, "find_runtime", "i", pid) : nullptr;
+    if (answer && PyArg_ParseTuple(answer, "sssKKy#", &state, &version, &why, &runtime, &code_type, &offsets, &size)) {
+        bool fits = size == sizeof found.offsets;
+        found = {State::searching, version, why, runtime, code_type, {}};
+        if (*state == 'r') found.state = State::refused;
+        if (*state == 'a' && fits) found.state = State::attached, memcpy(&found.offsets, offsets, size);
+    }
+    if (PyErr_Occurred()) PyErr_WriteUnraisable(module);
+    Py_XDECREF(answer);
+    Py_XDECREF(module);
+    PyGILState_Release(gil);
+    return found;
+}
 
 PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     static const char* names[] = {"pid", "mean_interval_ns", "cpu_budget", "seed", "buffer_bytes", nullptr};
@@ -24,7 +47,7 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     bool interval_fits = o.mean_interval_ns >= 100'000 && o.mean_interval_ns <= 1'000'000'000;
     if (o.pid <= 0 || !interval_fits || !(o.cpu_budget > 0 && o.cpu_budget <= 1))
         return PyErr_Format(PyExc_ValueError, "pid > 0, mean_interval_ns from 100 us to 1 s, 0 < cpu_budget <= 1");
-    auto sampler = std::make_unique<Sampler>(o);
+    auto sampler = std::make_unique<Sampler>(o, ask_python);
     errno = sampler->check();
     if (errno) return PyErr_SetFromErrno(PyExc_OSError);  // ProcessLookupError or PermissionError
     PyObject* self = type->tp_alloc(type, 0);
@@ -73,25 +96,37 @@ PyObject* drain(PyObject* self, PyObject*) {
     return list;
 }
 
+PyObject* probes(PyObject* self, PyObject*) {
+    PyObject* list = PyList_New(0);
+    for (auto& [process, memory] : sampler_of(self).probes()) {
+        PyObject* pair = list ? Py_BuildValue("(Ii)", process, memory.get()) : nullptr;
+        if (!pair || PyList_Append(list, pair)) Py_CLEAR(list);
+        else memory.release();
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
 PyObject* stats(PyObject* self, PyObject*) {
     storeprof::SamplerStats s = sampler_of(self).stats();
     static const char* const states[] = {"searching", "attached", "refused"};
-    const char* version = s.python_version.empty() ? nullptr : s.python_version.c_str();
+    const char* version = s.python.version.empty() ? nullptr : s.python.version.c_str();
     auto flag = [](bool value) { return value ? Py_True : Py_False; };
     return Py_BuildValue(
-        "{sK sK sK sK sK sd sK sK sO s{ss sz ss} s{sO ss sO sK sK sK} s{sK sK sK sK}}", "rounds", s.rounds, "looks", s.looks,
+        "{sK sK sK sK sK sd sK sK sO s{ss sz ss} s{sO ss sO sK sK} s{sK sK sK sK}}", "rounds", s.rounds, "looks", s.looks,
         "reused", s.reused, "cpu_ns", s.cpu_ns, "mean_interval_ns", s.mean_interval_ns, "look_fraction", s.look_fraction,
         "threads", s.threads, "dropped_looks", s.dropped_looks, "gone", flag(s.gone),
-        "python", "status", states[static_cast<int>(s.python_state)], "version", version, "why", s.python_why.c_str(),
+        "python", "status", states[static_cast<int>(s.python.state)], "version", version, "why", s.python.why.c_str(),
         "probe", "attached", flag(s.probe.attached), "why", s.probe.why.c_str(), "gate_changed", flag(s.probe.gate_changed),
-        "nodes", s.probe.nodes, "dropped_scopes", s.probe.dropped_scopes, "lost_operations", s.probe.lost_operations,
+        "dropped_scopes", s.probe.dropped_scopes, "lost_operations", s.probe.lost_operations,
         "stacks", "ok", s.by_status[1], "leaf_moved", s.by_status[2], "partial", s.by_status[3], "torn", s.by_status[4]);
 }
 
 PyMethodDef methods[] = {
     {"start", start, METH_NOARGS, nullptr},   {"stop", stop, METH_NOARGS, nullptr},
     {"alive", alive, METH_NOARGS, nullptr},   {"drain", drain, METH_NOARGS, nullptr},
-    {"stats", stats, METH_NOARGS, nullptr},   {"set_gate", set_gate, METH_O, nullptr},
+    {"probes", probes, METH_NOARGS, nullptr}, {"stats", stats, METH_NOARGS, nullptr},
+    {"set_gate", set_gate, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 PyType_Slot slots[] = {

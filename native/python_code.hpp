@@ -1,4 +1,5 @@
-// Code objects of the target, copied once: names, line table; and the numbering of frames and stacks.
+// Code objects of the target, copied once; and the numbering of code, frames and stacks.
+// Names and line tables are written as they lie in memory: they are decoded when the recording is finished.
 #pragma once
 
 #include <memory>
@@ -8,17 +9,21 @@
 
 namespace storeprof {
 
-// Numbers frames (function, line) and stacks (frame, caller's stack); the numbers outlive exec and code objects.
+// Numbers code (by what it says), frames (code, instruction) and stacks (frame, caller's stack); the numbers outlive exec
+// and code objects.
 class StackTable {
   public:
     explicit StackTable(Tables& out) : out_(out) {}
-    uint32_t frame(const std::string& function, const std::string& file, int line, int first_line, bool generator) {
-        JsonLine json("function", function, "file", file, "line", std::max(line, 0), "first_line", std::max(first_line, 0),
-                      "generator", generator);
-        auto [at, added] = frames_.try_emplace(json.str(), frames_.size());
+    uint32_t code(JsonLine json) {
+        auto [at, added] = codes_.try_emplace(json.str(), codes_.size());
         if (!added) return at->second;
-        json.add("frame", at->second);
+        json.add("code", at->second);
         out_.line(Table::frames, json);
+        return at->second;
+    }
+    uint32_t frame(uint32_t code, int64_t unit, bool generator) {  // unit -1: before the first instruction
+        auto [at, added] = frames_.try_emplace(uint64_t{code} << 32 | ((unit + 1) * 2 + generator), frames_.size());
+        if (added) out_.line(Table::frames, "frame", at->second, "code", code, "unit", unit, "generator", generator);
         return at->second;
     }
     uint32_t push(uint32_t caller, uint32_t frame) {
@@ -29,8 +34,8 @@ class StackTable {
 
   private:
     Tables& out_;
-    std::unordered_map<std::string, uint32_t> frames_;
-    std::unordered_map<uint64_t, uint32_t> stacks_;
+    std::unordered_map<std::string, uint32_t> codes_;
+    std::unordered_map<uint64_t, uint32_t> frames_, stacks_;
 };
 
 struct CodeIdentity {  // of a code object, as far as it can be told cheaply
@@ -43,15 +48,8 @@ struct Code {
     CodeIdentity identity;
     uint64_t first_ns, checked_ns;
     Address function;  // that ran it when it was read last
-    int first_line, first_traceable;
-    std::string qualname, filename;
-    std::vector<std::pair<uint32_t, int>> lines;           // (end unit, line)
-    std::unordered_map<uint32_t, uint32_t> frame_of_unit;  // unit * 2 + generator -> frame number
-
-    int line(int64_t unit) const {
-        auto at = std::upper_bound(lines.begin(), lines.end(), unit, [](int64_t u, auto& e) { return u < e.first; });
-        return unit < 0 ? first_line : at == lines.end() ? 0 : at->second;
-    }
+    uint32_t number;
+    int first_traceable;
 };
 
 class CodeCache {
@@ -79,8 +77,7 @@ class CodeCache {
         CodeIdentity seen{field<Address>(head, o_.code_qualname), field<Address>(head, o_.code_filename),
                           field<Address>(head, o_.code_linetable), field<uint64_t>(head, 16), static_cast<uint64_t>(first_line)};
         if (!code || code->identity != seen)
-            code.reset(new Code{seen, now_ns, 0, 0, first_line, traceable, text(seen.qualname), text(seen.filename),
-                                lines_of(seen.linetable, first_line), {}});
+            code.reset(new Code{seen, now_ns, 0, 0, number(seen), traceable});
         code->checked_ns = now_ns, code->function = function;
         return code.get();
     }
@@ -91,54 +88,31 @@ class CodeCache {
     int64_t unit(Address address, Address instruction) const {
         return (static_cast<int64_t>(instruction) - static_cast<int64_t>(address + o_.code_instructions)) / 2;
     }
-    uint32_t frame(Code& code, int64_t unit, bool generator) {
-        auto [at, added] = code.frame_of_unit.try_emplace(static_cast<uint32_t>(unit + 1) * 2 + generator, 0);
-        if (added) at->second = stacks_.frame(code.qualname, code.filename, code.line(unit), code.first_line, generator);
-        return at->second;
-    }
+    uint32_t frame(const Code& code, int64_t unit, bool generator) { return stacks_.frame(code.number, unit, generator); }
 
   private:
-    std::string text(Address str) const {
+    uint32_t number(const CodeIdentity& code) const {
+        int first_line = static_cast<int>(code.first_line);
+        uint64_t size = plausible(code.linetable) ? memory_.get_or_zero<uint64_t>(code.linetable + 16) : 0;
+        return stacks_.code(JsonLine("qualname", text(code.qualname), "filename", text(code.filename), "first_line", first_line,
+                                     "linetable", hex(code.linetable + o_.bytes_data, size < (1 << 20) ? size : 0)));
+    }
+    std::string text(Address str) const {  // "bytes per character:characters", "" when unreadable
         uint8_t head[128];
-        if (!plausible(str) || !memory_.read(str, head, o_.str_compact)) return "?";
+        if (!plausible(str) || !memory_.read(str, head, o_.str_compact)) return "";
         uint64_t length = field<uint64_t>(head, o_.str_length);
         uint32_t state = field<uint32_t>(head, o_.str_state);
         unsigned kind = state >> 2 & 7, compact = state >> 5 & 1, ascii = state >> 6 & 1;
-        if (!compact || length > 4096 || (kind != 1 && kind != 2 && kind != 4)) return "?";
-        std::vector<uint8_t> units(length * kind);
-        if (length && !memory_.read(str + (ascii ? o_.str_ascii : o_.str_compact), units.data(), units.size())) return "?";
-        std::string utf8;
-        for (uint64_t i = 0; i < length; i++) {
-            uint32_t c = 0;
-            memcpy(&c, &units[i * kind], kind);
-            int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-            utf8 += static_cast<char>("\0\xC0\xE0\xF0"[more] | c >> (6 * more));
-            while (more--) utf8 += static_cast<char>(0x80 | (c >> (6 * more) & 63));
-        }
-        return utf8;
+        if (!compact || length > 4096 || (kind != 1 && kind != 2 && kind != 4)) return "";
+        return std::to_string(kind) + ":" + hex(str + (ascii ? o_.str_ascii : o_.str_compact), length * kind);
     }
-    // The location table of 3.11 and later (CPython's Objects/locations.md).
-    std::vector<std::pair<uint32_t, int>> lines_of(Address bytes, int line) const {
-        std::vector<std::pair<uint32_t, int>> lines;
-        uint64_t size = plausible(bytes) ? memory_.get_or_zero<uint64_t>(bytes + 16) : 0;
-        std::vector<uint8_t> table(size < (1 << 20) ? size : 0);
-        if (table.empty() || !memory_.read(bytes + o_.bytes_data, table.data(), size)) return lines;
-        size_t i = 0;
-        auto varint = [&] {
-            unsigned value = 0, shift = 0, byte = 64;
-            for (; byte & 64 && shift < 30; shift += 6) value |= ((byte = i < size ? table[i++] : 0) & 63) << shift;
-            return value;
-        };
-        auto signed_varint = [&](unsigned v) { return v & 1 ? -static_cast<int>(v >> 1) : static_cast<int>(v >> 1); };
-        for (uint32_t unit = 0; i < size;) {
-            unsigned head = table[i++], kind = head >> 3 & 15;
-            if (kind == 14) line += signed_varint(varint()), varint(), varint(), varint();  // long form
-            else if (kind == 13) line += signed_varint(varint());                           // no columns
-            else if (kind >= 10 && kind < 13) line += kind - 10, i += 2;                    // one line, columns
-            else if (kind < 10) i++;                                                        // short form, same line
-            lines.push_back({unit += (head & 7) + 1, kind == 15 ? 0 : line});
-        }
-        return lines;
+    std::string hex(Address from, size_t size) const {
+        static constexpr char digits[] = "0123456789abcdef";
+        std::vector<uint8_t> bytes(size);
+        std::string text;
+        if (!size || !memory_.read(from, bytes.data(), size)) return text;
+        for (uint8_t byte : bytes) text.append({digits[byte >> 4], digits[byte & 15]});
+        return text;
     }
 
     const TargetMemory& memory_;

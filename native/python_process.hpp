@@ -9,61 +9,41 @@ namespace storeprof {
 // Of the main interpreter: threads of sub-interpreters have no stacks here.
 class PythonProcess {
   public:
-    enum class State { searching, attached, refused };
     struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id; };
 
     PythonProcess(const TargetMemory& memory, StackTable& stacks)
         : memory_(memory), codes_(memory, stacks), reader_(memory, codes_) {}
-    State state() const { return state_; }
-    const std::string& version() const { return version_; }
-    const std::string& why() const { return why_; }
+    const PythonRuntime& found() const { return found_; }
     int failures() const { return failures_; }  // rounds in a row
     const std::vector<ThreadState>& threads() const { return threads_; }
 
     void reset() {  // after exec: nothing that was known holds
-        state_ = State::searching, why_ = "not looked at yet", failures_ = 0;
-        version_.clear(), listed_.clear(), threads_.clear();
+        found_ = {}, failures_ = 0;
+        listed_.clear(), threads_.clear();
     }
     // One attempt to find the runtime among the mapped images; repeated, as a program may load Python late.
-    void attach(const ProcDirectory& proc) {
-        why_ = "no CPython runtime in it (or its symbols were stripped)";
-        std::string exe = proc.link("exe"), maps = proc.text("maps");
-        for (size_t at = 0, end; (end = maps.find('\n', at)) != std::string::npos; at = end + 1) {
-            std::string line = maps.substr(at, end - at);
-            uint64_t start, offset;
-            int path = 0;  // where it begins; past the end when there is none
-            if (sscanf(line.c_str(), "%lx-%*x %*s %lx %*s %*s %n", &start, &offset, &path) < 2 || !path || offset) continue;
-            if (line.substr(path) != exe && line.find("libpython", path) == std::string::npos) continue;
-            MappedImage image(memory_, start);
-            Address code_type = image.symbol("PyCode_Type");
-            runtime_ = image.symbol("_PyRuntime");
-            if (!runtime_ && !code_type) continue;
-            why_ = runtime_ ? find_offsets(memory_, runtime_, image.symbol("Py_Version"), o_)
-                            : "Python 3.6 or older is not supported (3.11 to 3.13 are)";
-            state_ = why_.empty() ? State::attached : State::refused, unmatched_ = 0;
-            if (!why_.empty()) return;
-            codes_.reset(o_, code_type), reader_.reset(o_);
-            version_ = o_.name();
-            return;
-        }
+    void attach(const FindPython& find) {
+        found_ = find(memory_.pid()), unmatched_ = 0;
+        if (found_.state != PythonState::attached) return;
+        codes_.reset(o_, found_.code_type), reader_.reset(o_);
     }
 
     // Reads thread states and GIL in one batch, checking that the list still links as remembered; walks it again when it
     // does not, or when told to. False when memory is not what it was.
     bool begin_round(bool relist) {
-        for (int attempt = 0; state_ == State::attached && attempt < 3; attempt++) {
+        for (int attempt = 0; found_.state == PythonState::attached && attempt < 3; attempt++) {
             if (relist || attempt || listed_.empty()) list_again();
             if (read_list()) return failures_ = 0, true;
         }
         threads_.clear();
-        failures_ += state_ == State::attached;
+        failures_ += found_.state == PythonState::attached;
         return false;
     }
     // Called with what /proc says: a layout that never matches one native thread id is not the one we think.
     void check_layout(size_t matching) {
         unmatched_ = threads_.empty() || matching ? 0 : unmatched_ + 1;
         if (unmatched_ < 200) return;
-        state_ = State::refused, why_ = "its thread list does not match /proc (unknown layout)";
+        found_.state = PythonState::refused, found_.why = "its thread list does not match /proc (unknown layout)";
         threads_.clear();
     }
 
@@ -87,7 +67,7 @@ class PythonProcess {
         auto get = [&](Address at) { return memory_.get_or_zero<Address>(at); };
         listed_.clear();
         interpreter_ = get(main_interpreter());
-        gil_ = o_.runtime_gil ? runtime_ + o_.runtime_gil : get(interpreter_ + o_.interp_gil);
+        gil_ = o_.runtime_gil ? found_.runtime + o_.runtime_gil : get(interpreter_ + o_.interp_gil);
         Address t = get(interpreter_ + o_.interp_threads);
         for (; plausible(t) && listed_.size() < kMaxThreads; t = get(t + o_.thread_next)) listed_.push_back(t);
     }
@@ -110,15 +90,14 @@ class PythonProcess {
         }
         return !next;
     }
-    Address main_interpreter() const { return runtime_ + o_.runtime_interpreters + 8; }  // after the head of the list
+    Address main_interpreter() const { return found_.runtime + o_.runtime_interpreters + 8; }  // after the head of the list
 
     const TargetMemory& memory_;
     CodeCache codes_;
     StackReader reader_;
-    PythonOffsets o_{};
-    State state_ = State::searching;
-    std::string version_, why_ = "not looked at yet";
-    Address runtime_ = 0, interpreter_ = 0, gil_ = 0, gil_holder_ = 0;
+    PythonRuntime found_;
+    const PythonOffsets& o_ = found_.offsets;
+    Address interpreter_ = 0, gil_ = 0, gil_holder_ = 0;
     bool gil_locked_ = false, collecting_ = false;
     std::vector<Address> listed_;
     std::vector<ThreadState> threads_;  // of this round; copies point into batch_

@@ -21,18 +21,17 @@ struct SamplerStats {
     uint64_t rounds = 0, looks = 0, reused = 0, cpu_ns = 0, mean_interval_ns = 0, threads = 0;
     uint64_t by_status[5] = {}, dropped_looks = 0;
     double look_fraction = 1;
-    PythonProcess::State python_state = PythonProcess::State::searching;
-    std::string python_version, python_why;
+    PythonRuntime python;
     ProbeStats probe;
     bool gone = false;
 };
 
 class Sampler {
   public:
-    explicit Sampler(const SamplerOptions& o)
-        : options_(o), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes), stacks_(made_), python_(memory_, stacks_),
-          resources_(made_, proc_), probe_(made_, ticks_, memory_, proc_), threads_(made_, proc_, probe_),
-          governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
+    Sampler(const SamplerOptions& o, FindPython find_python)
+        : options_(o), find_python_(std::move(find_python)), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes),
+          stacks_(made_), python_(memory_, stacks_), resources_(made_, proc_), probe_(made_, memory_, proc_),
+          threads_(made_, proc_, probe_), governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
 
     int check() const {  // 0, ESRCH or EPERM: whether the process is there and may be read
@@ -62,6 +61,7 @@ class Sampler {
         return read_main_stat(stat) && !(stat.ended() && stat.threads <= 1);
     }
     Tables::Bytes drain() { return made_.take(); }
+    ProbeReader::Found probes() { return probe_.take_found(); }
     bool set_gate(bool on) { return probe_.set_gate(on); }
     SamplerStats stats() {
         std::lock_guard<std::mutex> hold(mutex_);
@@ -76,7 +76,6 @@ class Sampler {
     // ---- the loop ----
     void run() {
         pthread_setname_np(pthread_self(), "storeprof-look");
-        ticks_.take_anchor();
         begin_process();
         started_ns_ = now_;
         auto next = std::chrono::steady_clock::now();  // the monotonic clock
@@ -118,16 +117,16 @@ class Sampler {
         if (count >= 0) threads_changed_ |= threads_.scan(count, now_, options_.cpu_budget / 2);
         gone_ = count < 0 || (!threads_.size() && !alive());
         if (gone_) return;
-        if (python_.state() == PythonProcess::State::searching && attach_.due(now_)) {
+        if (python_.found().state == PythonState::searching && attach_.due(now_)) {
             bool young = age < kSecond;  // just started or after exec, when Python is likely to come
-            attach_.run((young ? 20 : 1000) * kMillisecond, options_.cpu_budget / (young ? 2 : 8), [&] { python_.attach(proc_); });
-            if (python_.state() != PythonProcess::State::searching) check_image();  // it may be the next program's
+            double share = options_.cpu_budget / (young ? 2 : 8);
+            attach_.run((young ? 20 : 1000) * kMillisecond, share, [&] { python_.attach(find_python_); });
+            if (python_.found().state != PythonState::searching) check_image();  // it may be the next program's
             describe_process();
         }
         if (!probe_.attached() && probe_scan_.due(now_)) {
             uint64_t period = (age < kSecond ? 10 : age < 6 * kSecond ? 100 : 1000) * kMillisecond;
             probe_scan_.run(period, options_.cpu_budget / 4, [&] { probe_.scan(process_, ns_pid_, start_ticks_); });
-            if (probe_.attached()) describe_process();
         }
     }
 
@@ -153,7 +152,6 @@ class Sampler {
         ns_pid_ = inner_tid(proc_.text("status"), options_.pid);
         process_ = processes_++;
         threads_.begin_process(process_, now_);
-        probe_.each_second(now_);
         probe_.detach();
         python_.reset();
         attach_.restart();
@@ -163,10 +161,8 @@ class Sampler {
     void describe_process() {
         if (exe_.empty()) exe_ = proc_.link("exe");
         JsonLine json("process", process_, "pid", options_.pid, "start_ticks", start_ticks_, "exec", process_, "exe", exe_);
-        for (auto& [key, text] : {std::pair{"python", python_.version()}, std::pair{"python_why", python_.why()}})
+        for (auto& [key, text] : {std::pair{"python", python_.found().version}, std::pair{"python_why", python_.found().why}})
             text.empty() ? json.add(key, nullptr) : json.add(key, text);
-        json.add("probe", probe_.attached());
-        probe_.describe(json);
         if (described_ == json.str()) return;
         described_ = json.str();
         json.add("t_ns", now_);
@@ -195,7 +191,8 @@ class Sampler {
         row.weight_ns = static_cast<uint32_t>(std::min<uint64_t>(t_ns - std::min(t_ns, t.looked_ns), 4 * kSecond));
         t.looked_ns = t_ns;
         bool holds = t.python && python_.holds_gil(*t.python) && !t.in_gil_wait;
-        row.flags = (t.in_gil_wait ? 1 : 0) | (holds ? 2 : 0) | (same ? 4 : 0) | (t.python && python_.collects_garbage(*t.python) ? 8 : 0);
+        bool collects = t.python && python_.collects_garbage(*t.python);
+        row.flags = (t.in_gil_wait ? 1 : 0) | (holds ? 2 : 0) | (same ? 4 : 0) | (collects ? 8 : 0);
         row.faults = same ? 0 : static_cast<uint16_t>(std::min<uint64_t>(t.now.minflt - t.look_minflt, 0xFFFF));
         t.look_minflt = t.now.minflt;
         ThreadRecord* holder = t.in_gil_wait ? threads_.by_native_id(python_.gil_holder()) : nullptr;  // as the round began
@@ -212,7 +209,7 @@ class Sampler {
         if (!threads_.read_stat(t, t.stat)) return false;
         other_image_ = is_other_image(t.stat.image);
         if (other_image_) return false;
-        row.state = t.stat.state, row.scope_node = position.node, row.op_seq = position.op_seq;
+        row.state = t.stat.state, row.scope_node = position.node_line, row.op_seq = position.op_seq;
         t.files.read_syscall(row);
         StackStatus status = t.python ? python_.read_stack(t.hints, *t.python, t_ns, frames_) : StackStatus::none;
         row.py_status = static_cast<uint8_t>(status), row.py_stack = kNone;
@@ -233,10 +230,8 @@ class Sampler {
         if (half_.due(now)) half_.run(490 * kMillisecond, share, [&] { write_memory(now); });
     }
     void each_second(uint64_t now, size_t status_files) {
-        made_.row<32>(Table::anchors, ticks_.take_anchor());
+        made_.row<32>(Table::anchors, take_anchor());
         threads_.read_switches(status_files);
-        probe_.each_second(now);
-        describe_process();
     }
     void write_memory(uint64_t now) {
         uint64_t rss = 0, peak = 0, bytes_read = ~0ull, bytes_written = ~0ull;
@@ -246,7 +241,7 @@ class Sampler {
         value_after(io, "\nwrite_bytes:", bytes_written);
         made_.row<48>(Table::memory, now, uint64_t{process_}, rss * 1024, std::max(rss, peak) * 1024, bytes_read, bytes_written);
     }
-    void finish() {  // the last totals; the probe's mapping outlives the target
+    void finish() {  // the last totals
         now_ = now_ns();
         gone_ = gone_ || !alive();
         if (gone_) threads_.end_all(now_);
@@ -260,17 +255,17 @@ class Sampler {
         stats_.dropped_looks += made_.publish();
         stats_.mean_interval_ns = static_cast<uint64_t>(governor_.mean_ns());
         stats_.threads = threads_.size(), stats_.gone = gone_, stats_.probe = probe_.stats();
-        stats_.python_state = python_.state(), stats_.python_version = python_.version(), stats_.python_why = python_.why();
+        stats_.python = python_.found();
         std::lock_guard<std::mutex> hold(mutex_);
         published_ = stats_;
     }
 
     static constexpr int kRunning = -2;  // in place of a system call
     const SamplerOptions options_;
+    const FindPython find_python_;
     TargetMemory memory_;
     ProcDirectory proc_;
     Tables made_;
-    TickClock ticks_;
     StackTable stacks_;
     PythonProcess python_;
     ResourceTable resources_;

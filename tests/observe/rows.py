@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from storeprof.observe._observer import Sampler
+from storeprof.observe.probe_totals import ProbeTotals
+from storeprof.session.python_frames import text
 
 NONE = 0xFFFFFFFF
 LOOKS, THREAD_TIME, THREADS, FRAMES, STACKS, RESOURCES, SCOPE_NODES, SCOPE_COUNTS = range(1, 9)
@@ -34,18 +36,18 @@ def _dtype(text: str) -> np.dtype[np.void]:
 DTYPES = {
     LOOKS: _dtype(
         "u8 t_ns u4 thread u4 weight_ns u8 arg0 u8 arg1 i2 syscall u1 state u1 flags u1 py_status u1 r0 u2 r1 "
-        "u4 arg2 u4 holder u4 resource u4 py_stack u4 scope_node u4 op_seq u8 stack_pointer"
+        "u4 arg2 u4 holder u4 resource u4 py_stack u4 scope_record u4 op_seq u8 stack_pointer"
     ),
     THREAD_TIME: _dtype(
         "u4 thread u4 r0 u8 t_ns u8 run_ns u8 delay_ns u8 minflt u8 majflt u8 voluntary u8 involuntary u8 slices"
     ),
     STACKS: _dtype("u4 stack u4 parent u4 frame"),
     SCOPE_COUNTS: _dtype(
-        "u8 t_ns u4 process u4 node u4 flags u4 r0 u8 count u8 total_ns u8 self_ns u8 min_ns u8 max_ns "
-        "f8 sum_squares_ns2 u8 r1"
+        "u8 t_ns u4 process u4 node u4 flags u4 r0 u8 count u8 total_ticks u8 self_ticks u8 min_ticks "
+        "u8 max_ticks f8 sum_squares_ticks2 u8 r1"
     ),
     SCOPE_HISTOGRAMS: _dtype("u8 t_ns u4 node u2 bucket u2 count"),
-    OPERATIONS: _dtype("u4 thread u4 op_seq u4 node u4 hit u8 start_ns u8 duration_ns u8 weight_x1000 u8 t_ns"),
+    OPERATIONS: _dtype("u4 thread u4 op_seq u4 record u4 hit u8 start_ticks u8 duration_ticks u8 weight_x1000 u8 t_ns"),
     MEMORY_TAGS: _dtype(
         "u8 t_ns u4 process u4 tag u8 allocations u8 allocated_bytes u8 frees u8 freed_bytes i8 live_bytes u8 r0"
     ),
@@ -59,10 +61,13 @@ class Rows:
     """Everything drained so far, by table."""
 
     payloads: dict[int, bytes] = field(default_factory=dict)
+    totals: ProbeTotals = field(default_factory=lambda: ProbeTotals(cpu_share=0.1))
 
-    def take(self, sampler: Sampler) -> None:
-        """Drain the sampler into this."""
-        for table, payload in sampler.drain():
+    def take(self, sampler: Sampler, last: bool = False) -> None:
+        """Drain the sampler into this, and the totals of the probes it found."""
+        for process, memory in sampler.probes():
+            self.totals.follow(process, memory)
+        for table, payload in [*sampler.drain(), *self.totals.take(last)]:
             self.payloads[table] = self.payloads.get(table, b"") + payload
 
     def packed(self, table: int) -> np.ndarray[Any, Any]:
@@ -82,12 +87,28 @@ class Rows:
 
     @property
     def processes(self) -> dict[int, dict[str, Any]]:
-        """The last line of each process."""
-        return {line["process"]: line for line in self.lines(PROCESSES)}
+        """What all lines of each process say together."""
+        found: dict[int, dict[str, Any]] = {}
+        for line in self.lines(PROCESSES):
+            found.setdefault(line["process"], {}).update(line)
+        return found
+
+    @property
+    def ns_per_tick(self) -> float:
+        """Of the probes' clock, by the first and the last anchor."""
+        anchors = self.packed(ANCHORS)
+        first, last = anchors[0], anchors[-1]
+        return float(last["monotonic_ns"] - first["monotonic_ns"]) / float(last["ticks"] - first["ticks"])
+
+    def in_node(self, records: np.ndarray[Any, Any], node: int) -> np.ndarray[Any, Any]:
+        """Whether each record in the probe's memory is one of the node's."""
+        return np.isin(records, [line["record"] for line in self.lines(SCOPE_NODES) if line.get("node") == node])
 
     @cached_property
     def _frames(self) -> dict[int, str]:
-        return {line["frame"]: line["function"] for line in self.lines(FRAMES)}
+        lines = self.lines(FRAMES)
+        names = {line["code"]: text(line["qualname"]) for line in lines if "frame" not in line}
+        return {line["frame"]: names[line["code"]] for line in lines if "frame" in line}
 
     @cached_property
     def _stacks(self) -> dict[int, tuple[int, int]]:
@@ -127,7 +148,7 @@ def observe(command: list[str], **options: Any) -> tuple[Rows, Sampler, str]:
         assert process.stdout is not None
         output = process.stdout.read()
     sampler.stop()
-    rows.take(sampler)
+    rows.take(sampler, last=True)
     return rows, sampler, output
 
 

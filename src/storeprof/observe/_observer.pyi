@@ -13,7 +13,6 @@ class ProbeStats(TypedDict):
     attached: bool
     why: str
     gate_changed: bool
-    nodes: int
     dropped_scopes: int
     lost_operations: int
 
@@ -69,8 +68,11 @@ class Sampler:
     def drain(self) -> list[tuple[int, bytes]]:
         """(table number of docs/formats/journal.md, payload) since the last call; names come before their uses."""
 
+    def probes(self) -> list[tuple[int, int]]:
+        """(process number, descriptor) of each probe's memory found since the last call; close the descriptors."""
+
     def stop(self) -> None:
-        """Take the last totals (of the probe also when the process is gone), put the gate back, and join."""
+        """Take the last totals, put the gate back, and join."""
 
     def alive(self) -> bool:
         """Whether the process is still there; a zombie is not."""

@@ -99,6 +99,8 @@ def read_journal(path: Path) -> Journal:
         raise RecordingError(f"{path}: not a storeprof journal; record again")
     if data[6] > JOURNAL_MAGIC[6]:
         raise RecordingError(f"{path}: written by a newer storeprof (journal version {data[6]}); upgrade storeprof")
+    if data[6] < JOURNAL_MAGIC[6]:
+        raise RecordingError(f"{path}: left by an older storeprof (journal version {data[6]}); finish it with that one")
     chunks: dict[JournalTable, list[bytes]] = {table: [] for table in JournalTable}
     known = frozenset(int(table) for table in JournalTable)
     end = len(JOURNAL_MAGIC)

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 
 FORMAT_VERSION = 1
-JOURNAL_MAGIC = b"SPJRNL\x01\x00"
+JOURNAL_MAGIC = b"SPJRNL\x02\x00"
 NONE = 0xFFFFFFFF
 UNKNOWN_BYTES = 0xFFFFFFFFFFFFFFFF
 
@@ -44,7 +44,7 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
         ("t_ns", "u8"), ("thread", "u4"), ("weight_ns", "u4"), ("arg0", "u8"), ("arg1", "u8"),
         ("syscall", "i2"), ("state", "u1"), ("flags", "u1"), ("py_status", "u1"), ("reserved0", "u1"),
         ("faults", "u2"), ("arg2", "u4"), ("holder", "u4"), ("resource", "u4"), ("py_stack", "u4"),
-        ("scope_node", "u4"), ("op_seq", "u4"), ("stack_pointer", "u8"),
+        ("scope_record", "u4"), ("op_seq", "u4"), ("stack_pointer", "u8"),
     ),
     JournalTable.THREAD_TIME: _packed(
         ("thread", "u4"), ("reserved", "u4"), ("t_ns", "u8"), ("run_ns", "u8"), ("delay_ns", "u8"),
@@ -54,13 +54,13 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
     JournalTable.STACKS: _packed(("stack", "u4"), ("parent", "u4"), ("frame", "u4")),
     JournalTable.SCOPE_COUNTS: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("node", "u4"), ("flags", "u4"), ("reserved", "u4"), ("count", "u8"),
-        ("total_ns", "u8"), ("self_ns", "u8"), ("min_ns", "u8"), ("max_ns", "u8"), ("sum_squares_ns2", "f8"),
-        ("reserved1", "u8"),
+        ("total_ticks", "u8"), ("self_ticks", "u8"), ("min_ticks", "u8"), ("max_ticks", "u8"),
+        ("sum_squares_ticks2", "f8"), ("reserved1", "u8"),
     ),
     JournalTable.SCOPE_HISTOGRAMS: _packed(("t_ns", "u8"), ("node", "u4"), ("bucket", "u2"), ("count", "u2")),
     JournalTable.OPERATIONS: _packed(
-        ("thread", "u4"), ("op_seq", "u4"), ("node", "u4"), ("hit", "u4"), ("start_ns", "u8"),
-        ("duration_ns", "u8"), ("weight_x1000", "u8"), ("t_ns", "u8"),
+        ("thread", "u4"), ("op_seq", "u4"), ("record", "u4"), ("hit", "u4"), ("start_ticks", "u8"),
+        ("duration_ticks", "u8"), ("weight_x1000", "u8"), ("t_ns", "u8"),
     ),
     JournalTable.MEMORY_TAGS: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("tag", "u4"), ("allocations", "u8"), ("allocated_bytes", "u8"),

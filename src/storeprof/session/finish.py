@@ -18,6 +18,7 @@ from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, write_table
 from storeprof.session import evidence, tabulate, tabulate_scopes
 from storeprof.session.native_tables import add_native_tables
+from storeprof.session.python_frames import with_lines
 
 
 def open_recording(folder: Path) -> Recording:
@@ -104,6 +105,7 @@ def _write_tables(folder: Path, meta: dict[str, Any], journal: Journal) -> None:
 
 
 def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, Columns]:
+    journal = with_lines(journal)
     ids = tabulate.identify(journal, meta["machine"]["boot_id"])
     resources = tabulate.resources_of(journal)
     attached = meta.get("attached_pid") is not None
@@ -116,7 +118,7 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "frames": tabulate.frames_table(journal),
         "scope_nodes": tabulate_scopes.scope_nodes_table(journal, ids),
         "scope_slices": tabulate_scopes.scope_slices_table(journal, ids, attached),
-        "scope_histograms": tabulate_scopes.scope_histograms_table(journal, attached),
+        "scope_histograms": tabulate_scopes.scope_histograms_table(journal, ids, attached),
         "operations": tabulate_scopes.operations_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),

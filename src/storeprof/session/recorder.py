@@ -17,6 +17,7 @@ from storeprof.collect.linux.address_map import snapshot, write_snapshot
 from storeprof.collect.tool_process import HeldCommand, OutputRelay
 from storeprof.errors import StoreprofError, TargetError
 from storeprof.observe._observer import Sampler
+from storeprof.observe.probe_totals import ProbeTotals
 from storeprof.recording.environment import cpu_contention, describe_machine, usable_cpus
 from storeprof.recording.journal import JournalWriter
 from storeprof.recording.model import JOURNAL, write_meta
@@ -51,6 +52,7 @@ class Recorder:
         self._escalated = 0
         self._terminal_interrupt = False
         self._began = False
+        self._totals = ProbeTotals(options.observer_budget * usable_cpus() / 8)
 
     def run(self) -> Outcome:
         """Record.
@@ -92,7 +94,7 @@ class Recorder:
         finally:
             native.stop()
             sampler.stop()
-        journal.append_all(sampler.drain())
+        self._journal(sampler, journal, last=True)
         meta["ended_ns"] = self._clock()
         meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native)
         status = self._let_go()
@@ -135,7 +137,7 @@ class Recorder:
         next_map = FIRST_MAP_S
         while sampler.alive() and not (self._command and self._command.ended()):
             self._handle(signal.sigtimedwait(_HANDLED, TICK_S))
-            journal.append_all(sampler.drain())
+            self._journal(sampler, journal)
             elapsed = (self._clock() - started) / 1e9
             if elapsed >= next_map:
                 self._keep_map(pid)
@@ -148,6 +150,12 @@ class Recorder:
                     break
                 self._escalate()
         self._progress.done()
+
+    def _journal(self, sampler: Sampler, journal: JournalWriter, last: bool = False) -> None:
+        for process, memory in sampler.probes():
+            self._totals.follow(process, memory)
+        journal.append_all(sampler.drain())
+        journal.append_all(self._totals.take(last))
 
     def _handle(self, received: Any) -> None:
         if received is None or received.si_signo == signal.SIGCHLD:

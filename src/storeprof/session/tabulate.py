@@ -13,7 +13,9 @@ from storeprof.observe.modules import is_library, module_name
 from storeprof.recording.identity import process_id, thread_id
 from storeprof.recording.journal import Journal
 from storeprof.recording.schema import NONE, UNKNOWN_BYTES, JournalTable
-from storeprof.recording.tables import Columns, floats, integers, null_where, strings
+from storeprof.recording.tables import Columns, integers, null_where, strings
+from storeprof.session.probe_ticks import ProbeTicks
+from storeprof.session.scope_records import ScopeRecords
 
 Array = np.ndarray[Any, Any]
 _QUALITY = ("none", "ok", "leaf-moved", "partial", "torn")
@@ -26,6 +28,8 @@ class Identities:
     proc_ids: Array
     thread_ids: Array
     process_of_thread: Array
+    ticks: ProbeTicks
+    nodes: ScopeRecords
 
     def threads(self, numbers: Array) -> Array:
         """Identities of thread numbers; -1 for NONE and unknown ones."""
@@ -36,6 +40,15 @@ class Identities:
         """Identities of process numbers; -1 for unknown ones."""
         known = numbers < len(self.proc_ids)
         return np.where(known, self.proc_ids[np.where(known, numbers, 0)] if len(self.proc_ids) else -1, -1)
+
+    def processes_of(self, threads: Array) -> Array:
+        """Process numbers of thread numbers; -1 for unknown ones."""
+        known = threads < len(self.process_of_thread)
+        return np.where(known, self.process_of_thread[np.where(known, threads, 0)] if len(known) else -1, -1)
+
+    def scope_nodes(self, threads: Array, records: Array) -> Array:
+        """Nodes of the process-wide trees that records in these threads' probes belong to; 0 for none."""
+        return self.nodes.of_records(self.processes_of(threads), records)
 
 
 def last_lines(journal: Journal, table: JournalTable, key: str) -> dict[int, dict[str, Any]]:
@@ -61,13 +74,16 @@ def identify(journal: Journal, boot: str) -> Identities:
         owner = int(proc_ids[process]) if process < len(proc_ids) else -1
         thread_ids[number] = thread_id(owner, row["tid"], row["start_ticks"])
         process_of[number] = process
-    return Identities(proc_ids, thread_ids, process_of)
+    return Identities(proc_ids, thread_ids, process_of, ProbeTicks.of(journal, processes), ScopeRecords.of(journal))
 
 
 def processes_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `processes`."""
     rows = last_lines(journal, JournalTable.PROCESSES, "process")
     values = list(rows.values())
+    probe = np.array([bool(row.get("probe")) for row in values], dtype=bool)
+    floor = np.array([row.get("floor_ticks") or 0.0 for row in values], dtype=np.float64)
+    ns_per_tick = ids.ticks.factors(np.array(list(rows), dtype=np.int64))
     return {
         "proc_id": ids.proc_ids[list(rows)] if rows else np.array([], dtype=np.int64),
         "pid": integers([row["pid"] for row in values]),
@@ -76,9 +92,9 @@ def processes_table(journal: Journal, ids: Identities) -> Columns:
         "exe": strings([row.get("exe") for row in values]),
         "python": strings([row.get("python") for row in values]),
         "python_why": strings([row.get("python_why") for row in values]),
-        "probe": np.array([bool(row.get("probe")) for row in values]),
-        "ticks_per_s": floats([row.get("ticks_per_s") for row in values]),
-        "probe_floor_ns": floats([row.get("probe_floor_ns") for row in values]),
+        "probe": probe,
+        "ticks_per_s": null_where(1e9 / ns_per_tick, ~probe),
+        "probe_floor_ns": null_where(floor * ns_per_tick, floor == 0),
     }
 
 
@@ -164,6 +180,7 @@ def looks_table(journal: Journal, ids: Identities, resources: dict[int, tuple[st
     resource = np.where(rows["resource"] == NONE, -1, rows["resource"].astype(np.int64))
     resource = _lock_resources(rows, reasons, resource, resources)
     holder = ids.threads(rows["holder"])
+    node = ids.scope_nodes(rows["thread"], rows["scope_record"])
     return {
         "t_ns": rows["t_ns"].astype(np.int64),
         "thread_id": ids.threads(rows["thread"]),
@@ -175,7 +192,7 @@ def looks_table(journal: Journal, ids: Identities, resources: dict[int, tuple[st
         "arg1": rows["arg1"],
         "resource_id": null_where(resource, resource < 0),
         "holder_thread_id": null_where(holder, holder < 0),
-        "scope_node": null_where(rows["scope_node"].astype(np.int64), np.isin(rows["scope_node"], (0, NONE))),
+        "scope_node": null_where(node, node == 0),
         "op_seq": null_where(rows["op_seq"].astype(np.int64), rows["op_seq"] == 0),
         "py_stack_id": _none_to_null(rows["py_stack"]),
         "quality": strings([_QUALITY[min(value, 4)] for value in rows["py_status"].tolist()]),

@@ -9,7 +9,7 @@ import numpy as np
 from storeprof.observe.modules import module_name
 from storeprof.recording.journal import Journal
 from storeprof.recording.schema import JournalTable
-from storeprof.recording.tables import Columns, integers, strings
+from storeprof.recording.tables import Columns, integers, null_where, strings
 from storeprof.session.pretty_names import plain_name
 from storeprof.session.tabulate import Identities, last_lines
 
@@ -81,6 +81,11 @@ def scope_slices_table(journal: Journal, ids: Identities, attached: bool = False
         values = rows[name].astype(np.int64)
         return np.where(first, values, values - np.concatenate([[0], values[:-1]])) if len(values) else values
 
+    ns_per_tick = ids.ticks.factors(rows["process"])
+
+    def in_ns(ticks: Array) -> Array:
+        return np.round(ticks * ns_per_tick).astype(np.int64)
+
     columns = {
         "proc_id": ids.processes(rows["process"]),
         "node": rows["node"].astype(np.int64),
@@ -88,10 +93,10 @@ def scope_slices_table(journal: Journal, ids: Identities, attached: bool = False
         "t1_ns": t1,
         "count": grown("count"),
         "estimated_count": grown("count").astype(np.float64),
-        "total_ns": grown("total_ns"),
-        "self_ns": grown("self_ns"),
-        "min_ns": rows["min_ns"].astype(np.int64, copy=True),
-        "max_ns": rows["max_ns"].astype(np.int64),
+        "total_ns": in_ns(grown("total_ticks")),
+        "self_ns": in_ns(grown("self_ticks")),
+        "min_ns": null_where(in_ns(rows["min_ticks"]), rows["count"] == 0),
+        "max_ns": in_ns(rows["max_ticks"]),
     }
     of_this_run = t1 != baseline_ns(journal, attached)
     return {name: values[of_this_run] for name, values in columns.items()}
@@ -112,13 +117,11 @@ def bucket_edges(bucket: Array) -> tuple[Array, Array]:
     return lower(bucket), lower(bucket + 1)
 
 
-def scope_histograms_table(journal: Journal, attached: bool = False) -> Columns:
+def scope_histograms_table(journal: Journal, ids: Identities, attached: bool = False) -> Columns:
     """Columns of `scope_histograms`, edges turned from ticks to ns."""
     rows = journal.packed[JournalTable.SCOPE_HISTOGRAMS]
     rows = rows[rows["t_ns"].astype(np.int64) != baseline_ns(journal, attached)]
-    rate = _tick_rates(journal)
-    owner = {number: row["process"] for number, row in last_lines(journal, JournalTable.SCOPE_NODES, "node").items()}
-    ns_per_tick = np.array([1e9 / rate.get(owner.get(node, 0), 1e9) for node in rows["node"].tolist()])
+    ns_per_tick = ids.ticks.factors(ids.nodes.processes_of(rows["node"]))
     low, high = bucket_edges(rows["bucket"].astype(np.int64))
     return {
         "node": rows["node"].astype(np.int64),
@@ -129,20 +132,16 @@ def scope_histograms_table(journal: Journal, attached: bool = False) -> Columns:
     }
 
 
-def _tick_rates(journal: Journal) -> dict[int, float]:
-    processes = last_lines(journal, JournalTable.PROCESSES, "process")
-    return {number: float(row["ticks_per_s"]) for number, row in processes.items() if row.get("ticks_per_s")}
-
-
 def operations_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `operations`."""
     rows = journal.packed[JournalTable.OPERATIONS]
+    processes = ids.processes_of(rows["thread"])
     return {
         "thread_id": ids.threads(rows["thread"]),
         "op_seq": rows["op_seq"].astype(np.int64),
-        "node": rows["node"].astype(np.int64),
-        "start_ns": rows["start_ns"].astype(np.int64),
-        "duration_ns": rows["duration_ns"].astype(np.int64),
+        "node": ids.scope_nodes(rows["thread"], rows["record"]),
+        "start_ns": ids.ticks.moments(rows["start_ticks"], processes),
+        "duration_ns": np.round(rows["duration_ticks"] * ids.ticks.factors(processes)).astype(np.int64),
         "hit": rows["hit"] == 1,
         "weight": rows["weight_x1000"] / 1000.0,
     }

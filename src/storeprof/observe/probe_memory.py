@@ -1,0 +1,84 @@
+"""The memory in which one program's probe counts, record by record (docs/formats/shared-memory.md)."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Container, Iterator
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+BUCKETS = 720
+BLOCK_LINES, NODE_LINES, TAG_LINES, NAME_LINES = 393, 46, 1, 1  # of 64 bytes; a name's text is more
+UNKNOWN = ("?", "", 0)
+
+
+class ProbeMemory:
+    """A mapping of the shared memory, which stays when the program is gone.
+
+    `words` and `quads` are its 64-byte lines as rows of u32 and of u64. A counter is one aligned word: copying it never
+    tears it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = os.dup(fd)
+        self._names: dict[int, tuple[str, str, int]] = {}
+        self.words: Array = np.zeros((0, 16), dtype="<u4")
+        self.refresh()
+
+    def __del__(self) -> None:
+        os.close(self._fd)
+
+    def refresh(self) -> None:
+        """Map what the program has added."""
+        size = os.fstat(self._fd).st_size
+        if size > self.words.nbytes:
+            self._bytes = mmap.mmap(self._fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+            self.words = np.frombuffer(self._bytes, dtype="<u4").reshape(-1, 16)
+            self.quads = np.frombuffer(self._bytes, dtype="<u8").reshape(-1, 8)
+
+    def header(self) -> dict[str, Any]:
+        """How the probe counts time: its clock, one moment on it, and the cost of a scope in ticks (None: unknown)."""
+        quads = self.quads.ravel()
+        floor = int(quads[14]) / 1000
+        clock = int(self.words[0, 9])
+        return {
+            "clock": clock,
+            "anchor_ticks": int(quads[11]),
+            "anchor_ns": int(quads[12]),
+            "floor_ticks": floor or None,
+        }
+
+    def first_block(self) -> int:
+        """Line of the newest thread block."""
+        return int(self.words[1, 2])
+
+    def firsts_of(self, block: int) -> tuple[int, int]:
+        """Lines of a block's newest node and newest memory tag."""
+        return int(self.words[block, 10]), int(self.words[block, 11])
+
+    def linked(self, first: int, known: Container[int], lines: int, next_word: int = 0) -> Iterator[int]:
+        """Records of (at least) so many lines, linked by one of their words: from the newest to the first known one."""
+        for _ in range(len(self.words)):  # no list is longer, whatever the program has done to it
+            if not 0 < first <= len(self.words) - lines or first in known:
+                return
+            yield first
+            first = int(self.words[first, next_word])
+
+    def name(self, number: int) -> tuple[str, str, int]:
+        """Name, file and line in the source."""
+        if number not in self._names:
+            for line in self.linked(int(self.words[1, 3]), (), NAME_LINES):  # the list begins with the newest
+                found, name, file, source_line = struct.unpack_from("<IHHI", self._bytes, line * 64 + 4)
+                if found in self._names:
+                    break
+                text = self._bytes[line * 64 + 16 : line * 64 + 16 + name + file]
+                self._names[found] = (_text(text[:name]), _text(text[name:]), source_line)
+        return self._names.get(number, UNKNOWN)
+
+
+def _text(utf8: bytes) -> str:
+    return utf8.decode("utf-8", "replace")

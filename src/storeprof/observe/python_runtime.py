@@ -1,0 +1,49 @@
+"""The CPython runtime inside another process: which image has it, and where its fields are.
+
+Asked by the sampler (native/python_process.hpp) until there is an answer; what needs to be fast reads memory itself.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from storeprof.observe.mapped_image import MappedImage, ProcessMemory, images
+from storeprof.observe.python_offsets import DEBUG_WORDS, UnsupportedError, find_offsets, packed
+
+Found = tuple[str, str, str, int, int, bytes]  # status, version, why, addresses of _PyRuntime and PyCode_Type, offsets
+
+
+def find_runtime(pid: int) -> Found:
+    """Look once among the mapped images, as a program may load Python late.
+
+    The status is "searching" (none yet), "attached" or "refused"; `why` is empty when attached.
+    """
+    try:
+        with ProcessMemory(pid) as memory:
+            program = os.readlink(f"/proc/{pid}/exe")
+            for path, base in images(pid):
+                if path == program or "libpython" in Path(path).name:
+                    found = _in_image(memory, MappedImage(memory, base))
+                    if found:
+                        return found
+    except UnsupportedError as error:
+        return "refused", "", str(error), 0, 0, b""
+    except OSError as error:
+        return "searching", "", f"its memory can't be read ({error.strerror})", 0, 0, b""
+    return "searching", "", "no CPython runtime in it (or its symbols were stripped)", 0, 0, b""
+
+
+def _in_image(memory: ProcessMemory, image: MappedImage) -> Found | None:
+    code_type, runtime = image.symbol("PyCode_Type"), image.symbol("_PyRuntime")
+    if not runtime and not code_type:
+        return None
+    if not runtime:
+        raise UnsupportedError("Python 3.6 or older is not supported (3.11 to 3.13 are)")
+
+    def version() -> int:
+        address = image.symbol("Py_Version")
+        return memory.u64(address) if address else 0
+
+    name, offsets = find_offsets(memory.read(runtime, DEBUG_WORDS * 8), version)
+    return "attached", name, "", runtime, code_type, packed(offsets)
