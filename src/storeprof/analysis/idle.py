@@ -17,11 +17,9 @@ from storeprof.analysis.stacks import Stacks
 
 Array = np.ndarray[Any, Any]
 
-WAITS_FOR_WORK = frozenset(
-    {
-        "queue-get", "condition", "event", "result", "join", "child", "pipe-read", "poll", "sleep",
-        "network-receive", "network-accept",
-    }
+WAITS_FOR_WORK = (
+    "queue-get", "condition", "event", "result", "join", "child", "pipe-read", "poll", "sleep", "network-receive",
+    "network-accept",
 )  # fmt: skip
 RETURNS_PER_LOOK = 0.003
 NATIVE_IDLE_CPU = 0.02
@@ -33,46 +31,48 @@ def idle_looks(looks: Looks, stacks: Stacks, cpu_share: Array) -> Array:
     `cpu_share`: CPU time over lifetime per thread. Returns an array of bool, one per look. Waits inside a known
     operation always count.
     """
-    candidate = np.isin(looks.reason, list(WAITS_FOR_WORK)) & (looks.op_seq == 0)
+    candidate = looks.because(*WAITS_FOR_WORK) & (looks.op_seq == 0)
     idle = np.zeros(len(looks), dtype=bool)
-    for thread in np.unique(looks.thread[candidate]):
-        mine = np.flatnonzero(looks.thread == thread)
-        idle[mine] = _idle_of_thread(looks, stacks, mine, candidate[mine], float(cpu_share[thread]))
+    for thread in np.unique(looks.thread[candidate]).tolist():
+        mine = looks.of_thread(thread)
+        at = np.flatnonzero(candidate[mine])
+        place = stacks.place_functions(looks.stack[mine][at])
+        history = History(looks.stack[mine], stacks)
+        loops = [function for function in np.unique(place[place >= 0]).tolist() if history.is_loop(function)]
+        idle[mine.start + at] = np.isin(place, loops) | ((place < 0) & (cpu_share[thread] < NATIVE_IDLE_CPU))
     return idle
 
 
-def _idle_of_thread(looks: Looks, stacks: Stacks, mine: Array, candidate: Array, cpu_share: float) -> Array:
-    stack_of = looks.stack[mine]
-    verdicts: dict[int, bool] = {}
-    idle = np.zeros(len(mine), dtype=bool)
-    for position in np.flatnonzero(candidate):
-        place = stacks.place(int(stack_of[position]))
-        if place is None:
-            idle[position] = cpu_share < NATIVE_IDLE_CPU
-            continue
-        if place.function not in verdicts:
-            verdicts[place.function] = is_loop_function(place.function, stack_of, stacks)
-        idle[position] = verdicts[place.function]
-    return idle
+class History:
+    """The stacks of one thread in order of time, summed up so that many functions can be asked for.
 
-
-def is_loop_function(function: int, stack_of: Array, stacks: Stacks) -> bool:
-    """Whether a function, once entered, stayed on the stack of one thread.
-
-    `stack_of`: stack per look of the thread in order of time, -1 without one.
+    `stack`: stack per look, -1 without one; looks without one are left out.
     """
-    seen = presence(function, stack_of, stacks)
-    inside = np.flatnonzero(seen)
-    if len(inside) == 0:
-        return False
-    span = seen[inside[0] : inside[-1] + 1]
-    returns = int(np.count_nonzero(span[1:] & ~span[:-1]))
-    return returns <= max(1.0, RETURNS_PER_LOOK * len(inside))
 
+    def __init__(self, stack: Array, stacks: Stacks) -> None:
+        known = stack[stack >= 0]
+        self._stacks = stacks
+        self._looks = len(known)
+        changes = np.flatnonzero(known[1:] != known[:-1])
+        self._visits = known[np.concatenate([[0], changes + 1])] if len(known) else known
+        self._began = np.concatenate([[0], changes + 1]) if len(known) else changes
+        self._ended = np.concatenate([changes, [len(known) - 1]]) if len(known) else changes
 
-def presence(function: int, stack_of: Array, stacks: Stacks) -> Array:
-    """Whether a function is on the stack, for each look that has one (an array of bool)."""
-    known = stack_of[stack_of >= 0]
-    contains = {stack: function in stacks.function_set(stack) for stack in np.unique(known).tolist()}
-    found: Array = np.array([contains[stack] for stack in known.tolist()], dtype=bool)
-    return found
+    def span(self, function: int) -> float:
+        """Part of the looks that lie between the first and the last with the function on the stack; 0 without any."""
+        inside = np.flatnonzero(self._presence(function))
+        if len(inside) == 0:
+            return 0.0
+        return float(self._ended[inside[-1]] - self._began[inside[0]] + 1) / self._looks
+
+    def is_loop(self, function: int) -> bool:
+        """Whether a function, once entered, stayed on the stack."""
+        present = self._presence(function)
+        if not present.any():
+            return False
+        entries = int(present[0]) + int(np.count_nonzero(present[1:] & ~present[:-1]))
+        looks_inside = float((self._ended - self._began + 1)[present].sum())
+        return entries - 1 <= max(1.0, RETURNS_PER_LOOK * looks_inside)
+
+    def _presence(self, function: int) -> Array:
+        return self._stacks.having(function, self._visits)

@@ -7,14 +7,16 @@ was in; together they estimate a share, no single pair is believed.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, DEPENDENCY, IO, LOCK, SLEEP, Charges, concatenate
-from storeprof.analysis.looks import Looks, index_of
+from storeprof.analysis.charges import CATEGORIES, CPU, DEPENDENCY, IO, LOCK, SLEEP, Charges, charges_of, concatenate
+from storeprof.analysis.looks import Looks, by_thread_and_time, index_of
+from storeprof.analysis.sightings import Sightings, sightings
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
 
@@ -33,11 +35,16 @@ _FAMILIES = (
     (("sleep",), SLEEP),
     (("fsync", "fdatasync", "sync", "read", "write", "open", "rename", "unlink", "fault"), IO),
 )
+_PLACED_BY_SWITCHES = tuple(category for _, category in _FAMILIES)
 
 
 @dataclass(frozen=True)
 class NativeDetail:
-    """perf's samples of the window, ordered by thread and time, and what they say of Python functions."""
+    """perf's samples of the window, ordered by thread and time, and what they say of Python functions.
+
+    `is_native`: per thread, whether its looks hardly ever have a stack. `native_threads`: those that perf sampled.
+    `callees`: see `callees_of`.
+    """
 
     cpu_t: Array
     cpu_thread: Array
@@ -45,7 +52,8 @@ class NativeDetail:
     switch_t: Array
     switch_thread: Array
     switch_stack: Array
-    native_threads: set[int] = field(default_factory=set)
+    is_native: Array
+    native_threads: frozenset[int] = frozenset()
     callees: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
 
     def callees_of(self, function: int) -> list[tuple[str, float]]:
@@ -54,140 +62,169 @@ class NativeDetail:
 
     def sampled_stacks(self, thread: int, looks: Looks) -> Array:
         """Stacks of a thread in order of time: of its looks, or perf's samples of a native thread."""
-        native = thread in self.native_threads
-        found: Array = self.cpu_stack[self.cpu_thread == thread] if native else looks.stack[looks.thread == thread]
-        return found
+        if thread not in self.native_threads:
+            return looks.stack[looks.of_thread(thread)]
+        first, last = np.searchsorted(self.cpu_thread, [thread, thread + 1])
+        return self.cpu_stack[first:last]
+
+    def with_samples(self, looks: Looks, start_ns: int) -> Sightings:
+        """The looks, and perf's samples of native threads: what the time of the program can be charged to."""
+        mine = self.is_native[self.cpu_thread]
+        return sightings(looks, self.cpu_t[mine], self.cpu_thread[mine], self.cpu_stack[mine], start_ns)
 
 
-def load_native_detail(recording: Recording, thread_ids: Array) -> NativeDetail:
+def load_native_detail(recording: Recording, looks: Looks) -> NativeDetail:
     """Read perf's samples of the window; empty where perf could not run."""
-    start, end = recording.window
-    cpu = _samples(recording, "SELECT t_ns, thread_id, stack_id FROM cpu_samples", start, end, thread_ids)
-    switch = _samples(
-        recording,
-        "SELECT t_ns, thread_id, stack_id FROM switch_samples WHERE state <> 'R'",
-        start,
-        end,
-        thread_ids,
+    cpu = _samples(recording, looks.thread_ids, "cpu_samples")
+    switch = _samples(recording, looks.thread_ids, "switch_samples WHERE state <> 'R'")
+    threads = len(looks.thread_ids)
+    seen = np.bincount(looks.thread, minlength=threads)
+    with_stack = np.bincount(looks.thread, weights=looks.stack >= 0, minlength=threads)
+    is_native = (seen > 0) & (with_stack < NATIVE_THREAD * seen)
+    sampled = frozenset(np.flatnonzero(is_native & (np.bincount(cpu[1], minlength=threads) > 0)).tolist())
+    return NativeDetail(*cpu, *switch, is_native, sampled)
+
+
+def _samples(recording: Recording, thread_ids: Array, table: str) -> tuple[Array, Array, Array]:
+    rows = recording.sql(
+        f"SELECT * FROM (SELECT t_ns, thread_id, stack_id FROM {table}) WHERE t_ns BETWEEN ? AND ? "
+        "AND stack_id IS NOT NULL",
+        recording.window,
     )
-    return NativeDetail(*cpu, *switch)
-
-
-def _samples(recording: Recording, query: str, start: int, end: int, thread_ids: Array) -> tuple[Array, Array, Array]:
-    rows = recording.sql(f"SELECT * FROM ({query}) WHERE t_ns BETWEEN ? AND ? AND stack_id IS NOT NULL", [start, end])
     thread = index_of(thread_ids, rows["thread_id"])
-    order = np.lexsort((rows["t_ns"], thread))
+    order = by_thread_and_time(thread, rows["t_ns"])
+    order = order[np.count_nonzero(thread < 0) :]
     return rows["t_ns"][order], thread[order], rows["stack_id"][order]
 
 
-def with_native_places(
-    charges: Charges, looks: Looks, native: NativeDetail, stacks: Stacks
-) -> tuple[Charges, NativeDetail]:
+def with_native_places(charges: Charges, native: NativeDetail, stacks: Stacks) -> tuple[Charges, NativeDetail]:
     """Give native threads the places that perf saw; also learn what Python functions call.
 
     Returns the charges with stacks filled in (sums per thread and category unchanged) and the detail completed.
     """
-    threads = _native_threads(looks)
-    sampled = sorted(threads & set(native.cpu_thread.tolist()))
-    kept, replaced = np.ones(len(charges.t_ns), dtype=bool), []
-    for thread in sampled:
-        cpu = (charges.thread == thread) & (charges.category == CPU)
-        kept &= ~cpu
-        replaced.append(_spread(charges.where(cpu), native, thread))
-    whole = concatenate([charges.where(kept), *replaced]) if replaced else charges
-    for thread in sorted(threads & set(native.switch_thread.tolist())):
-        whole = _place_waits(whole, native, thread, stacks)
-    callees = _python_callees(looks, native, stacks, threads)
-    return whole, replace(native, native_threads=set(sampled), callees=callees)
+    callees = _python_callees(charges.seen.looks, native, stacks)
+    if native.native_threads:
+        sampled = np.isin(np.arange(len(native.is_native)), list(native.native_threads))
+        of_looks = sampled[charges.thread] & (charges.category == CPU)
+        charges = concatenate([charges.where(~of_looks), _spread(charges.where(of_looks))])
+    return _place_waits(charges, native, stacks), replace(native, callees=callees)
 
 
-def _native_threads(looks: Looks) -> set[int]:
-    result = set()
-    for thread in np.unique(looks.thread).tolist():
-        if float(np.mean(looks.stack[looks.thread == thread] >= 0)) < NATIVE_THREAD:
-            result.add(thread)
-    return result
+def _spread(rows: Charges) -> Charges:
+    """Divide each thread's CPU time among its samples, second by second, so that its total stays the kernel's."""
+    seen = rows.seen
+    samples = seen.of_samples()
+    start, thread = int(seen.t_ns.min()), seen.thread[samples]
+    windows = int((seen.t_ns.max() - start) // WINDOW_NS) + 1
+    threads = len(seen.looks.thread_ids)
+    total = np.bincount(
+        rows.thread * windows + (rows.t_ns - start) // WINDOW_NS, weights=rows.weight_ns, minlength=threads * windows
+    )
+    window = thread * windows + (seen.t_ns[samples] - start) // WINDOW_NS
+    count = np.bincount(window, minlength=threads * windows)
+    each = np.divide(total, count, out=np.zeros(len(total)), where=count > 0)
+    unseen = np.where(count == 0, total, 0.0).reshape(threads, windows).sum(axis=1)
+    left_over = np.divide(unseen, np.bincount(thread, minlength=threads), out=np.zeros(threads), where=unseen > 0)
+    return charges_of(seen, samples, CPU, each[window] + left_over[thread])
 
 
-def _spread(rows: Charges, native: NativeDetail, thread: int) -> Charges:
-    """Divide a thread's CPU time among perf's samples, second by second, so that its total stays the kernel's."""
-    mine = np.flatnonzero(native.cpu_thread == thread)
-    times = native.cpu_t[mine]
-    origin = int(min(times.min(), rows.t_ns.min())) if len(rows.t_ns) else int(times.min())
-    windows = int((max(times.max(), rows.t_ns.max() if len(rows.t_ns) else 0) - origin) // WINDOW_NS) + 1
-    total = np.bincount((rows.t_ns - origin) // WINDOW_NS, weights=rows.weight_ns, minlength=windows)
-    count = np.bincount((times - origin) // WINDOW_NS, minlength=windows)
-    each = np.divide(total, count, out=np.zeros(windows), where=count > 0)
-    left_over = float(total[count == 0].sum()) / len(mine)
-    weight = each[(times - origin) // WINDOW_NS] + left_over
-    none = np.full(len(mine), -1)
-    zero = np.zeros(len(mine), dtype=np.int64)
-    return Charges(
-        t_ns=times, thread=np.full(len(mine), thread), category=np.full(len(mine), CPU), weight_ns=weight,
-        stack=native.cpu_stack[mine], resource=none, holder=none, node=zero, op_seq=zero, syscall=none - 1,
-        idle=np.zeros(len(mine), dtype=bool),
-    )  # fmt: skip
-
-
-def _place_waits(charges: Charges, native: NativeDetail, thread: int, stacks: Stacks) -> Charges:
+def _place_waits(charges: Charges, native: NativeDetail, stacks: Stacks) -> Charges:
     """Give each wait of a native thread the stack of the nearest switch of the same kind before or after it."""
-    mine = np.flatnonzero(native.switch_thread == thread)
-    family = np.array([_family(stacks, int(stack)) for stack in native.switch_stack[mine]])
-    filled = charges.stack.copy()
-    for category in np.unique(charges.category).tolist():
-        samples = mine[family == category]
-        rows = np.flatnonzero((charges.thread == thread) & (charges.category == category) & (charges.stack < 0))
-        if category == CPU or len(samples) == 0 or len(rows) == 0:
-            continue
-        after = np.clip(np.searchsorted(native.switch_t[samples], charges.t_ns[rows]), 0, len(samples) - 1)
-        before = np.clip(after - 1, 0, len(samples) - 1)
-        nearer = np.abs(native.switch_t[samples[before]] - charges.t_ns[rows]) <= np.abs(
-            native.switch_t[samples[after]] - charges.t_ns[rows]
-        )
-        filled[rows] = native.switch_stack[samples[np.where(nearer, before, after)]]
-    return replace(charges, stack=filled)
+    family = _per_stack(native.switch_stack, lambda stack: _family(stacks, stack))
+    telling = np.flatnonzero(native.is_native[native.switch_thread] & (family >= 0))
+    placeless = np.isin(charges.category, _PLACED_BY_SWITCHES) & native.is_native[charges.thread] & (charges.stack < 0)
+    waits = charges.where(placeless)
+    if len(telling) == 0 or len(waits) == 0:
+        return charges
+    start = int(min(native.switch_t[telling].min(), waits.t_ns.min()))
+    length = int(max(native.switch_t[telling].max(), waits.t_ns.max())) - start + 1
+
+    def key(group: Array, t_ns: Array) -> Array:
+        """Orders by group, then time; another group is further away than anything within one."""
+        return group.astype(np.int64) * (2 * length) + (t_ns - start)
+
+    group = native.switch_thread[telling] * len(CATEGORIES) + family[telling]
+    order = np.argsort(key(group, native.switch_t[telling]), kind="stable")
+    telling, group = telling[order], group[order]
+    wanted = waits.thread * len(CATEGORIES) + waits.category
+    nearest = nearest_of(key(group, native.switch_t[telling]), key(wanted, waits.t_ns))
+    found = group[nearest] == wanted
+    stack = charges.seen.stack.copy()
+    stack[waits.row[found]] = native.switch_stack[telling[nearest[found]]]
+    return charges.with_stacks(stack)
+
+
+def nearest_of(times: Array, wanted: Array) -> Array:
+    """Index of the element of `times` (in order, not empty) that is nearest to each wanted time."""
+    after = np.minimum(np.searchsorted(times, wanted), len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(np.abs(wanted - times.take(before)) <= np.abs(times.take(after) - wanted), before, after)
+
+
+def _per_stack(stack: Array, answer: Callable[[int], int]) -> Array:
+    """The answer for each stack, asked once per distinct one."""
+    distinct = np.unique(stack)
+    answers = np.array([answer(one) for one in distinct.tolist()], dtype=np.int64)
+    return answers[np.searchsorted(distinct, stack)]
 
 
 def _family(stacks: Stacks, stack: int) -> int:
     """Which kind of wait a switch stack is, by the first telling name from the leaf on; -1 when none tells."""
     for frame in stacks.frames(stack):
-        name = stacks.functions[frame.function].name
-        for words, category in _FAMILIES:
-            if any(word in name for word in words):
-                return category
+        category = _family_of_name(stacks.functions[frame.function].name)
+        if category is not None:
+            return category
     return -1
 
 
-def _python_callees(
-    looks: Looks, native: NativeDetail, stacks: Stacks, native_threads: set[int]
-) -> dict[int, list[tuple[str, float]]]:
-    seen: dict[int, Counter[str | None]] = defaultdict(Counter)
+@cache
+def _family_of_name(name: str) -> int | None:
+    for words, category in _FAMILIES:
+        if any(word in name for word in words):
+            return category
+    return None
+
+
+def _python_callees(looks: Looks, native: NativeDetail, stacks: Stacks) -> dict[int, list[tuple[str, float]]]:
+    """Per Python function the native functions seen within 0.2 ms of a look at it, with shares of all such samples."""
+    look, sample = _close_pairs(looks, native)
+    functions = stacks.place_functions(looks.stack[look])
+    names: dict[str | None, int] = {}
+    called = _per_stack(
+        native.cpu_stack[sample], lambda stack: names.setdefault(_native_function(stacks, stack), len(names))
+    )
+    spelled = list(names)
+    pairs, counts = np.unique(functions[functions >= 0] * len(names) + called[functions >= 0], return_counts=True)
+    found: dict[int, list[tuple[str | None, int]]] = {}
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        found.setdefault(pair // len(names), []).append((spelled[pair % len(names)], count))
+    shares = {function: _shares(rows) for function, rows in found.items()}
+    return {function: rows for function, rows in shares.items() if rows is not None}
+
+
+def _close_pairs(looks: Looks, native: NativeDetail) -> tuple[Array, Array]:
+    """Looks at running Python code and samples of the same thread that are close in time (indices of both)."""
+    usable = looks.because("running") & (looks.stack >= 0)
+    pairs = [(np.array([], dtype=np.int64),) * 2]
     for thread in np.unique(native.cpu_thread).tolist():
-        mine = np.flatnonzero((looks.thread == thread) & (looks.reason == "running") & (looks.stack >= 0))
-        samples = np.flatnonzero(native.cpu_thread == thread)
-        if thread in native_threads or len(mine) == 0:
+        mine = np.flatnonzero(usable[looks.of_thread(thread)]) + looks.of_thread(thread).start
+        if native.is_native[thread] or len(mine) == 0:
             continue
-        at = np.clip(np.searchsorted(looks.t_ns[mine], native.cpu_t[samples]), 0, len(mine) - 1)
-        at = np.where(
-            (at > 0)
-            & (
-                np.abs(looks.t_ns[mine[at - 1]] - native.cpu_t[samples])
-                < np.abs(looks.t_ns[mine[at]] - native.cpu_t[samples])
-            ),
-            at - 1,
-            at,
-        )
-        close = np.abs(looks.t_ns[mine[at]] - native.cpu_t[samples]) <= CLOSE_NS
-        for look, sample in zip(mine[at[close]].tolist(), samples[close].tolist(), strict=True):
-            place = stacks.place(int(looks.stack[look]))
-            if place:
-                seen[place.function][_native_function(stacks, int(native.cpu_stack[sample]))] += 1
-    return {function: _shares(counts) for function, counts in seen.items() if sum(counts.values()) >= FEWEST_PAIRS}
+        samples = np.arange(*np.searchsorted(native.cpu_thread, [thread, thread + 1]))
+        nearest = mine[nearest_of(looks.t_ns[mine], native.cpu_t[samples])]
+        close = np.abs(looks.t_ns[nearest] - native.cpu_t[samples]) <= CLOSE_NS
+        pairs.append((nearest[close], samples[close]))
+    look, sample = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return look, sample
 
 
-def _shares(counts: Counter[str | None]) -> list[tuple[str, float]]:
-    total = sum(counts.values())
-    return [(name, count / total) for name, count in counts.most_common() if name is not None]
+def _shares(counts: list[tuple[str | None, int]]) -> list[tuple[str, float]] | None:
+    """Shares by name, largest first; None where too few samples say anything."""
+    total = sum(count for _, count in counts)
+    if total < FEWEST_PAIRS:
+        return None
+    ranked = sorted(counts, key=lambda row: -row[1])
+    return [(name, count / total) for name, count in ranked if name is not None]
 
 
 def _native_function(stacks: Stacks, stack: int) -> str | None:

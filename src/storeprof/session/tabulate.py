@@ -12,11 +12,10 @@ from storeprof.observe.classify import DESCRIPTOR_CALLS, FLAG_COLLECTS_GARBAGE, 
 from storeprof.observe.modules import is_library, module_name
 from storeprof.recording.identity import process_id, thread_id
 from storeprof.recording.journal import Journal
-from storeprof.recording.schema import NONE, UNKNOWN_BYTES, JournalTable
+from storeprof.recording.schema import NONE, QUALITIES, UNKNOWN_BYTES, JournalTable
 from storeprof.recording.tables import Columns, floats, integers, null_where, strings
 
 Array = np.ndarray[Any, Any]
-_QUALITY = ("none", "ok", "leaf-moved", "partial", "torn")
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def looks_table(journal: Journal, ids: Identities, resources: dict[int, tuple[st
         "scope_node": null_where(rows["scope_node"].astype(np.int64), np.isin(rows["scope_node"], (0, NONE))),
         "op_seq": null_where(rows["op_seq"].astype(np.int64), rows["op_seq"] == 0),
         "py_stack_id": _none_to_null(rows["py_stack"]),
-        "quality": strings([_QUALITY[min(value, 4)] for value in rows["py_status"].tolist()]),
+        "quality": strings([QUALITIES[min(value, 4)] for value in rows["py_status"].tolist()]),
         "gc": (rows["flags"] & FLAG_COLLECTS_GARBAGE) != 0,
         "faults": rows["faults"].astype(np.int64),
     }
