@@ -10,31 +10,34 @@ from hypothesis import strategies as st
 
 from storeprof.analysis.charges import CPU, OTHER, RUN_QUEUE, SLEEP, charge
 from storeprof.analysis.looks import Looks, ThreadTime
+from storeprof.analysis.sightings import Sightings, sightings
+from storeprof.recording.schema import QUALITIES, REASONS
 
 MS = 1_000_000
 
 
-def looks(reasons: list[str], step_ms: int = 5) -> Looks:
+def looks(reasons: list[str], step_ms: int = 5) -> Sightings:
     """Looks at one thread, one every few ms."""
     count = len(reasons)
     none: np.ndarray[Any, Any] = np.full(count, -1)
     zero = np.zeros(count, dtype=np.int64)
-    return Looks(
+    seen = Looks(
         thread_ids=np.array([77]),
         thread=zero,
         t_ns=(np.arange(count) + 1) * step_ms * MS,
         weight_ns=np.full(count, step_ms * MS, dtype=np.float64),
-        reason=np.array(reasons, dtype=object),
+        reason_code=np.array([REASONS.index(reason) for reason in reasons]),
         stack=np.arange(count),
         resource=none,
         holder=none,
         node=zero,
         op_seq=zero,
-        quality=np.array(["ok"] * count, dtype=object),
+        quality_code=np.full(count, QUALITIES.index("ok")),
         syscall=none,
         gc=np.zeros(count, dtype=bool),
         faults=zero,
     )
+    return sightings(seen, zero[:0], zero[:0], zero[:0], start_ns=0)
 
 
 def totals(*spans: tuple[float, float, float]) -> ThreadTime:
@@ -51,7 +54,7 @@ def totals(*spans: tuple[float, float, float]) -> ThreadTime:
 
 def weights(seen: Looks, kernel: ThreadTime) -> dict[int, float]:
     """Charged ms by category."""
-    charged = charge(seen, kernel, np.zeros(len(seen), dtype=bool))
+    charged = charge(seen, kernel, np.zeros(len(seen.looks), dtype=bool))
     return {
         key: float(charged.weight_ns[charged.category == key].sum()) / MS
         for key in np.unique(charged.category).tolist()
@@ -112,6 +115,6 @@ def test_whatever_was_seen_the_charges_add_up_to_the_wall_time(
     """The partition loses and invents nothing."""
     kernel = totals(*[(wall, wall * run, wall * (1 - run) * delay) for wall, run, delay, _ in spans])
     seen = looks([one for span in spans for one in span[3]] or ["running"])
-    charged = charge(seen, kernel, np.zeros(len(seen), dtype=bool))
+    charged = charge(seen, kernel, np.zeros(len(seen.looks), dtype=bool))
     wall = float((kernel.t1_ns - kernel.t0_ns).sum())
     assert np.isclose(charged.weight_ns.sum(), wall, rtol=1e-6)

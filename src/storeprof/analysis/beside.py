@@ -17,6 +17,8 @@ from storeprof.analysis.finding import Shared
 Array = np.ndarray[Any, Any]
 
 SAME_ROUND_NS = 2_000_000
+CELL_NS = 25_000
+MOST_CELLS = 20_000_000
 
 
 def beside(context: Context, waiting: Array) -> Array:
@@ -25,22 +27,34 @@ def beside(context: Context, waiting: Array) -> Array:
     A holder that a look named counts alone. Threads that never wait this way themselves go first: those that do are
     as likely the other victims. Rows without a stack say nothing and are left out.
     """
-    rows = context.busy
-    at = np.sort(np.unique(rows.t_ns[waiting]))
-    candidates = np.flatnonzero(~waiting & (rows.stack >= 0))
-    found = np.zeros(len(rows.t_ns), dtype=bool)
-    if len(at) == 0 or len(candidates) == 0:
-        return found
-    times = rows.t_ns[candidates]
-    after = np.clip(np.searchsorted(at, times), 0, len(at) - 1)
-    distance = np.minimum(np.abs(at[after] - times), np.abs(at[np.maximum(after - 1, 0)] - times))
-    near = candidates[distance < SAME_ROUND_NS]
-    named = np.unique(rows.holder[waiting & (rows.holder >= 0)])
-    others = near[np.isin(rows.thread[near], named)] if len(named) else near
-    victims = np.unique(rows.thread[waiting])
-    foreign = others[~np.isin(rows.thread[others], victims)]
-    found[foreign if len(foreign) else others] = True
+    rows, threads = context.busy, len(context.looks.thread_ids)
+    waits = rows.where(waiting)
+    near = _near(context, waits.t_ns, np.flatnonzero(~waiting & (context.function >= 0)))
+    named, victims = np.zeros(threads, dtype=bool), np.zeros(threads, dtype=bool)
+    named[waits.holder[waits.holder >= 0]] = True
+    victims[waits.thread] = True
+    thread = rows.where(near).thread
+    others = named[thread] if named.any() else np.ones(len(near), dtype=bool)
+    foreign = others & ~victims[thread]
+    found = np.zeros(len(rows), dtype=bool)
+    found[near[foreign if foreign.any() else others]] = True
     return found
+
+
+def _near(context: Context, wait_ns: Array, candidates: Array) -> Array:
+    """Those of the candidates (positions in `context.busy`) that are within 2 ms of a wait.
+
+    Decided in cells of time: a search for each of millions of times takes longer than all the rest of the analysis.
+    """
+    start, end = context.recording.window
+    cell_ns = max(CELL_NS, (end - start) // MOST_CELLS)
+    cells, reach = (end - start) // cell_ns + 1, SAME_ROUND_NS // cell_ns
+    at = np.unique((wait_ns - start) // cell_ns)
+    edges = np.zeros(cells + 1, dtype=np.int16)
+    np.add.at(edges, np.clip(at - reach, 0, cells), 1)
+    np.add.at(edges, np.clip(at + reach + 1, 0, cells), -1)
+    is_near = np.cumsum(edges, dtype=np.int16) > 0
+    return candidates[is_near.take((context.busy.where(candidates).t_ns - start) // cell_ns, mode="clip")]
 
 
 def other_side(context: Context, waiting: Array) -> tuple[Shared, ...]:

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.looks import Looks, ThreadTime
+from storeprof.analysis.looks import Looks, ThreadTime, starts
+from storeprof.analysis.sightings import Sightings
+from storeprof.recording.schema import REASONS
 
 Array = np.ndarray[Any, Any]
 
@@ -28,147 +30,188 @@ CATEGORY_OF_REASON = {
     "condition": DEPENDENCY, "event": DEPENDENCY, "result": DEPENDENCY, "join": DEPENDENCY, "child": DEPENDENCY,
     "sleep": SLEEP, "unknown": OTHER,
 }  # fmt: skip
+CATEGORY_OF_CODE = np.array([CATEGORY_OF_REASON.get(reason, OTHER) for reason in REASONS], dtype=np.int8)
 
 
 @dataclass(frozen=True)
 class Charges:
-    """Busy and idle wall time, row by row.
+    """Busy and idle wall time, row by row: which part of it falls to what was seen.
 
-    Arrays of one length: time of the look, thread index, category, weight in ns, stack id (-1 none), resource id
-    (-1 none), holder's thread index (-1 none), scope node (0 none), operation number (0 none), system call (-2
-    none), idle.
+    Arrays of one length: `row` is an index into `seen`, `category` one of CATEGORIES, `weight_ns` the time, `idle`
+    whether it was a wait for work. What was seen is looked up when it is asked for: a running look makes two rows.
     """
 
-    t_ns: Array
-    thread: Array
+    seen: Sightings
+    row: Array
     category: Array
     weight_ns: Array
-    stack: Array
-    resource: Array
-    holder: Array
-    node: Array
-    op_seq: Array
-    syscall: Array
     idle: Array
 
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def t_ns(self) -> Array:
+        """Time of the look or sample."""
+        return self.seen.t_ns.take(self.row)
+
+    @property
+    def thread(self) -> Array:
+        """Thread index."""
+        return self.seen.thread.take(self.row)
+
+    @property
+    def stack(self) -> Array:
+        """Stack id; -1 without one."""
+        return self.seen.stack.take(self.row)
+
+    @property
+    def resource(self) -> Array:
+        """Resource id; -1 without one."""
+        return self.seen.resource.take(self.row)
+
+    @property
+    def holder(self) -> Array:
+        """Thread index of the GIL's holder; -1 without one."""
+        return self.seen.holder.take(self.row)
+
+    @property
+    def node(self) -> Array:
+        """Scope node; 0 without one."""
+        return self.seen.node.take(self.row)
+
+    @property
+    def op_seq(self) -> Array:
+        """Number of the operation; 0 outside operations."""
+        return self.seen.op_seq.take(self.row)
+
+    @property
+    def syscall(self) -> Array:
+        """Number of the system call; -2 without one."""
+        return self.seen.syscall.take(self.row)
+
     def where(self, mask: Array) -> Charges:
-        """The rows a mask picks."""
-        return Charges(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
+        """The rows that a mask, or an array of positions, picks."""
+        picked = positions(mask)
+        return Charges(self.seen, *(column.take(picked) for column in self._columns))
+
+    @property
+    def _columns(self) -> tuple[Array, Array, Array, Array]:
+        return self.row, self.category, self.weight_ns, self.idle
 
     @property
     def busy(self) -> Charges:
         """All rows that are not idle: the denominator of every wall share."""
         return self.where(~self.idle)
 
-    def with_idle(self, idle: Array) -> Charges:
-        """The same rows with another idle mark."""
-        return replace(self, idle=idle)
+    def with_stacks(self, stack: Array) -> Charges:
+        """The same rows with other stacks of what was seen."""
+        return replace(self, seen=replace(self.seen, stack=stack))
+
+
+def positions(mask: Array) -> Array:
+    """Positions that a mask picks; positions are taken as they are."""
+    return np.flatnonzero(mask) if mask.dtype == bool else mask
 
 
 def concatenate(parts: list[Charges]) -> Charges:
-    """Several sets of rows as one."""
-    return Charges(*(np.concatenate([getattr(part, name) for part in parts]) for name in Charges.__dataclass_fields__))
+    """Several sets of rows of the same sightings as one."""
+    columns = zip(*(part._columns for part in parts), strict=True)
+    return Charges(parts[0].seen, *(np.concatenate(column) for column in columns))
 
 
-def charge(looks: Looks, totals: ThreadTime, idle: Array) -> Charges:
-    """Apportion the control totals among the looks.
+def charges_of(
+    seen: Sightings, row: Array, category: int | Array, weight_ns: Array, idle: Array | None = None
+) -> Charges:
+    """Rows of `seen` with their time; those without any are left out."""
+    kept = np.flatnonzero(weight_ns > 0)
+    return Charges(
+        seen,
+        row.take(kept).astype(np.int32, copy=False),
+        np.broadcast_to(np.asarray(category, dtype=np.int8), len(row)).take(kept),
+        weight_ns.take(kept).astype(np.float32, copy=False),
+        np.zeros(len(kept), dtype=bool) if idle is None else idle.take(kept),
+    )
+
+
+def charge(seen: Sightings, totals: ThreadTime, idle: Array) -> Charges:
+    """Apportion the control totals among the looks of `seen`; `idle` marks looks that wait for work.
 
     A look at a running thread becomes two rows, one on the CPU and one in the run queue. Run time of an interval
     without a running look goes to the thread's other running looks, and to a row without a stack when it has none.
     """
-    rows = [_charge_thread(looks, totals, idle, thread) for thread in np.unique(totals.thread).tolist() if thread >= 0]
-    return concatenate([row for row in rows if row is not None]) if rows else _empty()
+    looks = seen.looks
+    threads = len(looks.thread_ids)
+    running = looks.because("running")
+    weights = looks.weight_ns * (running & ~_stood_for(looks, running)), looks.weight_ns * ~running
+    cpu, queue, wait = (np.zeros(len(looks), dtype=np.float32) for _ in range(3))
+    missing = np.zeros((3, threads))
+    first_span = starts(totals.thread, threads)
+    for thread in np.unique(totals.thread[totals.thread >= 0]).tolist():
+        mine, spans = looks.of_thread(thread), slice(first_span[thread], first_span[thread + 1])
+        span = _span_of_look(looks.t_ns[mine], totals.t1_ns[spans])
+        of_kernel = _run_delay_blocked(totals, spans)
+        claims = weights[0][mine], weights[0][mine], weights[1][mine]
+        for place, (given, total, claim) in enumerate(zip((cpu, queue, wait), of_kernel, claims, strict=True)):
+            given[mine] = _apportion(total, span, claim)
+            missing[place, thread] = 0.0 if claim.any() else total.sum()
+    every = np.arange(len(looks), dtype=np.int32)
+    none = seen.without_place(np.arange(threads, dtype=np.int32))
+    return concatenate(
+        [
+            charges_of(seen, every, np.where(looks.gc, np.int8(GC), np.int8(CPU)), cpu),
+            charges_of(seen, every, RUN_QUEUE, queue),
+            charges_of(seen, every, CATEGORY_OF_CODE.take(looks.reason_code), wait, idle),
+            *(
+                charges_of(seen, none, kind, total)
+                for kind, total in zip((CPU, RUN_QUEUE, OTHER), missing, strict=True)
+            ),
+        ]
+    )
 
 
-def _charge_thread(looks: Looks, totals: ThreadTime, idle: Array, thread: int) -> Charges | None:
-    mine = np.flatnonzero(looks.thread == thread)
-    spans = np.flatnonzero(totals.thread == thread)
+def _stood_for(looks: Looks, running: Array) -> Array:
+    """Running looks whose Python stack could not be read, of threads that have readable ones: these stand for them.
+
+    A stack that could not be read says nothing of where the thread was.
+    """
+    unread = running & (looks.stack < 0) & looks.read_as("torn", "partial")
+    read = np.bincount(looks.thread[running & ~unread], minlength=len(looks.thread_ids)) > 0
+    return unread & read[looks.thread]
+
+
+def _run_delay_blocked(totals: ThreadTime, spans: slice) -> tuple[Array, Array, Array]:
+    """Time on the CPU, in the run queue and blocked, per interval of one thread; they add up to its length."""
     wall = (totals.t1_ns[spans] - totals.t0_ns[spans]).astype(np.float64)
     run = np.minimum(totals.run_ns[spans], wall)
-    delay = np.minimum(_carried(totals.delay_ns[spans], wall - run), wall - run)
-    blocked = wall - run - delay
-    running = looks.reason[mine] == "running"
-    # Python stacks that could not be read say nothing of where the thread was: the readable ones stand for them.
-    unread = running & (looks.stack[mine] < 0) & np.isin(looks.quality[mine], ("torn", "partial"))
-    running_weight = looks.weight_ns[mine] * (running & ~(unread if not unread[running].all() else False))
-    span = np.clip(np.searchsorted(totals.t1_ns[spans], looks.t_ns[mine]), 0, len(spans) - 1)
-    cpu = _apportion(run, span, running_weight)
-    queue = _apportion(delay, span, running_weight)
-    wait = _apportion(blocked, span, looks.weight_ns[mine] * ~running)
-    parts = [
-        _rows(looks, mine, np.where(looks.gc[mine], GC, CPU), cpu, np.zeros(len(mine), dtype=bool)),
-        _rows(looks, mine, np.full(len(mine), RUN_QUEUE), queue, np.zeros(len(mine), dtype=bool)),
-        _rows(looks, mine, _categories(looks.reason[mine]), wait, idle[mine]),
-    ]
-    middle = int(totals.t0_ns[spans[0]])
-    for category, total, given in ((CPU, run, cpu), (RUN_QUEUE, delay, queue), (OTHER, blocked, wait)):
-        missing = float(total.sum() - given.sum())
-        if missing > 1.0:
-            parts.append(_without_place(middle, thread, category, missing))
-    whole = concatenate(parts)
-    return whole.where(whole.weight_ns > 0)
+    delay = _carried(totals.delay_ns[spans], wall - run)
+    return run, delay, wall - run - delay
 
 
 def _carried(values: Array, room: Array) -> Array:
-    """Move what does not fit an interval to the one before: run_delay jumps by a whole wait when it ends."""
-    result = values.copy()
-    for i in range(len(result) - 1, 0, -1):
-        excess = result[i] - room[i]
-        if excess > 0:
-            result[i] -= excess
-            result[i - 1] += excess
-    return result
+    """Move what does not fit an interval to the one before: run_delay jumps by a whole wait when it ends.
+
+    From the last interval back, what is left over after each is its running sum above its lowest point so far.
+    """
+    over = np.cumsum((values - room)[::-1])
+    left_over = (over - np.minimum(np.minimum.accumulate(over), 0.0))[::-1]
+    carried: Array = np.minimum(values + np.append(left_over[1:], 0.0), room)
+    return carried
+
+
+def _span_of_look(t_ns: Array, ends_ns: Array) -> Array:
+    """Interval that each look of a thread falls into; both are in order of time."""
+    edges = np.searchsorted(t_ns, ends_ns[:-1], side="right")
+    return np.repeat(np.arange(len(ends_ns)), np.diff(edges, prepend=0, append=len(t_ns)))
 
 
 def _apportion(totals: Array, span: Array, weights: Array) -> Array:
     """Divide each interval's total among its looks by weight; what no look claims goes to all looks by weight."""
-    if weights.sum() <= 0:
+    whole = float(weights.sum(dtype=np.float64))
+    if whole <= 0:
         return np.zeros(len(weights))
     claimed = np.bincount(span, weights=weights, minlength=len(totals))
     factor = np.divide(totals, claimed, out=np.zeros(len(totals)), where=claimed > 0)
-    shares: Array = weights * factor[span]
-    unclaimed = float(totals[claimed <= 0].sum())
-    shares += unclaimed * weights / weights.sum()
+    factor += float(totals[claimed <= 0].sum()) / whole
+    shares: Array = weights * factor.take(span)
     return shares
-
-
-def _categories(reasons: Array) -> Array:
-    return np.array([CATEGORY_OF_REASON.get(reason, OTHER) for reason in reasons.tolist()], dtype=np.int64)
-
-
-def _rows(looks: Looks, mine: Array, category: Array, weight: Array, idle: Array) -> Charges:
-    return Charges(
-        t_ns=looks.t_ns[mine],
-        thread=looks.thread[mine],
-        category=category,
-        weight_ns=weight,
-        stack=looks.stack[mine],
-        resource=looks.resource[mine],
-        holder=looks.holder[mine],
-        node=looks.node[mine],
-        op_seq=looks.op_seq[mine],
-        syscall=looks.syscall[mine],
-        idle=idle,
-    )
-
-
-def _without_place(t_ns: int, thread: int, category: int, weight: float) -> Charges:
-    none = np.array([-1])
-    zero = np.array([0])
-    return Charges(
-        t_ns=np.array([t_ns]),
-        thread=np.array([thread]),
-        category=np.array([category]),
-        weight_ns=np.array([weight]),
-        stack=none,
-        resource=none,
-        holder=none,
-        node=zero,
-        op_seq=zero,
-        syscall=none - 1,
-        idle=np.array([False]),
-    )
-
-
-def _empty() -> Charges:
-    return _without_place(0, 0, OTHER, 0.0).where(np.array([False]))

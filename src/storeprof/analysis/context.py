@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import GIL, ON_CPU, RUN_QUEUE, Charges, charge
-from storeprof.analysis.idle import idle_looks
+from storeprof.analysis.charges import CATEGORIES, GIL, ON_CPU, RUN_QUEUE, Charges, charge, positions
+from storeprof.analysis.idle import History, idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
+from storeprof.analysis.slack import Slack, slack_of
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
 
@@ -37,55 +38,112 @@ class Settings:
 
 @dataclass(frozen=True)
 class Context:
-    """The recording's busy wall time, accounted for, with what finders need to size and place it."""
+    """The recording's busy wall time, accounted for, with what finders need to size and place it.
+
+    Where a mask over the rows of `busy` is asked for, an array of their positions does as well.
+    """
 
     recording: Recording
     settings: Settings
     stacks: Stacks
     looks: Looks
     totals: ThreadTime
-    charges: Charges
     busy: Charges
     blocks: Blocks
     operations: OperationTree
     native: NativeDetail
+    slack: Slack
     cores: int
 
     def share_of_busy(self, mask: Array) -> Estimate:
         """Share of busy wall that the masked rows of `busy` make up."""
-        return self._share(mask, np.ones(len(mask), dtype=bool))
+        return self.blocks.share(self.block_sums(mask), self.busy_blocks)
 
     def share_of_cpu(self, mask: Array) -> Estimate:
         """Share of CPU time that the masked rows of `busy` make up."""
-        return self._share(mask, np.isin(self.busy.category, ON_CPU))
+        return self.blocks.share(self.block_sums(mask), self.cpu_blocks)
 
-    def _share(self, part: Array, whole: Array) -> Estimate:
-        rows = self.busy
-        return self.blocks.share(
-            self.blocks.sums(rows.t_ns[part], rows.weight_ns[part]),
-            self.blocks.sums(rows.t_ns[whole], rows.weight_ns[whole]),
+    def block_sums(self, mask: Array) -> Array:
+        """Wall time of the masked rows of `busy` per block, in ns."""
+        picked = positions(mask)
+        return np.bincount(
+            self._block.take(picked), weights=self.busy.weight_ns.take(picked), minlength=self.blocks.count
         )
+
+    @cached_property
+    def _block(self) -> Array:
+        return self.blocks.of(self.busy.t_ns)
+
+    @cached_property
+    def busy_blocks(self) -> Array:
+        """Busy wall per block, in ns."""
+        return np.bincount(self._block, weights=self.busy.weight_ns, minlength=self.blocks.count)
+
+    @cached_property
+    def cpu_blocks(self) -> Array:
+        """CPU time per block, in ns."""
+        return self.block_sums(np.isin(self.busy.category, ON_CPU))
+
+    @cached_property
+    def by_thread(self) -> Array:
+        """Busy wall in seconds, per thread and category: shape (threads, categories)."""
+        return self.seconds_by_thread(slice(None))
+
+    def seconds_by_thread(self, rows: Array | slice) -> Array:
+        """Wall time of some rows of `busy` (positions) in seconds: shape (threads, categories)."""
+        thread, count = self.busy.seen.thread.take(self.busy.row[rows]), len(CATEGORIES)
+        cell = thread * count + self.busy.category[rows]
+        size = len(self.looks.thread_ids) * count
+        return np.bincount(cell, weights=self.busy.weight_ns[rows], minlength=size).reshape(-1, count) / 1e9
+
+    @cached_property
+    def by_category(self) -> Array:
+        """Busy wall in seconds per category."""
+        found: Array = self.by_thread.sum(axis=0)
+        return found
+
+    @cached_property
+    def placed_by_category(self) -> Array:
+        """Busy wall that has a place, in seconds per category.
+
+        Waiting for a CPU has its cause without one, and what came before the first stack is the interpreter's start.
+        """
+        rows = self.busy
+        early = np.flatnonzero(rows.t_ns < self._first_stack_ns)
+        placed = (rows.stack >= 0) | (rows.category == RUN_QUEUE)
+        placed[early] = True
+        found: Array = self.seconds_by_thread(np.flatnonzero(placed)).sum(axis=0)
+        return found
+
+    @property
+    def _first_stack_ns(self) -> int:
+        """When the interpreter was up; 0 without Python stacks."""
+        with_stack = self.looks.t_ns[self.looks.stack >= 0]
+        return int(with_stack.min()) if len(with_stack) else 0
+
+    @cached_property
+    def function(self) -> Array:
+        """Function index that each row of `busy` is charged to; -1 without a stack."""
+        return self.place_functions(self.busy)
 
     def seconds(self, mask: Array) -> float:
         """Wall time of the masked rows of `busy`, in seconds."""
-        return float(self.busy.weight_ns[mask].sum()) / 1e9
+        return float(self.busy.weight_ns.take(positions(mask)).sum(dtype=np.float64)) / 1e9
 
     @property
     def cpu_seconds(self) -> float:
         """CPU time of the window in seconds, garbage collection included."""
-        return self.seconds(np.isin(self.busy.category, ON_CPU))
+        return float(self.by_category[list(ON_CPU)].sum())
 
     @property
     def gil_bound(self) -> bool:
         """Whether threads wait for the GIL so much that it, not the CPUs, limits what Python code can run."""
-        waiting = self.seconds(self.busy.category == GIL)
-        return waiting > 0.1 * max(self.cpu_seconds, 1e-9)
+        return float(self.by_category[GIL]) > 0.1 * max(self.cpu_seconds, 1e-9)
 
     @property
     def cpus_wanted(self) -> float:
         """How many CPUs the program's threads would use on average, were there enough of them."""
-        waiting = self.seconds(self.busy.category == RUN_QUEUE)
-        return (self.cpu_seconds + waiting) / max(self.recording.duration_s, 1e-9)
+        return (self.cpu_seconds + float(self.by_category[RUN_QUEUE])) / max(self.recording.duration_s, 1e-9)
 
     @property
     def cpu_bound(self) -> bool:
@@ -108,43 +166,48 @@ class Context:
     @cached_property
     def limiting_threads(self) -> Array:
         """Which threads (by index) are busy nearly all their life: only they can limit the throughput."""
-        whole, count = self.charges, len(self.looks.thread_ids)
-        lifetime = np.bincount(whole.thread, weights=whole.weight_ns, minlength=count)
-        idle = np.bincount(whole.thread, weights=whole.weight_ns * whole.idle, minlength=count)
-        busy = lifetime - idle
+        busy = self.by_thread.sum(axis=1)
+        lifetime = busy + self.slack.idle_s
         found: Array = (busy > NEARLY_ALWAYS * lifetime) & (busy > MATTERS * busy.max(initial=0.0))
         return found
 
+    def history(self, thread: int) -> History:
+        """The stacks of a thread in order of time."""
+        if thread not in self._histories:
+            self._histories[thread] = History(self.native.sampled_stacks(thread, self.looks), self.stacks)
+        return self._histories[thread]
+
+    @cached_property
+    def _histories(self) -> dict[int, History]:
+        return {}
+
     def place_functions(self, rows: Charges) -> Array:
         """Function index each row is charged to; -1 without a stack."""
-        known: dict[int, int] = {}
-        for stack in np.unique(rows.stack).tolist():
-            place = self.stacks.place(stack)
-            known[stack] = -1 if place is None else place.function
-        return np.array([known[stack] for stack in rows.stack.tolist()], dtype=np.int64)
+        return self.stacks.place_functions(rows.stack)
 
 
 def build_context(recording: Recording, settings: Settings) -> Context:
     """Account for the wall time of a recording."""
     stacks = Stacks(recording)
-    thread_ids = load_threads(recording)
-    looks = load_looks(recording, thread_ids)
-    totals = load_thread_time(recording, thread_ids)
+    looks = load_looks(recording, load_threads(recording))
+    totals = load_thread_time(recording, looks.thread_ids)
     native = load_native_detail(recording, looks, stacks)
     looks = with_wait_stacks(looks, native, stacks)
-    idle = idle_looks(looks, stacks, native, _cpu_share(totals, len(thread_ids)))
-    charges = with_native_places(charge(looks, totals, idle), native)
+    seen = native.with_samples(looks, recording.window[0])
+    looks = seen.looks
+    idle = idle_looks(looks, stacks, native, _cpu_share(totals, len(looks.thread_ids)))
+    charges = with_native_places(charge(seen, totals, idle), native)
     return Context(
         recording=recording,
         settings=settings,
         stacks=stacks,
         looks=looks,
         totals=totals,
-        charges=charges,
         busy=charges.busy,
         blocks=Blocks(recording.window),
         operations=load_operations(recording),
         native=native,
+        slack=slack_of(charges),
         cores=int(recording.meta["machine"]["cpus_usable"]),
     )
 

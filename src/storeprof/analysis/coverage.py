@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from storeprof.analysis.charges import RUN_QUEUE
 from storeprof.analysis.context import Context
 
 _LATER = {
@@ -48,16 +47,11 @@ def placed_share(context: Context, category: int | None = None) -> float | None:
 
     Waiting for a CPU has its cause without a place.
     """
-    rows = context.busy if category is None else context.busy.where(context.busy.category == category)
-    total = float(rows.weight_ns.sum())
-    placed = (rows.stack >= 0) | (rows.t_ns < _first_stack_ns(context)) | (rows.category == RUN_QUEUE)
-    return float(rows.weight_ns[placed].sum()) / total if total > 0 else None
-
-
-def _first_stack_ns(context: Context) -> int:
-    """When the interpreter was up; what came before is its start, and needs no place. 0 without Python stacks."""
-    with_stack = context.looks.t_ns[context.looks.stack >= 0]
-    return int(with_stack.min()) if len(with_stack) else 0
+    whole, placed = context.by_category, context.placed_by_category
+    if category is not None:
+        whole, placed = whole[category], placed[category]
+    total = float(whole.sum())
+    return float(placed.sum()) / total if total > 0 else None
 
 
 def no_looks(context: Context, kind: str) -> Covered | None:

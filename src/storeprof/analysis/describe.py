@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from storeprof.analysis.charges import Charges
 from storeprof.analysis.finding import CallPath, Shared
 from storeprof.analysis.stacks import Stacks
 
+Array = np.ndarray[Any, Any]
 Key = TypeVar("Key", bound=Hashable)
 MOST_LINES = 5
 MOST_PATHS = 3
@@ -17,7 +20,7 @@ DEEPEST_PATH = 16
 
 
 def totals_by(keys: Iterable[Key], weights: Iterable[float]) -> list[tuple[Key, float]]:
-    """Sum weights by key, largest first, as shares of all."""
+    """Sum weights by key, largest first, as shares of all. For many rows by a number: `sums_by`."""
     sums: dict[Key, float] = defaultdict(float)
     for key, weight in zip(keys, weights, strict=True):
         sums[key] += weight
@@ -25,24 +28,38 @@ def totals_by(keys: Iterable[Key], weights: Iterable[float]) -> list[tuple[Key, 
     return sorted(((key, value / whole) for key, value in sums.items()), key=lambda row: -row[1])
 
 
+def sums_by(keys: Array, weights: Array) -> list[tuple[int, float]]:
+    """Sum weights by key (whole numbers from -2 on, up to some millions), largest first, as shares of all."""
+    if len(keys) == 0:
+        return []
+    sums = np.bincount(keys + 2, weights=weights)
+    found = np.flatnonzero(sums)
+    ranked = found[np.argsort(-sums[found], kind="stable")]
+    return list(zip((ranked - 2).tolist(), (sums[ranked] / (sums.sum() or 1.0)).tolist(), strict=True))
+
+
+def by_stack(rows: Charges) -> tuple[Array, Array]:
+    """The distinct stacks of the rows (-1 where there is none) and the weight of each."""
+    sums = np.bincount(rows.stack + 1, weights=rows.weight_ns)
+    found = np.flatnonzero(sums)
+    return found - 1, sums[found]
+
+
 def lines(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
     """The source lines the rows stood at, within the functions they are charged to."""
-    keyed = []
-    for stack in rows.stack.tolist():
-        place = stacks.place(stack)
-        keyed.append((place.function, place.line) if place else None)
+    stack, weight = by_stack(rows)
+    function, line, _ = stacks.places(stack)
     result = []
-    for key, share in totals_by(keyed, rows.weight_ns.tolist())[:MOST_LINES]:
-        if key is not None and key[1] is not None:
-            function = stacks.functions[key[0]]
-            result.append(Shared(function.name, function.file, key[1], share))
+    for (key, at), share in totals_by(zip(function.tolist(), line.tolist(), strict=True), weight.tolist())[:MOST_LINES]:
+        if key >= 0 and at >= 0:
+            result.append(Shared(stacks.functions[key].name, stacks.functions[key].file, at, share))
     return tuple(result)
 
 
 def call_paths(stacks: Stacks, rows: Charges) -> tuple[CallPath, ...]:
     """The commonest ways to the place, outermost function first, by function (lines of the commonest stack)."""
     by_path: dict[tuple[int, ...], list[tuple[int, float]]] = defaultdict(list)
-    for stack, weight in totals_by(rows.stack.tolist(), rows.weight_ns.tolist()):
+    for stack, weight in sums_by(rows.stack, rows.weight_ns):
         if stack >= 0:
             frames = stacks.own_frames(stack)
             by_path[tuple(frame.function for frame in frames)].append((stack, weight))
@@ -61,10 +78,10 @@ def _path(stacks: Stacks, members: list[tuple[int, float]]) -> CallPath:
 
 def functions(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
     """The functions the rows are charged to, largest share first."""
-    keyed = [place.function if (place := stacks.place(stack)) else None for stack in rows.stack.tolist()]
+    stack, weight = by_stack(rows)
     result = []
-    for key, share in totals_by(keyed, rows.weight_ns.tolist())[:MOST_LINES]:
-        if key is not None:
+    for key, share in sums_by(stacks.place_functions(stack), weight)[:MOST_LINES]:
+        if key >= 0:
             function = stacks.functions[key]
             result.append(Shared(function.name, function.file, function.line, share))
     return tuple(result)
@@ -72,8 +89,8 @@ def functions(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
 
 def top_callee(stacks: Stacks, rows: Charges) -> str | None:
     """The library or native function that makes up most of the rows, if one does."""
-    keyed = [place.callee if (place := stacks.place(stack)) else -1 for stack in rows.stack.tolist()]
-    ranked = totals_by(keyed, rows.weight_ns.tolist())
+    stack, weight = by_stack(rows)
+    ranked = sums_by(stacks.places(stack)[2], weight)
     if ranked and ranked[0][0] >= 0 and ranked[0][1] >= 0.5:
         return stacks.functions[ranked[0][0]].name
     return None

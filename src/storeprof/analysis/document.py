@@ -70,21 +70,26 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "ci_level": 0.95,
         "overhead": overhead(context),
         "metrics": metrics(context),
-        "wall_time": wall_time(context.busy),
-        "operations": [_operation(context, operation) for operation in context.operations.operations],
+        "wall_time": wall_time(context),
+        "operations": _operations(context),
         "functions": top_functions(context),
         "findings": [finding.as_document() for finding in findings],
         "coverage": [row.as_document() for row in covered],
     }
 
 
-def _operation(context: Context, operation: Operation) -> dict[str, Any]:
+def _operations(context: Context) -> list[dict[str, Any]]:
+    times = context.operations.wall_times(context.busy)
+    return [_operation(context, one, times.get(one.name, {})) for one in context.operations.operations]
+
+
+def _operation(context: Context, operation: Operation, wall_time: dict[str, float]) -> dict[str, Any]:
     seconds = context.operations.measured_s
     return {
         "name": operation.name,
         "count": operation.count,
         "throughput_per_s": round(operation.count / seconds, 3) if seconds > 0 else None,
         "latency_s": operation.latency.as_document(),
-        "wall_time": context.operations.wall_time(operation.name, context.busy),
+        "wall_time": wall_time,
         "tail": None,
     }

@@ -7,7 +7,6 @@ import numpy as np
 from storeprof.analysis.context import Context
 from storeprof.analysis.metrics import throughput
 
-EVENT_CALLS = (232, 281, 441)  # epoll_wait, epoll_pwait, epoll_pwait2 (x86-64)
 BUSY_THREAD = 0.02
 MOSTLY_WAITING = 0.5
 UNDER_USED = 0.25
@@ -21,16 +20,12 @@ def undecided_event_loop(context: Context) -> str | None:
     """
     if throughput(context)[0] is not None:
         return None
-    rows, count = context.charges, len(context.looks.thread_ids)
-    lifetime = np.bincount(rows.thread, weights=rows.weight_ns, minlength=count)
-    used = np.bincount(rows.thread, weights=rows.weight_ns * ~rows.idle, minlength=count)
-    waits = np.bincount(
-        rows.thread, weights=rows.weight_ns * (rows.idle & np.isin(rows.syscall, EVENT_CALLS)), minlength=count
-    )
+    used = context.by_thread.sum(axis=1)
+    lifetime = used + context.slack.idle_s
     busy = np.flatnonzero(used > BUSY_THREAD * lifetime)
     if len(busy) != 1:
         return None
-    waiting, working = (float(part[busy[0]] / lifetime[busy[0]]) for part in (waits, used))
+    waiting, working = (float(part[busy[0]] / lifetime[busy[0]]) for part in (context.slack.event_loop_s, used))
     if waiting <= MOSTLY_WAITING or working < UNDER_USED:
         return None
     return (

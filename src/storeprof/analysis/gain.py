@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import GIL, LOCK, ON_CPU, RUN_QUEUE
+from storeprof.analysis.charges import GIL, LOCK, ON_CPU, RUN_QUEUE, positions
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Impact
 from storeprof.analysis.intervals import Estimate
@@ -29,43 +29,43 @@ def impact(context: Context, removed: Array) -> Impact:
     The basis is latency where no thread is busy all the time: the load comes from outside then, and operations get
     quicker, not more.
     """
-    limiting = context.limiting_threads[context.busy.thread]
+    rows = positions(removed)
+    taken = context.seconds_by_thread(rows)
+    limiting = context.limiting_threads
     if not limiting.any():
-        return replace(_on_the_path(context, removed), basis="latency")
-    if context.seconds(removed & limiting) >= ON_PATH * context.seconds(removed):
-        return _on_the_path(context, removed)
-    return _beside_the_path(context, removed, limiting)
+        return replace(_on_the_path(context, rows, taken), basis="latency")
+    if taken[limiting].sum() >= ON_PATH * taken.sum():
+        return _on_the_path(context, rows, taken)
+    return _beside_the_path(context, taken, limiting)
 
 
-def _on_the_path(context: Context, removed: Array) -> Impact:
-    concerned = _rows_concerned(context, removed)
-    share = context.share_of_busy(removed & concerned)
-    base = context.share_of_busy(concerned)
-    induced = _induced_ratio(context, removed, concerned)
-    bound = _resource_bound(context, removed)
+def _on_the_path(context: Context, rows: Array, taken: Array) -> Impact:
+    concerned = _threads_concerned(context, taken)
+    on_path = rows[concerned[context.busy.seen.thread.take(context.busy.row[rows])]]
+    share = context.share_of_busy(on_path)
+    base = context.by_thread[concerned].sum() / max(context.by_thread.sum(), 1e-12)
+    induced = _induced_ratio(context, taken, concerned)
+    bound = _resource_bound(context, taken)
 
     def speedup(value: float) -> float:
-        saved = min(value / base.value * induced if base.value > 0 else 0.0, 0.999)
+        saved = min(value / base * induced if base > 0 else 0.0, 0.999)
         return max(1.0, min(1.0 / (1.0 - saved), bound, LARGEST))
 
     return Impact(Estimate(speedup(share.value), speedup(share.low), speedup(share.high)))
 
 
-def _beside_the_path(context: Context, removed: Array, limiting: Array) -> Impact:
+def _beside_the_path(context: Context, taken: Array, limiting: Array) -> Impact:
     """A cost in threads that have slack: the busy ones gain what they wait for CPU and GIL because of it, no more."""
-    rows = context.busy
-    on_cpu = np.isin(rows.category, ON_CPU)
-    contended = [GIL, RUN_QUEUE] if context.cpu_bound else [GIL]
-    waits = context.share_of_busy(limiting & np.isin(rows.category, contended))
-    path = context.share_of_busy(limiting)
-    threads = max(len(np.unique(rows.thread[limiting])), 1)
-    of_others = context.seconds(on_cpu & ~limiting) + context.seconds(on_cpu & limiting) * (threads - 1) / threads
-    due = min(context.seconds(on_cpu & removed) / of_others, 1.0) if of_others > 0 else 0.0
+    path, threads = context.by_thread[limiting].sum(axis=0), max(int(limiting.sum()), 1)
+    waits = path[GIL] + (path[RUN_QUEUE] if context.cpu_bound else 0.0)
+    others_cpu = context.cpu_seconds - _on_cpu(path) / threads  # each thread waits for all but itself
+    due = min(_on_cpu(taken.sum(axis=0)) / others_cpu, 1.0) if others_cpu > 0 else 0.0
+    gain = 1.0 / (1.0 - min(float(waits / path.sum()) * due, 0.999))
+    return Impact(Estimate(gain, gain, gain))
 
-    def speedup(value: float) -> float:
-        return 1.0 / (1.0 - min(value / path.value * due, 0.999)) if path.value > 0 else 1.0
 
-    return Impact(Estimate(speedup(waits.value), speedup(waits.low), speedup(waits.high)))
+def _on_cpu(by_category: Array) -> float:
+    return float(by_category[list(ON_CPU)].sum())
 
 
 def smaller(one: Impact, other: Impact) -> Impact:
@@ -74,49 +74,39 @@ def smaller(one: Impact, other: Impact) -> Impact:
     return replace(one, speedup=Estimate(min(a.value, b.value), min(a.low, b.low), min(a.high, b.high)))
 
 
-def _rows_concerned(context: Context, removed: Array) -> Array:
-    """Rows of the threads on whose path the cost lies: those that hold at least a hundredth of it.
+def _threads_concerned(context: Context, taken: Array) -> Array:
+    """Mask of the threads on whose path the cost lies: those that hold at least a hundredth of it.
 
-    Threads that carry little of the program's busy time are not taken for what limits it: all rows then.
+    `taken`: seconds of the cost per thread and category. Threads that carry little of the program's busy time are not
+    taken for what limits it: all threads then.
     """
-    rows = context.busy
-    per_thread = np.bincount(rows.thread[removed], weights=rows.weight_ns[removed], minlength=1)
-    threads = np.flatnonzero(per_thread > 0.01 * per_thread.sum())
-    concerned = np.isin(rows.thread, threads)
-    everything = np.ones(len(rows.thread), dtype=bool)
-    return concerned if context.seconds(concerned) >= MINOR * context.seconds(everything) else everything
+    per_thread = taken.sum(axis=1)
+    concerned: Array = per_thread > 0.01 * per_thread.sum()
+    enough = context.by_thread[concerned].sum() >= MINOR * context.by_thread.sum()
+    return concerned if enough else np.ones(len(concerned), dtype=bool)
 
 
-def _induced_ratio(context: Context, removed: Array, concerned: Array) -> float:
+def _induced_ratio(context: Context, taken: Array, concerned: Array) -> float:
     """How much other waiting goes with each second that is saved (at least 1: the second itself).
 
     With CPU time goes waiting for CPU and GIL. With a lock goes waiting for a CPU while CPUs are free: a thread that is
     woken by the lock's holder queues behind it.
     """
-    rows = context.busy
-    waiting_for_lock = context.seconds(removed & (rows.category == LOCK))
-    if waiting_for_lock > 0.5 * context.seconds(removed) and context.cpus_left:
-        queueing = context.seconds(concerned & (rows.category == RUN_QUEUE))
-        return 1.0 + queueing / context.seconds(concerned & (rows.category == LOCK))
-    on_cpu = np.isin(rows.category, ON_CPU)
-    cpu_removed = context.seconds(removed & on_cpu)
-    if cpu_removed <= 0 or cpu_removed < 0.5 * context.seconds(removed):
+    removed, theirs = taken.sum(axis=0), context.by_thread[concerned].sum(axis=0)
+    if removed[LOCK] > 0.5 * removed.sum() and context.cpus_left:
+        return 1.0 + float(theirs[RUN_QUEUE] / theirs[LOCK])
+    if _on_cpu(removed) <= 0 or _on_cpu(removed) < 0.5 * removed.sum():
         return 1.0
-    cpu = context.seconds(concerned & on_cpu)
-    waiting = context.seconds(concerned & np.isin(rows.category, [RUN_QUEUE, GIL]))
-    return 1.0 + waiting / cpu if cpu > 0 else 1.0
+    return 1.0 + float(theirs[RUN_QUEUE] + theirs[GIL]) / _on_cpu(theirs)
 
 
-def _resource_bound(context: Context, removed: Array) -> float:
+def _resource_bound(context: Context, taken: Array) -> float:
     """How far throughput could rise before the CPUs, or the GIL, are the limit."""
-    rows = context.busy
-    on_cpu = np.isin(rows.category, ON_CPU)
-    remaining = context.seconds(on_cpu & ~removed)
-    if remaining <= 0:
+    remaining = context.cpu_seconds - _on_cpu(taken.sum(axis=0))
+    if remaining <= 1e-9:
         return LARGEST
     wall = context.recording.duration_s
     bound = context.cores * wall / remaining
-    gil_removed = bool(np.any(removed & (rows.category == GIL)))
-    if context.gil_bound and not gil_removed:
+    if context.gil_bound and taken[:, GIL].sum() <= 0:
         bound = min(bound, wall / remaining)
     return max(1.0, bound)

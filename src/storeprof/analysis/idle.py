@@ -19,11 +19,9 @@ from storeprof.analysis.stacks import Stacks
 
 Array = np.ndarray[Any, Any]
 
-WAITS_FOR_WORK = frozenset(
-    {
-        "queue-get", "condition", "event", "result", "join", "child", "pipe-read", "poll", "sleep",
-        "network-receive", "network-accept",
-    }
+WAITS_FOR_WORK = (
+    "queue-get", "condition", "event", "result", "join", "child", "pipe-read", "poll", "sleep", "network-receive",
+    "network-accept",
 )  # fmt: skip
 # Hand-offs in a function of the program's own queue: one that takes waits for work, one that puts waits for room.
 TAKES = re.compile(
@@ -33,7 +31,7 @@ TAKES = re.compile(
 PUTS = re.compile(
     r"(^|_)(put|push|add|submit|enqueue|offer|send|emit|produce|publish|append|write|room|space|full)(_|\d|$)"
 )
-HAND_OFFS = frozenset({"queue-get", "condition", "event", "pipe-read", "network-receive"})
+HAND_OFFS = ("queue-get", "condition", "event", "pipe-read", "network-receive")
 RETURNS_PER_LOOK = 0.003
 NATIVE_IDLE_CPU = 0.02
 
@@ -44,42 +42,31 @@ def idle_looks(looks: Looks, stacks: Stacks, native: NativeDetail, cpu_share: Ar
     `cpu_share`: CPU time over lifetime per thread. Returns an array of bool, one per look. Waits inside a known
     operation always count.
     """
-    candidate = np.isin(looks.reason, list(WAITS_FOR_WORK)) & (looks.op_seq == 0)
+    candidate = looks.because(*WAITS_FOR_WORK) & (looks.op_seq == 0)
+    hands_over = looks.because(*HAND_OFFS)
     idle = np.zeros(len(looks), dtype=bool)
     for thread in np.unique(looks.thread[candidate]).tolist():
-        mine = np.flatnonzero((looks.thread == thread) & candidate)
-        loops = _Loops(native.sampled_stacks(thread, looks), stacks)
+        mine = looks.of_thread(thread)
+        at = np.flatnonzero(candidate[mine]) + mine.start
+        history = History(native.sampled_stacks(thread, looks), stacks)
+        situation, which = np.unique(looks.stack[at] * 2 + hands_over[at], return_inverse=True)
         without_stack = bool(cpu_share[thread] < NATIVE_IDLE_CPU)
-        verdicts: dict[tuple[int, str], bool] = {}
-        for position in mine.tolist():
-            key = (int(looks.stack[position]), str(looks.reason[position]))
-            if key not in verdicts:
-                verdicts[key] = without_stack if stacks.place(key[0]) is None else loops.waits_for_work(*key)
-            idle[position] = verdicts[key]
+        verdicts = [
+            waits_for_work(stacks, history, one // 2, bool(one % 2)) if one >= 0 else without_stack
+            for one in situation.tolist()
+        ]
+        idle[at] = np.array(verdicts, dtype=bool)[which]
     return idle
 
 
-class _Loops:
-    """Which functions are loops of one thread, told from its stacks in order of time; each is asked once."""
-
-    def __init__(self, stack_of: Array, stacks: Stacks) -> None:
-        self._stack_of = stack_of
-        self._stacks = stacks
-        self._known: dict[int, bool] = {}
-
-    def waits_for_work(self, stack: int, reason: str) -> bool:
-        """Whether a wait was called from a loop, or by a function that takes work for a loop."""
-        own = self._stacks.own_frames(stack)
-        if self._is_loop(own[0].function):
-            return True
-        if reason not in HAND_OFFS or not takes_work(self._stacks.functions[own[0].function].name):
-            return False
-        return len(own) == 1 or self._is_loop(own[1].function)  # without a caller of its own: the thread's entry is
-
-    def _is_loop(self, function: int) -> bool:
-        if function not in self._known:
-            self._known[function] = is_loop_function(function, self._stack_of, self._stacks)
-        return self._known[function]
+def waits_for_work(stacks: Stacks, history: History, stack: int, hands_over: bool) -> bool:
+    """Whether a wait was called from a loop of the thread, or by a function that takes work for a loop."""
+    own = stacks.own_frames(stack)
+    if history.is_loop(own[0].function):
+        return True
+    if not hands_over or not takes_work(stacks.functions[own[0].function].name):
+        return False
+    return len(own) == 1 or history.is_loop(own[1].function)  # without a caller of its own: the thread's entry is
 
 
 def takes_work(name: str) -> bool:
@@ -92,23 +79,36 @@ def takes_work(name: str) -> bool:
     return bool(TAKES.search(verb)) and not PUTS.search(verb)
 
 
-def is_loop_function(function: int, stack_of: Array, stacks: Stacks) -> bool:
-    """Whether a function, once entered, stayed on the stack of one thread.
+class History:
+    """The stacks of one thread in order of time, summed up so that many functions can be asked for.
 
-    `stack_of`: stack per look of the thread in order of time, -1 without one.
+    `stack`: stack per look, -1 without one; looks without one are left out.
     """
-    seen = presence(function, stack_of, stacks)
-    inside = np.flatnonzero(seen)
-    if len(inside) == 0:
-        return False
-    span = seen[inside[0] : inside[-1] + 1]
-    returns = int(np.count_nonzero(span[1:] & ~span[:-1]))
-    return returns <= max(1.0, RETURNS_PER_LOOK * len(inside))
 
+    def __init__(self, stack: Array, stacks: Stacks) -> None:
+        known = stack[stack >= 0]
+        self._stacks = stacks
+        self._looks = len(known)
+        changes = np.flatnonzero(known[1:] != known[:-1])
+        self._visits = known[np.concatenate([[0], changes + 1])] if len(known) else known
+        self._began = np.concatenate([[0], changes + 1]) if len(known) else changes
+        self._ended = np.concatenate([changes, [len(known) - 1]]) if len(known) else changes
 
-def presence(function: int, stack_of: Array, stacks: Stacks) -> Array:
-    """Whether a function is on the stack, for each look that has one (an array of bool)."""
-    known = stack_of[stack_of >= 0]
-    contains = {stack: function in stacks.function_set(stack) for stack in np.unique(known).tolist()}
-    found: Array = np.array([contains[stack] for stack in known.tolist()], dtype=bool)
-    return found
+    def span(self, function: int) -> float:
+        """Part of the looks that lie between the first and the last with the function on the stack; 0 without any."""
+        inside = np.flatnonzero(self._presence(function))
+        if len(inside) == 0:
+            return 0.0
+        return float(self._ended[inside[-1]] - self._began[inside[0]] + 1) / self._looks
+
+    def is_loop(self, function: int) -> bool:
+        """Whether a function, once entered, stayed on the stack."""
+        present = self._presence(function)
+        if not present.any():
+            return False
+        entries = int(present[0]) + int(np.count_nonzero(present[1:] & ~present[:-1]))
+        looks_inside = float((self._ended - self._began + 1)[present].sum())
+        return entries - 1 <= max(1.0, RETURNS_PER_LOOK * looks_inside)
+
+    def _presence(self, function: int) -> Array:
+        return self._stacks.having(function, self._visits)

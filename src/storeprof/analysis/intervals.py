@@ -8,6 +8,7 @@ Statistics 17 (1989).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,25 +40,46 @@ class Blocks:
     def __init__(self, window: tuple[int, int], seed: int = 1) -> None:
         self._start = window[0]
         self.count = max(1, -(-(window[1] - window[0]) // BLOCK_NS))
-        generator = np.random.default_rng(seed)
-        self._draws = generator.integers(0, self.count, size=(RESAMPLES, self.count))
+        self._seed = seed
 
     @property
     def enough(self) -> bool:
         """Whether there are enough blocks for an interval to mean anything."""
         return self.count >= FEWEST_BLOCKS
 
+    def of(self, t_ns: Array) -> Array:
+        """Block that each time lies in; times outside the window count to its first or last."""
+        block: Array = np.clip((t_ns - self._start) // BLOCK_NS, 0, self.count - 1).astype(np.int32)
+        return block
+
     def sums(self, t_ns: Array, weights: Array) -> Array:
         """Weight per block."""
-        block = np.clip((t_ns - self._start) // BLOCK_NS, 0, self.count - 1).astype(np.int64)
-        return np.bincount(block, weights=weights, minlength=self.count)
+        return np.bincount(self.of(t_ns), weights=weights, minlength=self.count)
+
+    def sums_by(self, t_ns: Array, weights: Array, key: Array, keys: int) -> Array:
+        """Weight per block and key (0 to `keys` - 1): an array of shape (count, keys)."""
+        cell = self.of(t_ns).astype(np.int64) * keys + key
+        return np.bincount(cell, weights=weights, minlength=self.count * keys).reshape(-1, keys)
+
+    @cached_property
+    def _times_drawn(self) -> Array:
+        """How often each resample drew each block: shape (RESAMPLES, count)."""
+        draws = np.random.default_rng(self._seed).integers(0, self.count, size=(RESAMPLES, self.count))
+        flat = draws + np.arange(RESAMPLES)[:, None] * self.count
+        drawn = np.bincount(flat.ravel(), minlength=RESAMPLES * self.count)
+        return drawn.astype(np.float32).reshape(RESAMPLES, -1)
+
+    def resampled(self, sums: Array) -> Array:
+        """Per-block sums (one array, or one per column), added up over each resample: RESAMPLES rows."""
+        drawn: Array = self._times_drawn @ sums
+        return drawn
 
     def share(self, part: Array, whole: Array) -> Estimate:
         """Share of two per-block sums, with its interval by the percentile method."""
         total = float(whole.sum())
         if total <= 0:
             return Estimate(0.0, 0.0, 0.0)
-        parts, wholes = part[self._draws].sum(axis=1), whole[self._draws].sum(axis=1)
+        parts, wholes = self.resampled(part), self.resampled(whole)
         ratios = np.divide(parts, wholes, out=np.zeros(RESAMPLES), where=wholes > 0)
         edge = (1.0 - LEVEL) / 2
         low, high = np.quantile(ratios, [edge, 1.0 - edge])

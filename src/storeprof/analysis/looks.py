@@ -1,42 +1,81 @@
-"""Looks and control totals of the analysed window, as arrays; the input of the accounting."""
+"""Looks and control totals of the analysed window, as arrays; the input of the accounting.
+
+A recording may hold ten million looks, so columns are as narrow as their values allow and names are codes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from storeprof.recording.model import Recording
+from storeprof.recording.schema import QUALITIES, REASONS
 
 Array = np.ndarray[Any, Any]
+
+
+def _code(column: str, names: tuple[str, ...], otherwise: str) -> str:
+    """SQL for the position of a column's value in `names`; a name that is not there (yet) counts as `otherwise`."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    code = f"enum_code(TRY_CAST({column} AS ENUM({listed})))"
+    return f"CAST(coalesce({code}, {names.index(otherwise)}) AS UTINYINT) AS {column}_code"
+
+
+# In two queries: their results are held beside the sorted copies for a while.
+_LOOKS = (
+    "thread_id, t_ns, CAST(weight_ns AS FLOAT) AS weight_ns, coalesce(holder_thread_id, -1) AS holder",
+    f"""{_code("reason", REASONS, "unknown")}, {_code("quality", QUALITIES, "none")},
+        coalesce(py_stack_id, -1) AS stack, coalesce(resource_id, -1) AS resource, coalesce(scope_node, 0) AS node,
+        CAST(coalesce(op_seq, 0) AS UINTEGER) AS op_seq, CAST(coalesce(syscall, -2) AS SMALLINT) AS syscall,
+        coalesce(gc, false) AS gc, coalesce(faults, 0) AS faults""",
+)
 
 
 @dataclass(frozen=True)
 class Looks:
     """Looks of the window, ordered by thread and time; threads are indices into `thread_ids`.
 
-    `reason` holds names; `stack`, `resource`, `holder` are -1 where there is none, `node` and `op_seq` 0. `gc`: the
-    thread was collecting garbage; `faults`: its minor faults since its last look.
+    `reason_code` and `quality_code` are positions in REASONS and QUALITIES (`because` and `read_as` pick by name);
+    `stack`, `resource`, `holder` are -1 where there is none, `node` and `op_seq` 0, `syscall` -2. `gc`: the thread was
+    collecting garbage; `faults`: its minor faults since its last look.
     """
 
     thread_ids: Array
     thread: Array
     t_ns: Array
     weight_ns: Array
-    reason: Array
+    reason_code: Array
     stack: Array
     resource: Array
     holder: Array
     node: Array
     op_seq: Array
-    quality: Array
+    quality_code: Array
     syscall: Array
     gc: Array
     faults: Array
 
     def __len__(self) -> int:
         return len(self.t_ns)
+
+    def because(self, *reasons: str) -> Array:
+        """Mask of the looks with one of these reasons."""
+        return _is_one_of(self.reason_code, REASONS, reasons)
+
+    def read_as(self, *qualities: str) -> Array:
+        """Mask of the looks whose Python stack is of one of these qualities."""
+        return _is_one_of(self.quality_code, QUALITIES, qualities)
+
+    def of_thread(self, thread: int) -> slice:
+        """Where the looks at one thread stand."""
+        return slice(int(self._starts[thread]), int(self._starts[thread + 1]))
+
+    @cached_property
+    def _starts(self) -> Array:
+        return starts(self.thread, len(self.thread_ids))
 
 
 @dataclass(frozen=True)
@@ -57,36 +96,18 @@ def load_threads(recording: Recording) -> Array:
 
 def load_looks(recording: Recording, thread_ids: Array) -> Looks:
     """Read the looks of the window."""
-    start, end = recording.window
-    rows = recording.sql(
-        """
-        SELECT thread_id, t_ns, weight_ns, reason, coalesce(py_stack_id, -1) AS stack,
-               coalesce(resource_id, -1) AS resource, coalesce(holder_thread_id, -1) AS holder,
-               coalesce(scope_node, 0) AS node, coalesce(op_seq, 0) AS op_seq, quality,
-               coalesce(syscall, -2) AS syscall, coalesce(gc, false) AS gc, coalesce(faults, 0) AS faults
-        FROM looks WHERE t_ns >= ? AND t_ns <= ? ORDER BY t_ns
-        """,
-        [start, end],
-    )
-    thread = index_of(thread_ids, rows["thread_id"])
-    order = np.lexsort((rows["t_ns"], thread))
-    holder = np.where(rows["holder"] < 0, -1, index_of(thread_ids, rows["holder"]))
-    return Looks(
-        thread_ids=thread_ids,
-        thread=thread[order],
-        t_ns=rows["t_ns"][order],
-        weight_ns=rows["weight_ns"][order].astype(np.float64),
-        reason=rows["reason"].astype(object)[order],
-        stack=rows["stack"][order],
-        resource=rows["resource"][order],
-        holder=holder[order],
-        node=rows["node"][order],
-        op_seq=rows["op_seq"][order],
-        quality=rows["quality"].astype(object)[order],
-        syscall=rows["syscall"][order],
-        gc=rows["gc"][order],
-        faults=rows["faults"][order],
-    )
+    columns: dict[str, Array] = {}
+    order: Array | None = None
+    for picked in _LOOKS:
+        rows = recording.sql(f"SELECT {picked} FROM looks WHERE t_ns >= ? AND t_ns <= ?", recording.window)
+        if order is None:
+            thread = index_of(thread_ids, rows.pop("thread_id"))
+            rows["holder"] = index_of(thread_ids, rows["holder"])
+            order = by_thread_and_time(thread, rows["t_ns"])
+            columns["thread"] = thread.take(order)
+        for name in list(rows):
+            columns[name] = rows.pop(name).take(order)
+    return Looks(thread_ids=thread_ids, **columns)
 
 
 def load_thread_time(recording: Recording, thread_ids: Array) -> ThreadTime:
@@ -100,12 +121,12 @@ def load_thread_time(recording: Recording, thread_ids: Array) -> ThreadTime:
         )
         SELECT thread_id, c0, c1, run_ns * ((c1 - c0) / (t1_ns - t0_ns)) AS run_ns,
                delay_ns * ((c1 - c0) / (t1_ns - t0_ns)) AS delay_ns
-        FROM cut ORDER BY c0
+        FROM cut
         """,
         [start, end],
     )
     thread = index_of(thread_ids, rows["thread_id"])
-    order = np.lexsort((rows["c0"], thread))
+    order = by_thread_and_time(thread, rows["c0"])
     return ThreadTime(
         thread=thread[order],
         t0_ns=rows["c0"][order],
@@ -118,8 +139,32 @@ def load_thread_time(recording: Recording, thread_ids: Array) -> ThreadTime:
 def index_of(thread_ids: Array, wanted: Array) -> Array:
     """Positions of ids in `thread_ids`; -1 for an id that is not there."""
     if len(thread_ids) == 0:
-        return np.full(len(wanted), -1)
+        return np.full(len(wanted), -1, dtype=np.int32)
     order = np.argsort(thread_ids, kind="stable")
-    found = np.clip(np.searchsorted(thread_ids[order], wanted), 0, len(thread_ids) - 1)
-    positions = order[found]
-    return np.where(thread_ids[positions] == wanted, positions, -1)
+    known = thread_ids[order]
+    found = np.searchsorted(known, wanted)
+    np.minimum(found, len(known) - 1, out=found)
+    result = order.astype(np.int32).take(found)
+    result[known.take(found) != wanted] = -1
+    return result
+
+
+def by_thread_and_time(thread: Array, t_ns: Array) -> Array:
+    """The order by thread, then time.
+
+    Rows come nearly in order of time, which a stable sort is quick at; threads are few, and 16-bit numbers are sorted
+    by counting.
+    """
+    narrow = thread.astype(np.int16) if len(thread) and thread.max() < np.iinfo(np.int16).max else thread
+    return np.lexsort((t_ns, narrow))
+
+
+def starts(thread: Array, threads: int) -> Array:
+    """Where the rows of each thread begin in rows ordered by thread, and as the last element where they end."""
+    return np.searchsorted(thread, np.arange(threads + 1, dtype=thread.dtype))
+
+
+def _is_one_of(codes: Array, names: tuple[str, ...], wanted: tuple[str, ...]) -> Array:
+    picked = np.zeros(len(names), dtype=bool)
+    picked[[names.index(name) for name in wanted]] = True
+    return picked[codes]

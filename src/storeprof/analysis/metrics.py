@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CATEGORIES, Charges
+from storeprof.analysis.charges import CATEGORIES, CPU
 from storeprof.analysis.context import Context
+from storeprof.analysis.describe import by_stack
 from storeprof.analysis.operations import merged_latency
 from storeprof.recording.model import Recording
 
 NO_LATENCY = {"p50": None, "p95": None, "p99": None, "p999": None, "max": None}
 
 
-def wall_time(busy: Charges) -> dict[str, float]:
+def wall_time(context: Context) -> dict[str, float]:
     """Shares of busy wall by category; they add up to one (all zero when nothing was busy)."""
-    sums = np.bincount(busy.category, weights=busy.weight_ns, minlength=len(CATEGORIES))
+    sums = context.by_category
     total = float(sums.sum())
     shares = {
         key: round(float(value) / total, 6) if total else 0.0 for key, value in zip(CATEGORIES, sums, strict=True)
@@ -133,24 +134,21 @@ def _floor_percent(context: Context) -> float | None:
         """,
         [start, end + 1_500_000_000],
     )
-    cost, busy = rows["ns"][0], float(context.busy.weight_ns.sum())
+    cost, busy = rows["ns"][0], float(context.by_category.sum()) * 1e9
     return None if np.ma.is_masked(cost) or busy <= 0 else round(100.0 * float(cost) / busy, 3)
 
 
 def top_functions(context: Context, most: int = 20) -> list[dict[str, Any]]:
     """The top of the CPU profile by self time, healthy or not; shares of CPU time."""
-    rows = context.busy.where(context.busy.category == 0)
-    total = float(rows.weight_ns.sum())
-    if total <= 0:
-        return []
-    weights = np.bincount(np.searchsorted(np.unique(rows.stack), rows.stack), weights=rows.weight_ns)
+    stacks, weights = by_stack(context.busy.where(context.busy.category == CPU))
+    total = float(weights.sum())
     own: dict[int, float] = {}
     whole: dict[int, float] = {}
-    for stack, weight in zip(np.unique(rows.stack).tolist(), weights.tolist(), strict=True):
-        place = context.stacks.place(stack)
-        if place is None:
+    places = context.stacks.place_functions(stacks)
+    for stack, place, weight in zip(stacks.tolist(), places.tolist(), weights.tolist(), strict=True):
+        if place < 0:
             continue
-        own[place.function] = own.get(place.function, 0.0) + weight
+        own[place] = own.get(place, 0.0) + weight
         for function in context.stacks.function_set(stack):
             whole[function] = whole.get(function, 0.0) + weight
     ranked = sorted(own, key=lambda key: -own[key])[:most]

@@ -7,24 +7,27 @@ was in; together they estimate a share, no single pair is believed.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from storeprof.analysis.charges import (
-    CATEGORY_OF_REASON,
+    CATEGORIES,
+    CATEGORY_OF_CODE,
     CPU,
     DEPENDENCY,
     IO,
     LOCK,
-    OTHER,
     SLEEP,
     Charges,
+    charges_of,
     concatenate,
 )
-from storeprof.analysis.looks import Looks, index_of
+from storeprof.analysis.looks import Looks, by_thread_and_time, index_of
+from storeprof.analysis.sightings import Sightings, sightings
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
 
@@ -43,11 +46,16 @@ _FAMILIES = (
     (("sleep",), SLEEP),
     (("fsync", "fdatasync", "sync", "read", "write", "open", "rename", "unlink", "fault"), IO),
 )
+_PLACED_BY_SWITCHES = tuple(category for _, category in _FAMILIES)
 
 
 @dataclass(frozen=True)
 class NativeDetail:
-    """perf's samples of the window, ordered by thread and time, and what they say of Python functions."""
+    """perf's samples of the window, ordered by thread and time, and what they say of Python functions.
+
+    `is_native`: per thread, whether its looks hardly ever have a stack. `native_threads`: those that perf sampled.
+    `callees`: see `callees_of`.
+    """
 
     cpu_t: Array
     cpu_thread: Array
@@ -55,7 +63,8 @@ class NativeDetail:
     switch_t: Array
     switch_thread: Array
     switch_stack: Array
-    native_threads: set[int] = field(default_factory=set)
+    is_native: Array
+    native_threads: frozenset[int] = frozenset()
     callees: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
 
     def callees_of(self, function: int) -> list[tuple[str, float]]:
@@ -64,134 +73,172 @@ class NativeDetail:
 
     def sampled_stacks(self, thread: int, looks: Looks) -> Array:
         """Stacks of a thread in order of time: of its looks; a native thread's are perf's, and those of its waits."""
-        mine = looks.thread == thread
+        mine = looks.of_thread(thread)
         if thread not in self.native_threads:
-            of_looks: Array = looks.stack[mine]
-            return of_looks
-        mine &= looks.stack >= 0
-        sampled = self.cpu_thread == thread
-        order = np.argsort(np.concatenate([looks.t_ns[mine], self.cpu_t[sampled]]), kind="stable")
-        found: Array = np.concatenate([looks.stack[mine], self.cpu_stack[sampled]])[order]
-        return found
+            return looks.stack[mine]
+        first, last = np.searchsorted(self.cpu_thread, [thread, thread + 1])
+        waits = np.flatnonzero(looks.stack[mine] >= 0) + mine.start
+        order = np.argsort(np.concatenate([looks.t_ns[waits], self.cpu_t[first:last]]), kind="stable")
+        return np.concatenate([looks.stack[waits], self.cpu_stack[first:last]])[order]
+
+    def with_samples(self, looks: Looks, start_ns: int) -> Sightings:
+        """The looks, and perf's samples of native threads: what the time of the program can be charged to."""
+        mine = self.is_native[self.cpu_thread]
+        return sightings(looks, self.cpu_t[mine], self.cpu_thread[mine], self.cpu_stack[mine], start_ns)
 
 
 def load_native_detail(recording: Recording, looks: Looks, stacks: Stacks) -> NativeDetail:
     """Read perf's samples of the window, and learn from them what Python functions call; empty without perf."""
-    thread_ids = looks.thread_ids
-    start, end = recording.window
-    cpu = _samples(recording, "SELECT t_ns, thread_id, stack_id FROM cpu_samples", start, end, thread_ids)
-    switch = _samples(
-        recording,
-        "SELECT t_ns, thread_id, stack_id FROM switch_samples WHERE state <> 'R'",
-        start,
-        end,
-        thread_ids,
+    cpu = _samples(recording, looks.thread_ids, "cpu_samples")
+    switch = _samples(recording, looks.thread_ids, "switch_samples WHERE state <> 'R'")
+    threads = len(looks.thread_ids)
+    seen = np.bincount(looks.thread, minlength=threads)
+    with_stack = np.bincount(looks.thread, weights=looks.stack >= 0, minlength=threads)
+    is_native = (seen > 0) & (with_stack < NATIVE_THREAD * seen)
+    sampled = frozenset(np.flatnonzero(is_native & (np.bincount(cpu[1], minlength=threads) > 0)).tolist())
+    found = NativeDetail(*cpu, *switch, is_native, sampled)
+    return replace(found, callees=_python_callees(looks, found, stacks))
+
+
+def _samples(recording: Recording, thread_ids: Array, table: str) -> tuple[Array, Array, Array]:
+    rows = recording.sql(
+        f"SELECT * FROM (SELECT t_ns, thread_id, stack_id FROM {table}) WHERE t_ns BETWEEN ? AND ? "
+        "AND stack_id IS NOT NULL",
+        recording.window,
     )
-    threads = _native_threads(looks)
-    found = NativeDetail(*cpu, *switch, native_threads=threads & set(cpu[1].tolist()))
-    return replace(found, callees=_python_callees(looks, found, stacks, threads))
-
-
-def _samples(recording: Recording, query: str, start: int, end: int, thread_ids: Array) -> tuple[Array, Array, Array]:
-    rows = recording.sql(f"SELECT * FROM ({query}) WHERE t_ns BETWEEN ? AND ? AND stack_id IS NOT NULL", [start, end])
     thread = index_of(thread_ids, rows["thread_id"])
-    order = np.lexsort((rows["t_ns"], thread))
+    order = by_thread_and_time(thread, rows["t_ns"])
+    order = order[np.count_nonzero(thread < 0) :]
     return rows["t_ns"][order], thread[order], rows["stack_id"][order]
 
 
 def with_native_places(charges: Charges, native: NativeDetail) -> Charges:
     """Give the CPU time of native threads the places that perf saw; sums per thread and category stay."""
-    kept, replaced = np.ones(len(charges.t_ns), dtype=bool), []
-    for thread in sorted(native.native_threads):
-        cpu = (charges.thread == thread) & (charges.category == CPU)
-        kept &= ~cpu
-        replaced.append(_spread(charges.where(cpu), native, thread))
-    return concatenate([charges.where(kept), *replaced]) if replaced else charges
+    if not native.native_threads:
+        return charges
+    sampled = np.isin(np.arange(len(native.is_native)), list(native.native_threads))
+    of_looks = sampled[charges.thread] & (charges.category == CPU)
+    return concatenate([charges.where(~of_looks), _spread(charges.where(of_looks))])
 
 
-def _native_threads(looks: Looks) -> set[int]:
-    result = set()
-    for thread in np.unique(looks.thread).tolist():
-        if float(np.mean(looks.stack[looks.thread == thread] >= 0)) < NATIVE_THREAD:
-            result.add(thread)
-    return result
-
-
-def _spread(rows: Charges, native: NativeDetail, thread: int) -> Charges:
-    """Divide a thread's CPU time among perf's samples, second by second, so that its total stays the kernel's."""
-    mine = np.flatnonzero(native.cpu_thread == thread)
-    times = native.cpu_t[mine]
-    origin = int(min(times.min(), rows.t_ns.min())) if len(rows.t_ns) else int(times.min())
-    windows = int((max(times.max(), rows.t_ns.max() if len(rows.t_ns) else 0) - origin) // WINDOW_NS) + 1
-    total = np.bincount((rows.t_ns - origin) // WINDOW_NS, weights=rows.weight_ns, minlength=windows)
-    count = np.bincount((times - origin) // WINDOW_NS, minlength=windows)
-    each = np.divide(total, count, out=np.zeros(windows), where=count > 0)
-    left_over = float(total[count == 0].sum()) / len(mine)
-    weight = each[(times - origin) // WINDOW_NS] + left_over
-    none = np.full(len(mine), -1)
-    zero = np.zeros(len(mine), dtype=np.int64)
-    return Charges(
-        t_ns=times, thread=np.full(len(mine), thread), category=np.full(len(mine), CPU), weight_ns=weight,
-        stack=native.cpu_stack[mine], resource=none, holder=none, node=zero, op_seq=zero, syscall=none - 1,
-        idle=np.zeros(len(mine), dtype=bool),
-    )  # fmt: skip
+def _spread(rows: Charges) -> Charges:
+    """Divide each thread's CPU time among its samples, second by second, so that its total stays the kernel's."""
+    seen = rows.seen
+    samples = seen.of_samples()
+    start, thread = int(seen.t_ns.min()), seen.thread[samples]
+    windows = int((seen.t_ns.max() - start) // WINDOW_NS) + 1
+    threads = len(seen.looks.thread_ids)
+    total = np.bincount(
+        rows.thread * windows + (rows.t_ns - start) // WINDOW_NS, weights=rows.weight_ns, minlength=threads * windows
+    )
+    window = thread * windows + (seen.t_ns[samples] - start) // WINDOW_NS
+    count = np.bincount(window, minlength=threads * windows)
+    each = np.divide(total, count, out=np.zeros(len(total)), where=count > 0)
+    unseen = np.where(count == 0, total, 0.0).reshape(threads, windows).sum(axis=1)
+    left_over = np.divide(unseen, np.bincount(thread, minlength=threads), out=np.zeros(threads), where=unseen > 0)
+    return charges_of(seen, samples, CPU, each[window] + left_over[thread])
 
 
 def with_wait_stacks(looks: Looks, native: NativeDetail, stacks: Stacks) -> Looks:
     """Give each wait of a native thread the stack of the nearest switch of the same kind before or after it."""
-    filled = looks.stack.copy()
-    for thread in sorted(_native_threads(looks) & set(native.switch_thread.tolist())):
-        mine = np.flatnonzero(native.switch_thread == thread)
-        family = np.array([_family(stacks, int(stack)) for stack in native.switch_stack[mine]])
-        waits = np.flatnonzero((looks.thread == thread) & (looks.reason != "running") & (looks.stack < 0))
-        category = np.array([CATEGORY_OF_REASON.get(reason, OTHER) for reason in looks.reason[waits].tolist()])
-        for kind in np.unique(category).tolist():
-            samples, rows = mine[family == kind], waits[category == kind]
-            if len(samples):
-                nearest = _nearest(native.switch_t[samples], looks.t_ns[rows])
-                filled[rows] = native.switch_stack[samples[nearest]]
-    return replace(looks, stack=filled)
+    family = _per_stack(native.switch_stack, lambda stack: _family(stacks, stack))
+    telling = np.flatnonzero(native.is_native[native.switch_thread] & (family >= 0))
+    category = CATEGORY_OF_CODE[looks.reason_code]
+    placeless = np.isin(category, _PLACED_BY_SWITCHES) & native.is_native[looks.thread] & (looks.stack < 0)
+    waits = np.flatnonzero(placeless & ~looks.because("running"))
+    if len(telling) == 0 or len(waits) == 0:
+        return looks
+    t_ns = looks.t_ns[waits]
+    start = int(min(native.switch_t[telling].min(), t_ns.min()))
+    length = int(max(native.switch_t[telling].max(), t_ns.max())) - start + 1
+
+    def key(group: Array, t_ns: Array) -> Array:
+        """Orders by group, then time; another group is further away than anything within one."""
+        ordered: Array = group.astype(np.int64) * (2 * length) + (t_ns - start)
+        return ordered
+
+    group = native.switch_thread[telling].astype(np.int64) * len(CATEGORIES) + family[telling]
+    order = np.argsort(key(group, native.switch_t[telling]), kind="stable")
+    telling, group = telling[order], group[order]
+    wanted = looks.thread[waits].astype(np.int64) * len(CATEGORIES) + category[waits]
+    nearest = nearest_of(key(group, native.switch_t[telling]), key(wanted, t_ns))
+    found = group[nearest] == wanted
+    stack = looks.stack.copy()
+    stack[waits[found]] = native.switch_stack[telling[nearest[found]]]
+    return replace(looks, stack=stack)
 
 
-def _nearest(times: Array, wanted: Array) -> Array:
-    """Index into sorted `times` of the one nearest to each wanted time."""
-    after = np.clip(np.searchsorted(times, wanted), 0, len(times) - 1)
+def nearest_of(times: Array, wanted: Array) -> Array:
+    """Index of the element of `times` (in order, not empty) that is nearest to each wanted time."""
+    after = np.minimum(np.searchsorted(times, wanted), len(times) - 1)
     before = np.maximum(after - 1, 0)
-    found: Array = np.where(np.abs(times[before] - wanted) <= np.abs(times[after] - wanted), before, after)
-    return found
+    return np.where(np.abs(wanted - times.take(before)) <= np.abs(times.take(after) - wanted), before, after)
+
+
+def _per_stack(stack: Array, answer: Callable[[int], int]) -> Array:
+    """The answer for each stack, asked once per distinct one."""
+    distinct = np.unique(stack)
+    answers = np.array([answer(one) for one in distinct.tolist()], dtype=np.int64)
+    return answers[np.searchsorted(distinct, stack)]
 
 
 def _family(stacks: Stacks, stack: int) -> int:
     """Which kind of wait a switch stack is, by the first telling name from the leaf on; -1 when none tells."""
     for frame in stacks.frames(stack):
-        name = stacks.functions[frame.function].name
-        for words, category in _FAMILIES:
-            if any(word in name for word in words):
-                return category
+        category = _family_of_name(stacks.functions[frame.function].name)
+        if category is not None:
+            return category
     return -1
 
 
-def _python_callees(
-    looks: Looks, native: NativeDetail, stacks: Stacks, native_threads: set[int]
-) -> dict[int, list[tuple[str, float]]]:
-    seen: dict[int, Counter[str | None]] = defaultdict(Counter)
+@cache
+def _family_of_name(name: str) -> int | None:
+    for words, category in _FAMILIES:
+        if any(word in name for word in words):
+            return category
+    return None
+
+
+def _python_callees(looks: Looks, native: NativeDetail, stacks: Stacks) -> dict[int, list[tuple[str, float]]]:
+    """Per Python function the native functions seen within 0.2 ms of a look at it, with shares of all such samples."""
+    look, sample = _close_pairs(looks, native)
+    functions = stacks.place_functions(looks.stack[look])
+    names: dict[str | None, int] = {}
+    called = _per_stack(
+        native.cpu_stack[sample], lambda stack: names.setdefault(_native_function(stacks, stack), len(names))
+    )
+    spelled = list(names)
+    pairs, counts = np.unique(functions[functions >= 0] * len(names) + called[functions >= 0], return_counts=True)
+    found: dict[int, list[tuple[str | None, int]]] = {}
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        found.setdefault(pair // len(names), []).append((spelled[pair % len(names)], count))
+    shares = {function: _shares(rows) for function, rows in found.items()}
+    return {function: rows for function, rows in shares.items() if rows is not None}
+
+
+def _close_pairs(looks: Looks, native: NativeDetail) -> tuple[Array, Array]:
+    """Looks at running Python code and samples of the same thread that are close in time (indices of both)."""
+    usable = looks.because("running") & (looks.stack >= 0)
+    pairs = [(np.array([], dtype=np.int64),) * 2]
     for thread in np.unique(native.cpu_thread).tolist():
-        mine = np.flatnonzero((looks.thread == thread) & (looks.reason == "running") & (looks.stack >= 0))
-        samples = np.flatnonzero(native.cpu_thread == thread)
-        if thread in native_threads or len(mine) == 0:
+        mine = np.flatnonzero(usable[looks.of_thread(thread)]) + looks.of_thread(thread).start
+        if native.is_native[thread] or len(mine) == 0:
             continue
-        at = _nearest(looks.t_ns[mine], native.cpu_t[samples])
-        close = np.abs(looks.t_ns[mine[at]] - native.cpu_t[samples]) <= CLOSE_NS
-        for look, sample in zip(mine[at[close]].tolist(), samples[close].tolist(), strict=True):
-            place = stacks.place(int(looks.stack[look]))
-            if place:
-                seen[place.function][_native_function(stacks, int(native.cpu_stack[sample]))] += 1
-    return {function: _shares(counts) for function, counts in seen.items() if sum(counts.values()) >= FEWEST_PAIRS}
+        samples = np.arange(*np.searchsorted(native.cpu_thread, [thread, thread + 1]))
+        nearest = mine[nearest_of(looks.t_ns[mine], native.cpu_t[samples])]
+        close = np.abs(looks.t_ns[nearest] - native.cpu_t[samples]) <= CLOSE_NS
+        pairs.append((nearest[close], samples[close]))
+    look, sample = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return look, sample
 
 
-def _shares(counts: Counter[str | None]) -> list[tuple[str, float]]:
-    total = sum(counts.values())
-    return [(name, count / total) for name, count in counts.most_common() if name is not None]
+def _shares(counts: list[tuple[str | None, int]]) -> list[tuple[str, float]] | None:
+    """Shares by name, largest first; None where too few samples say anything."""
+    total = sum(count for _, count in counts)
+    if total < FEWEST_PAIRS:
+        return None
+    ranked = sorted(counts, key=lambda row: -row[1])
+    return [(name, count / total) for name, count in ranked if name is not None]
 
 
 def _native_function(stacks: Stacks, stack: int) -> str | None:

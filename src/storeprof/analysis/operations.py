@@ -6,11 +6,13 @@ An operation is a scope said to be one, or an outermost scope below nothing but 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from storeprof.analysis.charges import CATEGORIES, Charges
+from storeprof.analysis.describe import sums_by
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
@@ -74,14 +76,23 @@ class OperationTree:
 
     def commonest(self, rows: Charges) -> str | None:
         """The operation that most of the rows lie in, if over half do."""
-        sums: dict[str | None, float] = {}
-        for node, weight in zip(rows.node.tolist(), rows.weight_ns.tolist(), strict=True):
-            name = self.operation_of_node.get(node)
-            sums[name] = sums.get(name, 0.0) + weight
-        if not sums:
+        ranked = sums_by(self._operation_of(rows.node), rows.weight_ns)
+        if not ranked or ranked[0][0] < 0 or ranked[0][1] <= 0.5:
             return None
-        best = max(sums, key=lambda key: sums[key])
-        return best if sums[best] > 0.5 * sum(sums.values()) else None
+        return self.names[ranked[0][0]]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of all operations that nodes lie in."""
+        return tuple(dict.fromkeys(self.operation_of_node.values()))
+
+    def _operation_of(self, node: Array) -> Array:
+        """Position in `names` of the operation that each node lies in; -1 for none."""
+        index = {name: position for position, name in enumerate(self.names)}
+        table = np.full(max(self.operation_of_node, default=0) + 1, -1, dtype=np.int32)
+        for one, name in self.operation_of_node.items():
+            table[one] = index[name]
+        return np.where(node < len(table), table.take(node, mode="clip"), -1)
 
     def cost_per_operation(self, seconds: float, unit: str | None) -> dict[str, Any] | None:
         """Wall seconds of a cost per operation of the run; None when operations are unknown."""
@@ -90,15 +101,20 @@ class OperationTree:
             return None
         return {"count": None, "unit": unit, "seconds": float(f"{seconds / count:.4g}")}
 
-    def wall_time(self, name: str, busy: Charges) -> dict[str, float]:
-        """Shares of the operation's busy wall time; they add up to one, or are absent without a look inside it."""
-        nodes = [node for node, operation in self.operation_of_node.items() if operation == name]
-        mask = np.isin(busy.node, nodes) & (busy.op_seq != 0)
-        sums = np.bincount(busy.category[mask], weights=busy.weight_ns[mask], minlength=len(CATEGORIES))
-        total = float(sums.sum())
-        return (
-            {key: round(float(value) / total, 4) for key, value in zip(CATEGORIES, sums, strict=True)} if total else {}
-        )
+    def wall_times(self, busy: Charges) -> dict[str, dict[str, float]]:
+        """Per operation the shares of its busy wall time; they add up to one; empty without a look inside."""
+        inside = busy.where(busy.op_seq != 0)
+        operation = self._operation_of(inside.node)
+        inside, operation = inside.where(operation >= 0), operation[operation >= 0]
+        cell = operation * len(CATEGORIES) + inside.category
+        size = len(self.names) * len(CATEGORIES)
+        sums = np.bincount(cell, weights=inside.weight_ns, minlength=size).reshape(-1, len(CATEGORIES))
+        return {name: _shares(row) for name, row in zip(self.names, sums, strict=True)}
+
+
+def _shares(sums: Array) -> dict[str, float]:
+    total = float(sums.sum())
+    return {key: round(float(value) / total, 4) for key, value in zip(CATEGORIES, sums, strict=True)} if total else {}
 
 
 def load_operations(recording: Recording) -> OperationTree:

@@ -2,6 +2,9 @@
 
 A *function* is (kind, name, file, first line); a *place* is where a look is charged: the youngest frame that is the
 program's own, with the library or native function it had called, if any.
+
+Stacks are a tree of frames (a stack is the number of its leaf), so what holds for a parent is handed down level by
+level: a question about all stacks is answered at once, however many looks there are.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ from typing import Any
 import numpy as np
 
 from storeprof.recording.model import Recording
+
+Array = np.ndarray[Any, Any]
+_COLUMNS = ("frame_id", "kind", "function", "module", "file", "line", "first_line", "library", "binary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +51,27 @@ class Place:
 
 
 class Stacks:
-    """All stacks of a recording; ids are those of the tables."""
+    """All stacks of a recording; ids are those of the tables, -1 is no stack."""
 
     def __init__(self, recording: Recording) -> None:
-        frames = recording.sql("SELECT * FROM frames ORDER BY frame_id")
         self.functions: list[Function] = []
-        self._frame_of_id = self._read_frames(frames)
+        self._frame_of_id = self._read_frames(recording.sql("SELECT * FROM frames ORDER BY frame_id"))
         rows = recording.sql("SELECT stack_id, coalesce(parent_id, -1) AS parent_id, frame_id FROM stacks")
-        self._node = {
-            int(stack): (int(parent), int(frame))
-            for stack, parent, frame in zip(rows["stack_id"], rows["parent_id"], rows["frame_id"], strict=True)
-        }
+        self._size = int(rows["stack_id"].max(initial=-1)) + 1
+        # The last element is that of no stack: index -1 finds it.
+        self._parent, self._function, self._line = (np.full(self._size + 1, -1, dtype=np.int32) for _ in range(3))
+        frames = [self._frame_of_id.get(frame, Frame(-1, None)) for frame in rows["frame_id"].tolist()]
+        self._parent[rows["stack_id"]] = np.where(rows["parent_id"] < self._size, rows["parent_id"], -1)
+        self._function[rows["stack_id"]] = [frame.function for frame in frames]
+        self._line[rows["stack_id"]] = [-1 if frame.line is None else frame.line for frame in frames]
         self._frames: dict[int, tuple[Frame, ...]] = {-1: ()}
-        self._places: dict[int, Place | None] = {}
+        self._function_sets: dict[int, frozenset[int]] = {}
+        self._having: dict[int, Array] = {}
 
-    def _read_frames(self, rows: dict[str, np.ndarray[Any, Any]]) -> dict[int, Frame]:
+    def _read_frames(self, rows: dict[str, Array]) -> dict[int, Frame]:
         known: dict[tuple[Any, ...], int] = {}
         result: dict[int, Frame] = {}
-        columns = (
-            "frame_id",
-            "kind",
-            "function",
-            "module",
-            "file",
-            "line",
-            "first_line",
-            "library",
-            "binary",
-        )
-        for values in zip(*(np.ma.asarray(rows[name]).tolist() for name in columns), strict=True):
+        for values in zip(*(np.ma.asarray(rows[name]).tolist() for name in _COLUMNS), strict=True):
             frame_id, kind, function, module, file, line, first_line, library, binary = values
             name = f"{module}.{function}" if module else function
             key = (kind, name, file, first_line, binary)
@@ -83,6 +81,59 @@ class Stacks:
             result[frame_id] = Frame(known[key], line)
         return result
 
+    @cached_property
+    def _levels(self) -> list[Array]:
+        """Stacks by depth, roots first."""
+        depth = np.full(self._size + 1, -1, dtype=np.int32)
+        depth[self._function >= 0] = 0
+        levels = [np.flatnonzero((depth == 0) & (depth[self._parent] < 0))]
+        depth[levels[0]] = 1
+        pending = np.flatnonzero(depth == 0)
+        while len(levels[-1]):
+            ready = depth[self._parent[pending]] == len(levels)
+            levels.append(pending[ready])
+            depth[levels[-1]] = len(levels)
+            pending = pending[~ready]
+        return levels[:-1]
+
+    @cached_property
+    def _places(self) -> tuple[Array, Array, Array]:
+        """Function, line and callee of the place of every stack; -1 for none."""
+        own = np.array([not function.library for function in self.functions] + [False])[self._function]
+        home = np.where(own, np.arange(self._size + 1), -1)  # the youngest stack that ends in a frame of the program's
+        callee = np.full(self._size + 1, -1, dtype=np.int32)
+        for level in self._levels[1:]:
+            inherits = level[~own[level] & (home[self._parent[level]] >= 0)]
+            above = self._parent[inherits]
+            home[inherits] = home[above]
+            callee[inherits] = np.where(own[above], self._function[inherits], callee[above])
+        at = np.where(home >= 0, home, np.arange(self._size + 1))  # all library code: the leaf stands for itself
+        return self._function[at], self._line[at], callee
+
+    def place_functions(self, stack: Array) -> Array:
+        """Function (index) that each stack is charged to; -1 without a stack."""
+        return self._places[0].take(self._known(stack))
+
+    def places(self, stack: Array) -> tuple[Array, Array, Array]:
+        """Function, line there and callee of the place of each stack; -1 where there is none."""
+        known = self._known(stack)
+        function, line, callee = (column.take(known) for column in self._places)
+        return function, line, callee
+
+    def having(self, function: int, stack: Array) -> Array:
+        """Whether a function is on each stack."""
+        if function not in self._having:
+            found = self._function == function
+            found[-1] = False
+            for level in self._levels[1:]:
+                found[level] |= found[self._parent[level]]
+            self._having[function] = found
+        return self._having[function].take(self._known(stack))
+
+    def _known(self, stack: Array) -> Array:
+        """The same stacks, no stack for ids that the recording lost."""
+        return np.where(stack < self._size, stack, -1)
+
     def frames(self, stack: int) -> tuple[Frame, ...]:
         """Frames of a stack from the leaf to the root; empty for -1 (no stack)."""
         found = self._frames.get(stack)
@@ -90,31 +141,20 @@ class Stacks:
             return found
         pending = []
         at = stack
-        while at not in self._frames and at in self._node:
+        while at not in self._frames and 0 <= at < self._size and self._function[at] >= 0:
             pending.append(at)
-            at = self._node[at][0]
+            at = int(self._parent[at])
         tail = self._frames.get(at, ())
         for child in reversed(pending):
-            tail = (self._frame_of_id[self._node[child][1]], *tail)
+            line = int(self._line[child])
+            tail = (Frame(int(self._function[child]), None if line < 0 else line), *tail)
             self._frames[child] = tail
         return tail
 
     def place(self, stack: int) -> Place | None:
         """Where a stack is charged; None without a stack."""
-        if stack not in self._places:
-            self._places[stack] = self._find_place(stack)
-        return self._places[stack]
-
-    def _find_place(self, stack: int) -> Place | None:
-        frames = self.frames(stack)
-        if not frames:
-            return None
-        callee = -1
-        for frame in frames:
-            if not self.functions[frame.function].library:
-                return Place(frame.function, frame.line, callee)
-            callee = frame.function
-        return Place(frames[0].function, frames[0].line, -1)
+        function, line, callee = (int(column[0]) for column in self.places(np.array([stack])))
+        return Place(function, None if line < 0 else line, callee) if function >= 0 else None
 
     def own_frames(self, stack: int) -> tuple[Frame, ...]:
         """The frames of a stack that are the program's own, leaf first; all of them when none is."""
@@ -124,8 +164,6 @@ class Stacks:
 
     def function_set(self, stack: int) -> frozenset[int]:
         """Functions on a stack."""
-        return self._function_sets.setdefault(stack, frozenset(frame.function for frame in self.frames(stack)))
-
-    @cached_property
-    def _function_sets(self) -> dict[int, frozenset[int]]:
-        return {}
+        if stack not in self._function_sets:
+            self._function_sets[stack] = frozenset(frame.function for frame in self.frames(stack))
+        return self._function_sets[stack]

@@ -18,6 +18,7 @@ from storeprof.recording.schema import FORMAT_VERSION, TABLES
 
 META = "recording.json"
 JOURNAL = "journal.bin"
+THREADS = 2
 
 
 def write_meta(folder: Path, meta: dict[str, Any]) -> None:
@@ -90,7 +91,7 @@ class Recording:
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
-        connection.execute("SET threads = 1")
+        connection.execute(f"SET threads = {THREADS}")
         for name, columns in TABLES.items():
             path = self.folder / "tables" / f"{name}.parquet"
             try:

@@ -86,6 +86,14 @@ JSON_TABLES = frozenset(
     }
 )
 
+# What a thread did when it was looked at (`looks.reason`), and how well its Python stack could be read (`quality`).
+REASONS = (
+    "running", "gil", "lock", "file-lock", "disk", "page-fault", "network-send", "network-receive", "network-accept",
+    "pipe-read", "pipe-write", "queue-get", "queue-put", "condition", "event", "result", "join", "child", "sleep",
+    "poll", "unknown",
+)  # fmt: skip
+QUALITIES = ("none", "ok", "leaf-moved", "partial", "torn")
+
 # Columns of the Parquet tables, in order, with their SQL types. A column is only ever added, at the end.
 TABLES: dict[str, dict[str, str]] = {
     "processes": {

@@ -12,13 +12,12 @@ from storeprof.observe.classify import DESCRIPTOR_CALLS, FLAG_COLLECTS_GARBAGE, 
 from storeprof.observe.modules import is_library, module_name
 from storeprof.recording.identity import process_id, thread_id
 from storeprof.recording.journal import Journal
-from storeprof.recording.schema import NONE, UNKNOWN_BYTES, JournalTable
+from storeprof.recording.schema import NONE, QUALITIES, UNKNOWN_BYTES, JournalTable
 from storeprof.recording.tables import Columns, integers, null_where, strings
 from storeprof.session.probe_ticks import ProbeTicks
 from storeprof.session.scope_records import ScopeRecords
 
 Array = np.ndarray[Any, Any]
-_QUALITY = ("none", "ok", "leaf-moved", "partial", "torn")
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ def looks_table(journal: Journal, ids: Identities, resources: dict[int, tuple[st
         "scope_node": null_where(node, node == 0),
         "op_seq": null_where(rows["op_seq"].astype(np.int64), rows["op_seq"] == 0),
         "py_stack_id": _none_to_null(rows["py_stack"]),
-        "quality": strings([_QUALITY[min(value, 4)] for value in rows["py_status"].tolist()]),
+        "quality": strings([QUALITIES[min(value, 4)] for value in rows["py_status"].tolist()]),
         "gc": (rows["flags"] & FLAG_COLLECTS_GARBAGE) != 0,
         "faults": rows["faults"].astype(np.int64),
     }

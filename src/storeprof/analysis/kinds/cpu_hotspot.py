@@ -16,7 +16,6 @@ from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, native_reason, native_remedy, no_looks, placed_share
 from storeprof.analysis.finding import Finding, Where
 from storeprof.analysis.gain import impact
-from storeprof.analysis.idle import is_loop_function, presence
 
 Array = np.ndarray[Any, Any]
 
@@ -29,17 +28,12 @@ ENTRY_NAMES = frozenset({"main", "_start", "__libc_start_main", "start_thread", 
 def find(context: Context) -> list[Finding]:
     """Functions by self time, from 2 % of CPU time on."""
     on_cpu = context.busy.category == CPU
-    function = context.place_functions(context.busy)
-    total = float(context.busy.weight_ns[on_cpu].sum())
-    if total <= 0:
-        return []
-    keys = function[on_cpu]
-    sums = np.bincount(keys[keys >= 0], weights=context.busy.weight_ns[on_cpu][keys >= 0])
+    ranked = describe.sums_by(context.function[on_cpu], context.busy.weight_ns[on_cpu])
     findings: list[Finding] = []
-    for key in np.argsort(-sums)[: MOST * 2].tolist():
-        if sums[key] / total < SMALLEST_SHARE or len(findings) == MOST:
+    for key, share in [row for row in ranked if row[0] >= 0][: MOST * 2]:
+        if share < SMALLEST_SHARE or len(findings) == MOST:
             break
-        mask = on_cpu & (function == key)
+        mask = on_cpu & (context.function == key)
         if not _is_entry(context, key, mask):
             findings.append(_finding(context, key, mask))
     return findings
@@ -82,20 +76,14 @@ def _is_entry(context: Context, key: int, mask: Array) -> bool:
     if function.name.endswith(".<module>"):
         return True
     rows = context.busy.where(mask)
-    weight_as_loop = 0.0
-    for thread in np.unique(rows.thread).tolist():
-        if _is_loop_of_thread(context, key, thread):
-            weight_as_loop += float(rows.weight_ns[rows.thread == thread].sum())
-    return weight_as_loop > 0.5 * float(rows.weight_ns.sum())
+    per_thread = describe.sums_by(rows.thread, rows.weight_ns)
+    return sum(share for thread, share in per_thread if _is_loop_of_thread(context, key, thread)) > 0.5
 
 
 def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:
     """A loop is entered once and spans the thread's life; a hot function returns to its caller again and again."""
-    stack = context.native.sampled_stacks(thread, context.looks)
-    seen = np.flatnonzero(presence(key, stack, context.stacks))
-    if len(seen) == 0 or seen[-1] - seen[0] + 1 < LOOP_SPAN * np.count_nonzero(stack >= 0):
-        return False
-    return is_loop_function(key, stack, context.stacks)
+    history = context.history(thread)
+    return history.span(key) >= LOOP_SPAN and history.is_loop(key)
 
 
 def cover(context: Context) -> Covered:

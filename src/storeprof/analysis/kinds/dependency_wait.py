@@ -56,10 +56,11 @@ def _finding(context: Context, mask: Array) -> Finding:
 
 def _gain(context: Context, waiting: Array, others: Array) -> Impact:
     """The waiter gains no more than it waits, and no more than the other side does without the work that stands out."""
-    function, weight = context.place_functions(context.busy), context.busy.weight_ns
-    work = int(np.argmax(np.bincount(function[others], weights=weight[others])))
-    their = np.isin(context.busy.thread, np.unique(context.busy.thread[others]))
-    return smaller(impact(context, waiting), impact(context, their & ~waiting & (function == work)))
+    function, rows = context.function, context.busy.where(others)
+    work = int(np.argmax(np.bincount(function[others], weights=rows.weight_ns)))
+    same = np.flatnonzero(~waiting & (function == work))
+    their = same[np.isin(context.busy.where(same).thread, np.unique(rows.thread))]
+    return smaller(impact(context, waiting), impact(context, their))
 
 
 def cover(context: Context) -> Covered:

@@ -46,21 +46,19 @@ def find(context: Context) -> list[Finding]:
 
 def _holders(context: Context, mask: np.ndarray[Any, Any]) -> tuple[Shared, ...]:
     """What each wait's holder was seen doing at its nearest look."""
-    rows, looks = context.busy, context.looks
-    weights: list[float] = []
-    keys: list[int | None] = []
-    for holder in np.unique(rows.holder[mask]).tolist():
-        mine = np.flatnonzero((looks.thread == holder) & (looks.stack >= 0)) if holder >= 0 else np.array([], dtype=int)
-        waiting = np.flatnonzero(mask & (rows.holder == holder))
+    looks = context.looks
+    rows = context.busy.where(mask)
+    doing = np.full(len(rows), -1, dtype=np.int32)
+    for holder in np.unique(rows.holder[rows.holder >= 0]).tolist():
+        mine = np.flatnonzero(looks.stack[looks.of_thread(holder)] >= 0) + looks.of_thread(holder).start
         if len(mine) == 0:
             continue
-        at = np.clip(np.searchsorted(looks.t_ns[mine], rows.t_ns[waiting]), 0, len(mine) - 1)
-        for position, weight in zip(mine[at].tolist(), rows.weight_ns[waiting].tolist(), strict=True):
-            place = context.stacks.place(int(looks.stack[position]))
-            keys.append(place.function if place else None)
-            weights.append(weight)
-    ranked = describe.totals_by(keys, weights)
-    found = [(context.stacks.functions[key], share) for key, share in ranked[: describe.MOST_LINES] if key is not None]
+        waiting = np.flatnonzero(rows.holder == holder)
+        at = np.searchsorted(looks.t_ns[mine], rows.where(waiting).t_ns)
+        doing[waiting] = looks.stack[mine[np.minimum(at, len(mine) - 1)]]
+    known = doing >= 0
+    ranked = describe.sums_by(context.stacks.place_functions(doing[known]), rows.weight_ns[known])
+    found = [(context.stacks.functions[key], share) for key, share in ranked[: describe.MOST_LINES]]
     return tuple(Shared(function.name, function.file, function.line, share) for function, share in found)
 
 

@@ -60,27 +60,30 @@ def masks_by_function(context: Context, categories: Sequence[int]) -> list[Array
 
     Small ones are left out; rows without a place make a group of their own.
     """
-    chosen = np.isin(context.busy.category, categories)
-    function = context.place_functions(context.busy)
-    return _ranked(context, [chosen & (function == key) for key in np.unique(function[chosen]).tolist()])
+    chosen = np.flatnonzero(np.isin(context.busy.category, categories))
+    return _largest(context, chosen, context.function[chosen])
 
 
 def masks_by_resource(context: Context, category: int) -> list[Array]:
     """Masks over `context.busy`, one per resource waited for (rows without one by function), largest first."""
-    chosen = context.busy.category == category
-    function = context.place_functions(context.busy)
-    resource = context.busy.resource
-    masks = [chosen & (resource == key) for key in np.unique(resource[chosen & (resource >= 0)]).tolist()]
-    nameless = chosen & (resource < 0)
-    masks += [nameless & (function == key) for key in np.unique(function[nameless]).tolist()]
-    return _ranked(context, masks)
+    chosen = np.flatnonzero(context.busy.category == category)
+    resource = context.busy.where(chosen).resource
+    functions = len(context.stacks.functions)
+    return _largest(context, chosen, np.where(resource >= 0, functions + resource, context.function[chosen]))
 
 
-def _ranked(context: Context, masks: list[Array]) -> list[Array]:
-    whole = context.seconds(np.ones(len(context.busy.t_ns), dtype=bool))
-    sized = [(context.seconds(mask), mask) for mask in masks]
-    kept = [(seconds, mask) for seconds, mask in sized if whole > 0 and seconds / whole >= SMALLEST_SHARE]
-    return [mask for _, mask in sorted(kept, key=lambda pair: -pair[0])[:MOST]]
+def _largest(context: Context, chosen: Array, key: Array) -> list[Array]:
+    """Masks over `context.busy` of the chosen rows (positions) with one key each, small ones left out."""
+    whole = float(context.by_category.sum()) * 1e9
+    ranked = describe.sums_by(key, context.busy.weight_ns[chosen])
+    total = float(context.busy.weight_ns[chosen].sum(dtype=np.float64))
+    masks = []
+    for one, share in ranked[:MOST]:
+        if whole > 0 and share * total / whole >= SMALLEST_SHARE:
+            mask = np.zeros(len(context.busy), dtype=bool)
+            mask[chosen[key == one]] = True
+            masks.append(mask)
+    return masks
 
 
 def place_of(context: Context, rows: Charges, resource: str | None = None) -> Where:
@@ -95,7 +98,7 @@ def place_of(context: Context, rows: Charges, resource: str | None = None) -> Wh
 
 def resource_name(context: Context, rows: Charges) -> str | None:
     """The resource most of the rows wait for, when it has a name."""
-    ranked = describe.totals_by(rows.resource.tolist(), rows.weight_ns.tolist())
+    ranked = describe.sums_by(rows.resource, rows.weight_ns)
     if not ranked or ranked[0][0] < 0:
         return None
     found = context.recording.sql("SELECT name FROM resources WHERE resource_id = ?", [int(ranked[0][0])])["name"]
@@ -104,7 +107,4 @@ def resource_name(context: Context, rows: Charges) -> str | None:
 
 def system_calls(rows: Charges) -> list[tuple[str, float]]:
     """Names of the system calls the rows were blocked in, with their shares."""
-    return [
-        (call_name(number), share)
-        for number, share in describe.totals_by(rows.syscall.tolist(), rows.weight_ns.tolist())
-    ]
+    return [(call_name(number), share) for number, share in describe.sums_by(rows.syscall, rows.weight_ns)]
