@@ -1,6 +1,7 @@
 // The look loop: when to look, at whom, and what one look notes.
 #pragma once
 
+#include <linux/futex.h>
 #include <signal.h>
 
 #include <condition_variable>
@@ -195,11 +196,16 @@ class Sampler {
         row.flags = (t.in_gil_wait ? 1 : 0) | (holds ? 2 : 0) | (same ? 4 : 0) | (collects ? 8 : 0);
         row.faults = same ? 0 : static_cast<uint16_t>(std::min<uint64_t>(t.now.minflt - t.look_minflt, 0xFFFF));
         t.look_minflt = t.now.minflt;
-        ThreadRecord* holder = t.in_gil_wait ? threads_.by_native_id(python_.gil_holder()) : nullptr;  // as the round began
+        uint32_t owner = t.in_gil_wait ? python_.gil_holder() : mutex_owner(row);  // the GIL's as the round began
+        ThreadRecord* holder = owner ? threads_.by_native_id(owner) : nullptr;
         row.holder = holder && holder != &t ? holder->number : kNone;
         made_.row<72>(Table::looks, row);
         probe_.look_at_operations(t.probe, row.op_seq, t.number, t_ns);
         stats_.looks++, stats_.reused += same, stats_.by_status[row.py_status]++;
+    }
+    uint32_t mutex_owner(const LookRow& row) const {  // glibc keeps it beside the word that waiters sleep on; 0: no mutex
+        bool waits_for_mutex = row.syscall == SYS_futex && (row.arg1 & 0x7F) == FUTEX_WAIT && row.arg2 == 2;
+        return waits_for_mutex ? memory_.get_or_zero<uint32_t>(row.arg0 + 8) : 0;
     }
     bool look_afresh(ThreadRecord& t, uint64_t t_ns) {
         LookRow& row = t.look;
