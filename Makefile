@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer clean
+.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
@@ -40,6 +40,9 @@ bench-tsdb: $(READY)
 
 bench-observer: $(READY)
 	@$(BIN)/python benchmarks/observer_cost.py
+
+bench-analysis: $(READY)
+	@$(BIN)/python benchmarks/analysis_speed.py
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info

@@ -17,8 +17,6 @@ from storeprof.analysis.finding import Shared
 Array = np.ndarray[Any, Any]
 
 SAME_ROUND_NS = 2_000_000
-CELL_NS = 25_000
-MOST_CELLS = 20_000_000
 
 
 def beside(context: Context, waiting: Array) -> Array:
@@ -29,11 +27,11 @@ def beside(context: Context, waiting: Array) -> Array:
     """
     rows, threads = context.busy, len(context.looks.thread_ids)
     waits = rows.where(waiting)
-    near = _near(context, waits.t_ns, np.flatnonzero(~waiting & (context.function >= 0)))
+    near = np.flatnonzero(_near(context, waits.t_ns) & ~waiting & (context.function >= 0))
     named, victims = np.zeros(threads, dtype=bool), np.zeros(threads, dtype=bool)
     named[waits.holder[waits.holder >= 0]] = True
     victims[waits.thread] = True
-    thread = rows.where(near).thread
+    thread = rows.thread[near]
     others = named[thread] if named.any() else np.ones(len(near), dtype=bool)
     foreign = others & ~victims[thread]
     found = np.zeros(len(rows), dtype=bool)
@@ -41,20 +39,19 @@ def beside(context: Context, waiting: Array) -> Array:
     return found
 
 
-def _near(context: Context, wait_ns: Array, candidates: Array) -> Array:
-    """Those of the candidates (positions in `context.busy`) that are within 2 ms of a wait.
+def _near(context: Context, wait_ns: Array) -> Array:
+    """Mask over `context.busy` of what was seen within 2 ms of a wait, decided in cells of time.
 
-    Decided in cells of time: a search for each of millions of times takes longer than all the rest of the analysis.
+    (A search for each of millions of times takes longer than all the rest of the analysis.)
     """
-    start, end = context.recording.window
-    cell_ns = max(CELL_NS, (end - start) // MOST_CELLS)
-    cells, reach = (end - start) // cell_ns + 1, SAME_ROUND_NS // cell_ns
-    at = np.unique((wait_ns - start) // cell_ns)
+    cell, cell_ns = context.time_cells
+    at = np.unique((wait_ns - context.recording.window[0]) // cell_ns)
+    reach, cells = SAME_ROUND_NS // cell_ns, int(cell.max(initial=0)) + 1
     edges = np.zeros(cells + 1, dtype=np.int16)
     np.add.at(edges, np.clip(at - reach, 0, cells), 1)
     np.add.at(edges, np.clip(at + reach + 1, 0, cells), -1)
-    is_near = np.cumsum(edges, dtype=np.int16) > 0
-    return candidates[is_near.take((context.busy.where(candidates).t_ns - start) // cell_ns, mode="clip")]
+    near: Array = (np.cumsum(edges, dtype=np.int16) > 0).take(cell)
+    return near
 
 
 def other_side(context: Context, waiting: Array) -> tuple[Shared, ...]:

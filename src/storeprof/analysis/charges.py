@@ -8,6 +8,7 @@ are the kernel's and only their division is sampled.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Charges:
     """Busy and idle wall time, row by row: which part of it falls to what was seen.
 
     Arrays of one length: `row` is an index into `seen`, `category` one of CATEGORIES, `weight_ns` the time, `idle`
-    whether it was a wait for work. What was seen is looked up when it is asked for: a running look makes two rows.
+    whether it was a wait for work. What was seen is looked up once it is asked for: a running look makes two rows.
     """
 
     seen: Sightings
@@ -50,42 +51,42 @@ class Charges:
     def __len__(self) -> int:
         return len(self.row)
 
-    @property
+    @cached_property
     def t_ns(self) -> Array:
         """Time of the look or sample."""
         return self.seen.t_ns.take(self.row)
 
-    @property
+    @cached_property
     def thread(self) -> Array:
         """Thread index."""
         return self.seen.thread.take(self.row)
 
-    @property
+    @cached_property
     def stack(self) -> Array:
         """Stack id; -1 without one."""
         return self.seen.stack.take(self.row)
 
-    @property
+    @cached_property
     def resource(self) -> Array:
         """Resource id; -1 without one."""
         return self.seen.resource.take(self.row)
 
-    @property
+    @cached_property
     def holder(self) -> Array:
         """Thread index of the GIL's holder; -1 without one."""
         return self.seen.holder.take(self.row)
 
-    @property
+    @cached_property
     def node(self) -> Array:
         """Scope node; 0 without one."""
         return self.seen.node.take(self.row)
 
-    @property
+    @cached_property
     def op_seq(self) -> Array:
         """Number of the operation; 0 outside operations."""
         return self.seen.op_seq.take(self.row)
 
-    @property
+    @cached_property
     def syscall(self) -> Array:
         """Number of the system call; -2 without one."""
         return self.seen.syscall.take(self.row)

@@ -24,6 +24,8 @@ SATURATED = 0.8
 CROWDED = 1.5
 NEARLY_ALWAYS = 0.8
 MATTERS = 0.02
+CELL_NS = 25_000
+MOST_CELLS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,13 @@ class Context:
         return self.blocks.of(self.busy.t_ns)
 
     @cached_property
+    def time_cells(self) -> tuple[Array, int]:
+        """Number of the cell of time that each row of `busy` lies in, and the length of a cell in ns."""
+        start, end = self.recording.window
+        length = max(CELL_NS, (end - start) // MOST_CELLS)
+        return ((self.busy.t_ns - start) // length).astype(np.int32), length
+
+    @cached_property
     def busy_blocks(self) -> Array:
         """Busy wall per block, in ns."""
         return np.bincount(self._block, weights=self.busy.weight_ns, minlength=self.blocks.count)
@@ -91,8 +100,8 @@ class Context:
 
     def seconds_by_thread(self, rows: Array | slice) -> Array:
         """Wall time of some rows of `busy` (positions) in seconds: shape (threads, categories)."""
-        thread, count = self.busy.seen.thread.take(self.busy.row[rows]), len(CATEGORIES)
-        cell = thread * count + self.busy.category[rows]
+        count = len(CATEGORIES)
+        cell = self.busy.thread[rows] * count + self.busy.category[rows]
         size = len(self.looks.thread_ids) * count
         return np.bincount(cell, weights=self.busy.weight_ns[rows], minlength=size).reshape(-1, count) / 1e9
 

@@ -41,7 +41,7 @@ def impact(context: Context, removed: Array) -> Impact:
 
 def _on_the_path(context: Context, rows: Array, taken: Array) -> Impact:
     concerned = _threads_concerned(context, taken)
-    on_path = rows[concerned[context.busy.seen.thread.take(context.busy.row[rows])]]
+    on_path = rows[concerned[context.busy.thread[rows]]]
     share = context.share_of_busy(on_path)
     base = context.by_thread[concerned].sum() / max(context.by_thread.sum(), 1e-12)
     induced = _induced_ratio(context, taken, concerned)

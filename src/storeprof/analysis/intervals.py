@@ -19,6 +19,7 @@ BLOCK_NS = 250_000_000
 RESAMPLES = 1000
 LEVEL = 0.95
 FEWEST_BLOCKS = 8
+MOST_BLOCKS = 400  # a longer run has longer blocks: more of them tell no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Blocks:
 
     def __init__(self, window: tuple[int, int], seed: int = 1) -> None:
         self._start = window[0]
-        self.count = max(1, -(-(window[1] - window[0]) // BLOCK_NS))
+        self._length = max(BLOCK_NS, (window[1] - window[0]) // MOST_BLOCKS)
+        self.count = max(1, -(-(window[1] - window[0]) // self._length))
         self._seed = seed
 
     @property
@@ -49,8 +51,8 @@ class Blocks:
 
     def of(self, t_ns: Array) -> Array:
         """Block that each time lies in; times outside the window count to its first or last."""
-        block: Array = np.clip((t_ns - self._start) // BLOCK_NS, 0, self.count - 1).astype(np.int32)
-        return block
+        block: Array = np.clip((t_ns - self._start) // self._length, 0, self.count - 1)
+        return block.astype(np.int32)
 
     def sums(self, t_ns: Array, weights: Array) -> Array:
         """Weight per block."""
@@ -71,7 +73,7 @@ class Blocks:
 
     def resampled(self, sums: Array) -> Array:
         """Per-block sums (one array, or one per column), added up over each resample: RESAMPLES rows."""
-        drawn: Array = self._times_drawn @ sums
+        drawn: Array = self._times_drawn @ sums.astype(np.float32)  # else the large matrix is widened
         return drawn
 
     def share(self, part: Array, whole: Array) -> Estimate:

@@ -24,14 +24,15 @@ def _code(column: str, names: tuple[str, ...], otherwise: str) -> str:
     return f"CAST(coalesce({code}, {names.index(otherwise)}) AS UTINYINT) AS {column}_code"
 
 
-# In two queries: their results are held beside the sorted copies for a while.
-_LOOKS = (
-    "thread_id, t_ns, CAST(weight_ns AS FLOAT) AS weight_ns, coalesce(holder_thread_id, -1) AS holder",
-    f"""{_code("reason", REASONS, "unknown")}, {_code("quality", QUALITIES, "none")},
-        coalesce(py_stack_id, -1) AS stack, coalesce(resource_id, -1) AS resource, coalesce(scope_node, 0) AS node,
-        CAST(coalesce(op_seq, 0) AS UINTEGER) AS op_seq, CAST(coalesce(syscall, -2) AS SMALLINT) AS syscall,
-        coalesce(gc, false) AS gc, coalesce(faults, 0) AS faults""",
-)
+_LOOKS = f"""
+    thread_id, t_ns, CAST(weight_ns AS FLOAT) AS weight_ns, coalesce(holder_thread_id, -1) AS holder,
+    {_code("reason", REASONS, "unknown")}, {_code("quality", QUALITIES, "none")},
+    coalesce(py_stack_id, -1) AS stack, coalesce(resource_id, -1) AS resource, coalesce(scope_node, 0) AS node,
+    CAST(coalesce(op_seq, 0) AS UINTEGER) AS op_seq, CAST(coalesce(syscall, -2) AS SMALLINT) AS syscall,
+    coalesce(gc, false) AS gc, coalesce(faults, 0) AS faults
+"""
+MOST_LOOKS = 2_000_000
+SLOT_NS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -96,18 +97,29 @@ def load_threads(recording: Recording) -> Array:
 
 def load_looks(recording: Recording, thread_ids: Array) -> Looks:
     """Read the looks of the window."""
-    columns: dict[str, Array] = {}
-    order: Array | None = None
-    for picked in _LOOKS:
-        rows = recording.sql(f"SELECT {picked} FROM looks WHERE t_ns >= ? AND t_ns <= ?", recording.window)
-        if order is None:
-            thread = index_of(thread_ids, rows.pop("thread_id"))
-            rows["holder"] = index_of(thread_ids, rows["holder"])
-            order = by_thread_and_time(thread, rows["t_ns"])
-            columns["thread"] = thread.take(order)
-        for name in list(rows):
-            columns[name] = rows.pop(name).take(order)
-    return Looks(thread_ids=thread_ids, **columns)
+    rows, each = read_thinned(recording, _LOOKS, "looks", MOST_LOOKS)
+    thread = index_of(thread_ids, rows.pop("thread_id"))
+    order = by_thread_and_time(thread, rows["t_ns"])
+    rows["holder"] = index_of(thread_ids, rows["holder"])
+    rows["weight_ns"] *= each
+    rows["faults"] *= each
+    return Looks(thread_ids=thread_ids, thread=thread.take(order), **{name: rows[name].take(order) for name in rows})
+
+
+def read_thinned(recording: Recording, columns: str, table: str, most: int) -> tuple[dict[str, Array], int]:
+    """Rows of a table within the window, and how many each of them stands for.
+
+    Of more than `most` rows those in slots of 5 ms are kept that a hash picks, the same slots in every table: millions
+    say no more than that, and what was seen at one moment stays together (docs/decisions/0010).
+    """
+    start, end = recording.window
+    inside = f"FROM {table} WHERE t_ns BETWEEN {start} AND {end}"
+    count = int(recording.sql(f"SELECT count(*) AS n {inside}")["n"][0])
+    each = 1
+    while count > most * each:
+        each *= 2
+    kept = "" if each == 1 else f" AND hash((t_ns - {start}) // {SLOT_NS}) % {each} = 0"
+    return recording.sql(f"SELECT {columns} {inside}{kept}"), each
 
 
 def load_thread_time(recording: Recording, thread_ids: Array) -> ThreadTime:

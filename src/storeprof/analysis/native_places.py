@@ -26,7 +26,7 @@ from storeprof.analysis.charges import (
     charges_of,
     concatenate,
 )
-from storeprof.analysis.looks import Looks, by_thread_and_time, index_of
+from storeprof.analysis.looks import Looks, by_thread_and_time, index_of, read_thinned
 from storeprof.analysis.sightings import Sightings, sightings
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
@@ -34,6 +34,7 @@ from storeprof.recording.model import Recording
 Array = np.ndarray[Any, Any]
 
 CLOSE_NS = 200_000
+MOST_SAMPLES = 1_000_000
 FEWEST_PAIRS = 10
 WINDOW_NS = 1_000_000_000
 NATIVE_THREAD = 0.1
@@ -90,7 +91,7 @@ class NativeDetail:
 def load_native_detail(recording: Recording, looks: Looks, stacks: Stacks) -> NativeDetail:
     """Read perf's samples of the window, and learn from them what Python functions call; empty without perf."""
     cpu = _samples(recording, looks.thread_ids, "cpu_samples")
-    switch = _samples(recording, looks.thread_ids, "switch_samples WHERE state <> 'R'")
+    switch = _samples(recording, looks.thread_ids, "(FROM switch_samples WHERE state <> 'R')")
     threads = len(looks.thread_ids)
     seen = np.bincount(looks.thread, minlength=threads)
     with_stack = np.bincount(looks.thread, weights=looks.stack >= 0, minlength=threads)
@@ -101,12 +102,9 @@ def load_native_detail(recording: Recording, looks: Looks, stacks: Stacks) -> Na
 
 
 def _samples(recording: Recording, thread_ids: Array, table: str) -> tuple[Array, Array, Array]:
-    rows = recording.sql(
-        f"SELECT * FROM (SELECT t_ns, thread_id, stack_id FROM {table}) WHERE t_ns BETWEEN ? AND ? "
-        "AND stack_id IS NOT NULL",
-        recording.window,
-    )
+    rows, _ = read_thinned(recording, "t_ns, thread_id, coalesce(stack_id, -1) AS stack_id", table, MOST_SAMPLES)
     thread = index_of(thread_ids, rows["thread_id"])
+    thread[rows["stack_id"] < 0] = -1
     order = by_thread_and_time(thread, rows["t_ns"])
     order = order[np.count_nonzero(thread < 0) :]
     return rows["t_ns"][order], thread[order], rows["stack_id"][order]
