@@ -59,7 +59,9 @@ def test_python_locks_are_told_by_the_frame_that_called(frames: tuple[tuple[str,
 def test_a_simple_queue_leaves_only_the_source_line() -> None:
     """SimpleQueue.get is C: the caller's source line tells it from a lock."""
     assert python_wait(MINE, source="item = self.work.get()") == "queue-get"
+    assert python_wait(MINE, source="for batch in iter(self.inbox.get, None):") == "queue-get"
     assert python_wait(MINE, source="with self.lock:") == "lock"
+    assert python_wait(MINE, source="with self.locks.get(shard):") == "lock"
 
 
 def test_the_gil_goes_before_every_other_rule() -> None:

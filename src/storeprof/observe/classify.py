@@ -8,6 +8,7 @@ counts or is idle is decided later, when the whole run is known (storeprof.analy
 from __future__ import annotations
 
 import platform
+import re
 from dataclasses import dataclass
 
 FUTEX_PRIVATE = 0x80
@@ -199,9 +200,10 @@ def _python_futex_reason(frames: tuple[tuple[str, str], ...], source: str) -> st
 
 
 def _acquire_or_queue(source: str) -> str:
-    """`SimpleQueue.get` is C and leaves no frame of its own: only the caller's source line tells it from a lock."""
+    """`SimpleQueue.get` is C and leaves no frame of its own: only the caller's source line tells it from a lock.
+
+    The method may be called by other C code (`iter(queue.get, None)`), and then its name alone is on the line.
+    """
     if "acquire" in source or "with " in source:
         return "lock"
-    if ".get(" in source or "get()" in source:
-        return "queue-get"
-    return "lock"
+    return "queue-get" if re.search(r"\.get\b", source) or "get()" in source else "lock"

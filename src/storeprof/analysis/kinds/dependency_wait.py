@@ -55,12 +55,18 @@ def _finding(context: Context, mask: Array) -> Finding:
 
 
 def _gain(context: Context, waiting: Array, others: Array) -> Impact:
-    """The waiter gains no more than it waits, and no more than the other side does without the work that stands out."""
-    function, rows = context.function, context.busy.where(others)
-    work = int(np.argmax(np.bincount(function[others], weights=rows.weight_ns)))
-    same = np.flatnonzero(~waiting & (function == work))
+    """What the waiter gains: its wait, at most what a busy other side gains without the work that stands out.
+
+    The other side of a synchronous hand-off is idle while the waiter works: its work is on the waiter's own path.
+    """
+    gain, rows = impact(context, waiting), context.busy.where(others)
+    busy_side = context.limiting_threads[rows.thread]
+    if rows.weight_ns[busy_side].sum() < 0.5 * rows.weight_ns.sum():
+        return gain
+    work = int(np.argmax(np.bincount(context.function[others], weights=rows.weight_ns)))
+    same = np.flatnonzero(~waiting & (context.function == work))
     their = same[np.isin(context.busy.where(same).thread, np.unique(rows.thread))]
-    return smaller(impact(context, waiting), impact(context, their))
+    return smaller(gain, impact(context, their))
 
 
 def cover(context: Context) -> Covered:
