@@ -68,7 +68,8 @@ def call_paths(stacks: Stacks, rows: Charges) -> tuple[CallPath, ...]:
 
 
 def _path(stacks: Stacks, members: list[tuple[int, float]]) -> CallPath:
-    frames = stacks.own_frames(members[0][0])[:DEEPEST_PATH]
+    own = stacks.own_frames(members[0][0])
+    frames = [frame for at, frame in enumerate(own) if at == 0 or frame.function != own[at - 1].function][:DEEPEST_PATH]
     spelled = tuple(
         (stacks.functions[frame.function].name, stacks.functions[frame.function].file, frame.line)
         for frame in reversed(frames)

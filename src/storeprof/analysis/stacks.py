@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.analysis.code_owner import FirstLines, owner_of
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
@@ -71,8 +72,14 @@ class Stacks:
     def _read_frames(self, rows: dict[str, Array]) -> dict[int, Frame]:
         known: dict[tuple[Any, ...], int] = {}
         result: dict[int, Frame] = {}
-        for values in zip(*(np.ma.asarray(rows[name]).tolist() for name in _COLUMNS), strict=True):
+        table = [np.ma.asarray(rows[name]).tolist() for name in _COLUMNS]
+        where = (table[_COLUMNS.index(name)] for name in ("file", "function", "first_line"))
+        first_lines = FirstLines(zip(*where, strict=True))
+        for values in zip(*table, strict=True):
             frame_id, kind, function, module, file, line, first_line, library, binary = values
+            owner = owner_of(function) if kind == "python" else function
+            if owner != function:
+                function, first_line = owner, first_lines.of_owner(file, owner, first_line)
             name = f"{module}.{function}" if module else function
             key = (kind, name, file, first_line, binary)
             if key not in known:

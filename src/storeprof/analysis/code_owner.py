@@ -1,0 +1,36 @@
+"""Comprehensions and lambdas belong to the function that they stand in.
+
+CPython gives each of them a frame of its own (3.12 no longer for most comprehensions), so a loop's cost would fall apart
+into two functions, neither of which is what a person would name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+_INSIDE = re.compile(r"(?:^|(?:\.<locals>)?\.)<(?:listcomp|setcomp|dictcomp|genexpr|lambda)>$")
+
+
+def owner_of(function: str) -> str:
+    """`Index.select.<locals>.<listcomp>` -> `Index.select`; `<lambda>` of a module -> `<module>`."""
+    owner = function
+    while found := _INSIDE.search(owner):
+        owner = owner[: found.start()] or "<module>"
+    return owner
+
+
+class FirstLines:
+    """Where functions begin, by file and name, so that code inside them is given the same line."""
+
+    def __init__(self, functions: Iterable[tuple[str | None, str, int | None]]) -> None:
+        self._lines: dict[tuple[str | None, str], list[int]] = defaultdict(list)
+        for file, function, first_line in functions:
+            if first_line is not None:
+                self._lines[file, function].append(first_line)
+
+    def of_owner(self, file: str | None, owner: str, first_line: int | None) -> int | None:
+        """First line of the function `owner` that encloses code beginning at `first_line`; that line if never seen."""
+        before = [line for line in self._lines.get((file, owner), []) if first_line is None or line <= first_line]
+        return max(before, default=first_line)
