@@ -1,6 +1,6 @@
 """Comprehensions and lambdas belong to the function that they stand in.
 
-CPython gives each of them a frame of its own (3.12 no longer for most comprehensions), so a loop's cost would fall apart
+CPython gives each of them a frame of its own (3.12 no longer for most comprehensions), so a cost would fall apart
 into two functions, neither of which is what a person would name.
 """
 
