@@ -15,6 +15,8 @@ struct SamplerObject {
 };
 Sampler& sampler_of(PyObject* self) { return *reinterpret_cast<SamplerObject*>(self)->sampler; }
 
+PyObject* finder = nullptr;  // storeprof.observe.python_runtime, imported once and kept
+
 // Called from the sampler's thread, which holds the GIL for nothing else.
 storeprof::PythonRuntime ask_python(pid_t pid) {
     storeprof::PythonRuntime found;
@@ -22,17 +24,15 @@ storeprof::PythonRuntime ask_python(pid_t pid) {
     unsigned long long runtime, code_type;
     Py_ssize_t size = 0;
     PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject* module = PyImport_ImportModule("storeprof.observe.python_runtime");
-    PyObject* answer = module ? PyObject_CallMethod(module, "find_runtime", "i", pid) : nullptr;
+    PyObject* answer = PyObject_CallMethod(finder, "find_runtime", "i", pid);
     if (answer && PyArg_ParseTuple(answer, "sssKKy#", &state, &version, &why, &runtime, &code_type, &offsets, &size)) {
         bool fits = size == sizeof found.offsets;
         found = {State::searching, version, why, runtime, code_type, {}};
         if (*state == 'r') found.state = State::refused;
         if (*state == 'a' && fits) found.state = State::attached, memcpy(&found.offsets, offsets, size);
     }
-    if (PyErr_Occurred()) PyErr_WriteUnraisable(module);
+    if (PyErr_Occurred()) PyErr_WriteUnraisable(finder);
     Py_XDECREF(answer);
-    Py_XDECREF(module);
     PyGILState_Release(gil);
     return found;
 }
@@ -47,6 +47,7 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     bool interval_fits = o.mean_interval_ns >= 100'000 && o.mean_interval_ns <= 1'000'000'000;
     if (o.pid <= 0 || !interval_fits || !(o.cpu_budget > 0 && o.cpu_budget <= 1))
         return PyErr_Format(PyExc_ValueError, "pid > 0, mean_interval_ns from 100 us to 1 s, 0 < cpu_budget <= 1");
+    if (!finder && !(finder = PyImport_ImportModule("storeprof.observe.python_runtime"))) return nullptr;
     auto sampler = std::make_unique<Sampler>(o, ask_python);
     errno = sampler->check();
     if (errno) return PyErr_SetFromErrno(PyExc_OSError);  // ProcessLookupError or PermissionError
