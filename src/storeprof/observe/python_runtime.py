@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from storeprof.observe.mapped_image import MappedImage, ProcessMemory, images
+from storeprof.observe.python_check import NotReadyError, check_offsets
 from storeprof.observe.python_offsets import DEBUG_WORDS, UnsupportedError, find_offsets, packed
 
 Found = tuple[str, str, str, int, int, bytes]  # status, version, why, addresses of _PyRuntime and PyCode_Type, offsets
@@ -24,17 +25,19 @@ def find_runtime(pid: int) -> Found:
             program = os.readlink(f"/proc/{pid}/exe")
             for path, base in images(pid):
                 if path == program or "libpython" in Path(path).name:
-                    found = _in_image(memory, MappedImage(memory, base))
+                    found = _in_image(pid, memory, MappedImage(memory, base))
                     if found:
                         return found
     except UnsupportedError as error:
         return "refused", "", str(error), 0, 0, b""
+    except NotReadyError:
+        return "searching", "", "its interpreter runs no Python code yet", 0, 0, b""
     except OSError as error:
         return "searching", "", f"its memory can't be read ({error.strerror})", 0, 0, b""
     return "searching", "", "no CPython runtime in it (or its symbols were stripped)", 0, 0, b""
 
 
-def _in_image(memory: ProcessMemory, image: MappedImage) -> Found | None:
+def _in_image(pid: int, memory: ProcessMemory, image: MappedImage) -> Found | None:
     code_type, runtime = image.symbol("PyCode_Type"), image.symbol("_PyRuntime")
     if not runtime and not code_type:
         return None
@@ -46,4 +49,5 @@ def _in_image(memory: ProcessMemory, image: MappedImage) -> Found | None:
         return memory.u64(address) if address else 0
 
     name, offsets = find_offsets(memory.read(runtime, DEBUG_WORDS * 8), version)
+    check_offsets(pid, memory, runtime, code_type, offsets)
     return "attached", name, "", runtime, code_type, packed(offsets)
