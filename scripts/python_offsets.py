@@ -31,7 +31,8 @@ int main(void) {{ long row[] = {{ {row} }};
 COMMON_THREAD = (
     "AT(PyThreadState, next), AT(PyThreadState, interp), AT(PyThreadState, cframe), 1, AT(_PyCFrame, current_frame),"
     "AT(PyThreadState, native_thread_id), AT(PyThreadState, datastack_chunk), AT(PyThreadState, datastack_top),"
-    "AT(struct _gil_runtime_state, last_holder), AT(struct _gil_runtime_state, locked), sizeof(struct _gil_runtime_state)"
+    "AT(struct _gil_runtime_state, last_holder), AT(struct _gil_runtime_state, locked),"
+    "sizeof(struct _gil_runtime_state)"
 )
 COMMON_CODE = (
     "AT(PyCodeObject, co_filename), AT(PyCodeObject, co_qualname), AT(PyCodeObject, co_linetable),"
@@ -56,7 +57,7 @@ ROWS = {
         f"AT(_PyInterpreterFrame, f_funcobj), {COMMON_CODE}",
     ),
     (3, 13): (
-        ("interp", "runtime", "frame", "debug_offsets"),
+        ("interp", "runtime", "frame"),
         "WORD(runtime_state.interpreters_head), 0, WORD(interpreter_state.ceval_gil),"
         "WORD(interpreter_state.threads_head), WORD(interpreter_state.gc), WORD(gc.collecting),"
         "WORD(thread_state.next), WORD(thread_state.interp), WORD(thread_state.current_frame), 0, 0,"

@@ -18,12 +18,12 @@ import numpy as np
 
 from storeprof.observe._observer import Sampler
 from storeprof.observe.probe_totals import ProbeTotals
-from storeprof.session.python_frames import text
+from storeprof.session.python_frames import Code
 
 NONE = 0xFFFFFFFF
 LOOKS, THREAD_TIME, THREADS, FRAMES, STACKS, RESOURCES, SCOPE_NODES, SCOPE_COUNTS = range(1, 9)
 SCOPE_HISTOGRAMS, OPERATIONS, MEMORY_TAGS, MEMORY, ANCHORS, PROCESSES = range(9, 15)
-WAITS_FOR_GIL, HOLDS_GIL, REUSED = 1, 2, 4
+WAITS_FOR_GIL, HOLDS_GIL, REUSED, COLLECTS_GARBAGE = 1, 2, 4, 8
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
 
@@ -105,22 +105,32 @@ class Rows:
         return np.isin(records, [line["record"] for line in self.lines(SCOPE_NODES) if line.get("node") == node])
 
     @cached_property
-    def _frames(self) -> dict[int, str]:
-        lines = self.lines(FRAMES)
-        names = {line["code"]: text(line["qualname"]) for line in lines if "frame" not in line}
-        return {line["frame"]: names[line["code"]] for line in lines if "frame" in line}
+    def _frames(self) -> dict[int, tuple[str, int]]:
+        codes: dict[int, Code] = {}
+        frames: dict[int, tuple[str, int]] = {}
+        for line in self.lines(FRAMES):
+            if "frame" in line:
+                code = codes[line["code"]]
+                frames[line["frame"]] = code.function, code.line(line["unit"])
+            else:
+                codes[line["code"]] = Code.of(line)
+        return frames
 
     @cached_property
     def _stacks(self) -> dict[int, tuple[int, int]]:
         return {int(row["stack"]): (int(row["parent"]), int(row["frame"])) for row in self.packed(STACKS)}
 
-    def functions(self, stack: int) -> list[str]:
-        """Functions of a stack, leaf first."""
+    def places(self, stack: int) -> list[tuple[str, int]]:
+        """Functions and lines of a stack, leaf first."""
         found = []
         while stack != NONE:
             stack, frame = self._stacks[stack]
             found.append(self._frames[frame])
         return found
+
+    def functions(self, stack: int) -> list[str]:
+        """Functions of a stack, leaf first."""
+        return [function for function, _ in self.places(stack)]
 
     def share(self, function: str) -> float:
         """Part of all looks' weight whose stack holds the function."""

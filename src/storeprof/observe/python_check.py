@@ -5,6 +5,7 @@ A wrong offset would not crash the sampler, which believes nothing it reads, but
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from storeprof.observe.mapped_image import ProcessMemory
@@ -17,6 +18,16 @@ _CHUNK_BYTES = range(4096, (16 << 20) + 1)
 _LINES = range(-1, 10_000_000)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Addresses of exported symbols: _PyRuntime, and the types of code, str and bytes."""
+
+    runtime: int
+    code_type: int
+    str_type: int
+    bytes_type: int
+
+
 class NotReadyError(Exception):
     """The interpreter is still being made, or runs no Python code at this moment."""
 
@@ -25,7 +36,7 @@ class _MisfitError(Exception):
     """What does not fit, in a few words."""
 
 
-def check_offsets(pid: int, memory: ProcessMemory, runtime: int, code_type: int, offsets: Offsets) -> None:
+def check_offsets(pid: int, memory: ProcessMemory, place: Place, offsets: Offsets) -> None:
     """Follow the offsets from the interpreter to a thread's frames and their code.
 
     Raises UnsupportedError when they do not fit, NotReadyError when there is nothing to follow yet.
@@ -33,7 +44,7 @@ def check_offsets(pid: int, memory: ProcessMemory, runtime: int, code_type: int,
     misfit = ""
     for _ in range(ATTEMPTS):
         try:
-            _Walk(pid, memory, offsets, runtime, code_type).check()
+            _Walk(pid, memory, place, offsets).check()
         except _MisfitError as error:
             misfit = str(error)
         except (OSError, OverflowError):
@@ -44,16 +55,15 @@ def check_offsets(pid: int, memory: ProcessMemory, runtime: int, code_type: int,
 
 
 class _Walk:
-    def __init__(self, pid: int, memory: ProcessMemory, offsets: Offsets, runtime: int, code_type: int) -> None:
+    def __init__(self, pid: int, memory: ProcessMemory, place: Place, offsets: Offsets) -> None:
         self._tids = _native_ids(pid)
         self._memory = memory
+        self._place = place
         self._o = offsets
-        self._runtime = runtime
-        self._code_type = code_type
 
     def check(self) -> None:
         o, u64 = self._o, self._memory.u64
-        interpreter = u64(self._runtime + o["runtime_interpreters"] + 8)
+        interpreter = u64(self._place.runtime + o["runtime_interpreters"] + 8)
         if not interpreter:
             raise NotReadyError
         threads = self._threads(interpreter, u64(interpreter + o["interp_threads"]))
@@ -91,7 +101,7 @@ class _Walk:
 
     def _check_gil(self, interpreter: int, threads: list[int]) -> None:
         o, u64 = self._o, self._memory.u64
-        gil = self._runtime + o["runtime_gil"] if o["runtime_gil"] else u64(interpreter + o["interp_gil"])
+        gil = self._place.runtime + o["runtime_gil"] if o["runtime_gil"] else u64(interpreter + o["interp_gil"])
         _expect(self._memory.u32(gil + o["gil_locked"]) in (0, 1), "GIL")
         holder = u64(gil + o["gil_holder"])
         if holder and holder not in threads:  # it may have ended since; its memory is readable all the same
@@ -125,15 +135,16 @@ class _Walk:
 
     def _check_code(self, code: int, instruction: int) -> None:
         o, u64 = self._o, self._memory.u64
-        _expect(u64(code + 8) == self._code_type, "frame's code")
+        _expect(u64(code + 8) == self._place.code_type, "frame's code")
         units, start = u64(code + 16), code + o["code_instructions"]
         _expect(start - 2 <= instruction <= start + 2 * units, "frame's instruction")
         first_line, traceable = (self._signed(code + o[name]) for name in ("code_first_line", "code_first_traceable"))
         _expect(first_line in _LINES and 0 <= traceable <= units, "code's first line")
         for name in ("code_filename", "code_qualname"):
             _expect(self._is_text(u64(code + o[name])), "code's names")
-        table = u64(u64(code + o["code_linetable"]) + 16)
-        _expect(0 < table < 1 << 20, "code's line table")
+        table = u64(code + o["code_linetable"])
+        fits = u64(table + 8) == self._place.bytes_type and 0 < u64(table + 16) < 1 << 20
+        _expect(fits, "code's line table")
 
     def _is_text(self, text: int) -> bool:
         o = self._o
@@ -141,9 +152,8 @@ class _Walk:
         kind, compact, is_ascii = state >> 2 & 7, state >> 5 & 1, state >> 6 & 1
         if not (compact and kind in (1, 2, 4) and 0 < length < 4096):
             return False
-        size = length * kind
-        start = text + o["str_ascii" if is_ascii else "str_compact"]
-        return 0 not in self._memory.read(start, size)[::kind] or kind > 1
+        letters = self._memory.read(text + o["str_ascii" if is_ascii else "str_compact"], length * kind)
+        return self._memory.u64(text + 8) == self._place.str_type and (kind > 1 or 0 not in letters)
 
     def _signed(self, address: int) -> int:
         return int.from_bytes(self._memory.read(address, 4), "little", signed=True)

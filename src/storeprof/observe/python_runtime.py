@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from storeprof.observe.mapped_image import MappedImage, ProcessMemory, images
-from storeprof.observe.python_check import NotReadyError, check_offsets
+from storeprof.observe.python_check import NotReadyError, Place, check_offsets
 from storeprof.observe.python_offsets import DEBUG_WORDS, UnsupportedError, find_offsets, packed
 
 Found = tuple[str, str, str, int, int, bytes]  # status, version, why, addresses of _PyRuntime and PyCode_Type, offsets
@@ -49,5 +49,6 @@ def _in_image(pid: int, memory: ProcessMemory, image: MappedImage) -> Found | No
         return memory.u64(address) if address else 0
 
     name, offsets = find_offsets(memory.read(runtime, DEBUG_WORDS * 8), version)
-    check_offsets(pid, memory, runtime, code_type, offsets)
+    place = Place(runtime, code_type, image.symbol("PyUnicode_Type"), image.symbol("PyBytes_Type"))
+    check_offsets(pid, memory, place, offsets)
     return "attached", name, "", runtime, code_type, packed(offsets)

@@ -30,6 +30,12 @@ class Code:
     first_line: int
     table: bytes
 
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Code:
+        """From its line in the journal."""
+        table = bytes.fromhex(row["linetable"])
+        return cls(_text(row["qualname"]), _text(row["filename"]), row["first_line"], table)
+
     @cached_property
     def _lines(self) -> list[tuple[int, int]]:
         return list(lines_of(self.table, self.first_line))
@@ -78,8 +84,7 @@ def _signed(value: int) -> int:
     return -(value >> 1) if value & 1 else value >> 1
 
 
-def text(copied: str) -> str:
-    """A string of the journal: bytes per character, a colon, and its bytes in hexadecimal digits; "?" for none."""
+def _text(copied: str) -> str:
     width, _, digits = copied.partition(":")
     return bytes.fromhex(digits).decode(_ENCODINGS[width], "replace") if width in _ENCODINGS else "?"
 
@@ -107,9 +112,7 @@ def _frames(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[int,
     number_of: dict[int, int] = {}
     for row in rows:
         if "frame" not in row:
-            codes[row["code"]] = Code(
-                text(row["qualname"]), text(row["filename"]), row["first_line"], bytes.fromhex(row["linetable"])
-            )
+            codes[row["code"]] = Code.of(row)
         elif row["code"] in codes:
             code = codes[row["code"]]
             key = (code.function, code.file, code.line(row["unit"]), max(code.first_line, 0), row["generator"])
