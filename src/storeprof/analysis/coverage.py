@@ -87,3 +87,22 @@ def collector_row(context: Context, name: str) -> dict[str, Any] | None:
     """What recording.json says of a collector."""
     rows: list[dict[str, Any]] = context.recording.meta.get("collectors") or []
     return next((row for row in rows if row.get("name") == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadPython:
+    """A Python whose stacks the observer could not read: whether py-spy stood in, else why not and what would help."""
+
+    spied: bool
+    reason: str
+    remedy: str | None
+
+
+def unread_python(context: Context) -> UnreadPython | None:
+    """None when the observer read the program's Python, or there was none."""
+    sampler = (context.recording.meta.get("observer") or {}).get("sampler") or {}
+    python = sampler.get("python") or {}
+    if python.get("status") != "refused":
+        return None
+    row = collector_row(context, "py-spy") or {}
+    return UnreadPython(bool(row.get("ran")), str(row.get("reason") or python.get("why")), row.get("remedy"))

@@ -111,7 +111,12 @@ def overhead(context: Context) -> dict[str, Any]:
     """
     recording = context.recording
     observer = recording.meta.get("observer") or {}
-    spent = observer.get("sampler_cpu_s"), observer.get("recorder_cpu_s"), observer.get("native_cpu_s")
+    spent = (
+        observer.get("sampler_cpu_s"),
+        observer.get("recorder_cpu_s"),
+        observer.get("native_cpu_s"),
+        observer.get("py_spy_cpu_s"),
+    )
     seconds = (recording.meta["ended_ns"] - recording.meta["started_ns"]) / 1e9
     known = [value for value in spent if value is not None]
     observer_percent = round(100.0 * sum(known) / (seconds * context.cores), 3) if known and seconds > 0 else None

@@ -18,7 +18,7 @@ from storeprof.collect.command_check import check_command, exec_error
 from storeprof.collect.output_relay import OPS_PATTERN, open_channel, open_pipe, run_relay
 from storeprof.errors import CollectorError, TargetError, UsageError
 
-__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "run_tool"]
+__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "children_cpu_s", "run_tool"]
 
 PR_SET_PDEATHSIG: Final = 1
 # After a tool's group was killed its pipes close at once, unless something escaped the group.
@@ -260,6 +260,12 @@ class OutputRelay:
                 time.sleep(pause)
                 pause = min(2 * pause, 0.02)
         return True
+
+
+def children_cpu_s() -> float:
+    """CPU time of the children that were waited for: a tool is, when it has stopped."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _start(

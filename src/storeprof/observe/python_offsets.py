@@ -47,7 +47,7 @@ DEBUG_ROWS = {
 DEBUG_COOKIE = b"xdebugpy"
 DEBUG_WORDS = 73
 GIL_STATE_WORD = 15  # offset of the GIL in the interpreter
-SUPPORTED = "3.11 to 3.13 are"
+NOT_SUPPORTED = "not supported (3.11 to 3.13 are)"
 # sizeof(pthread_cond_t) and of pthread_mutex_t: glibc and musl agree on 64-bit machines.
 CONDITION_BYTES, MUTEX_BYTES = 48, 40
 
@@ -66,14 +66,16 @@ def find_offsets(debug: bytes, read_version: Callable[[], int]) -> tuple[str, Of
     has_table = debug.startswith(DEBUG_COOKIE)
     hexversion = words[1] if has_table else read_version()
     if not hexversion:
-        raise UnsupportedError(f"Python 3.10 or older is not supported ({SUPPORTED})")
+        raise UnsupportedError(f"Python 3.10 or older is {NOT_SUPPORTED}")
     version = (hexversion >> 24 & 255, hexversion >> 16 & 255)
     name = ".".join(map(str, version))
     rows = DEBUG_ROWS if has_table else STATIC_ROWS
     if version not in rows:
-        raise UnsupportedError(f"Python {name} is not supported ({SUPPORTED})")
+        raise UnsupportedError(f"Python {name} is {NOT_SUPPORTED}")
     if has_table and words[2]:
-        raise UnsupportedError(f"free-threaded builds of Python {name} are not supported")
+        raise UnsupportedError(
+            f"free-threaded builds of Python {name} are not supported: their memory has another layout"
+        )
     offsets = _translated(rows[version], words) if has_table else rows[version]
     if not _are_sane(offsets):
         raise UnsupportedError("the interpreter's offset table makes no sense")

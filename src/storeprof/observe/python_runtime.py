@@ -10,8 +10,9 @@ from pathlib import Path
 
 from storeprof.observe.mapped_image import MappedImage, ProcessMemory, images
 from storeprof.observe.python_check import NotReadyError, Place, check_offsets
-from storeprof.observe.python_offsets import DEBUG_WORDS, UnsupportedError, find_offsets, packed
+from storeprof.observe.python_offsets import DEBUG_WORDS, NOT_SUPPORTED, UnsupportedError, find_offsets, packed
 
+NOT_PERMITTED = "its memory may not be read"
 Found = tuple[str, str, str, int, int, bytes]  # status, version, why, addresses of _PyRuntime and PyCode_Type, offsets
 
 
@@ -30,6 +31,8 @@ def find_runtime(pid: int) -> Found:
                         return found
     except UnsupportedError as error:
         return "refused", "", str(error), 0, 0, b""
+    except PermissionError as error:
+        return "refused", "", f"{NOT_PERMITTED} ({error.strerror})", 0, 0, b""
     except NotReadyError:
         return "searching", "", "its interpreter runs no Python code yet", 0, 0, b""
     except OSError as error:
@@ -42,7 +45,7 @@ def _in_image(pid: int, memory: ProcessMemory, image: MappedImage) -> Found | No
     if not runtime and not code_type:
         return None
     if not runtime:
-        raise UnsupportedError("Python 3.6 or older is not supported (3.11 to 3.13 are)")
+        raise UnsupportedError(f"Python 3.6 or older is {NOT_SUPPORTED}")
 
     def version() -> int:
         address = image.symbol("Py_Version")

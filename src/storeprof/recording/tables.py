@@ -64,3 +64,25 @@ def floats(values: list[float | None]) -> np.ndarray[Any, Any]:
 def null_where(values: np.ndarray[Any, Any], missing: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The same values, null where `missing` is true."""
     return np.ma.masked_array(values, mask=missing)
+
+
+def first_free(identities: np.ndarray[Any, Any]) -> int:
+    """The smallest number above all that are taken."""
+    return int(identities.max()) + 1 if len(identities) else 0
+
+
+def joined(first: Columns, second: Columns) -> Columns:
+    """Rows of one table under those of another; a column that only one of them has is null in the other's."""
+    names = list(dict.fromkeys([*first, *second]))
+    return {name: _concatenated(_column(first, name), _column(second, name)) for name in names}
+
+
+def _concatenated(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    joined: np.ndarray[Any, Any] = np.ma.concatenate([first, second])  # type: ignore[no-untyped-call]
+    return joined
+
+
+def _column(columns: Columns, name: str) -> np.ndarray[Any, Any]:
+    if name in columns:
+        return columns[name]
+    return strings([None] * len(next(iter(columns.values()))))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.linux.perf import Perf, PerfOptions, PerfSession
+from storeprof.collect.tool_process import children_cpu_s
 from storeprof.errors import CollectorError
 from storeprof.session.options import RecordOptions
 
@@ -50,12 +50,12 @@ class NativePass:
         """Let perf complete its file."""
         if self.session is None:
             return
-        before = _children_cpu_s()
+        before = children_cpu_s()
         try:
             self.session.stop()
         except CollectorError as error:
             self.availability = Availability(False, str(error), "record again; see raw/perf.data.stderr")
-        self.cpu_s = round(_children_cpu_s() - before, 4)
+        self.cpu_s = round(children_cpu_s() - before, 4)
         self.session = None
 
     def collector_rows(self) -> list[dict[str, Any]]:
@@ -71,9 +71,3 @@ class NativePass:
             },
             {"name": "observer", "ran": True, "reason": None, "remedy": None},
         ]
-
-
-def _children_cpu_s() -> float:
-    """CPU time of the children that were waited for: perf is, when it has stopped."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime

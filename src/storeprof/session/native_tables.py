@@ -13,7 +13,7 @@ from storeprof.collect.linux.perf import ENVIRONMENT, Perf
 from storeprof.collect.linux.symbols import FrameSource, frame_sources
 from storeprof.collect.tool_process import run_tool
 from storeprof.errors import CollectorError
-from storeprof.recording.tables import Columns, integers, null_where, strings
+from storeprof.recording.tables import Columns, first_free, integers, joined, null_where, strings
 from storeprof.session.native_pass import PERF_DATA
 
 Array = np.ndarray[Any, Any]
@@ -56,13 +56,12 @@ def add_native_tables(folder: Path, meta: dict[str, Any], tables: dict[str, Colu
     if native is None:
         return tables
     _note_quality(meta, native)
-    first_frame = int(tables["frames"]["frame_id"].max()) + 1 if len(tables["frames"]["frame_id"]) else 0
-    first_stack = int(tables["stacks"]["stack_id"].max()) + 1 if len(tables["stacks"]["stack_id"]) else 0
+    first_frame, first_stack = first_free(tables["frames"]["frame_id"]), first_free(tables["stacks"]["stack_id"])
     threads = _thread_ids(tables["threads"])
     return {
         **tables,
-        "frames": _joined(tables["frames"], _frames(native, first_frame)),
-        "stacks": _joined(tables["stacks"], _stacks(native, first_frame, first_stack)),
+        "frames": joined(tables["frames"], _frames(native, first_frame)),
+        "stacks": joined(tables["stacks"], _stacks(native, first_frame, first_stack)),
         "cpu_samples": _samples(native, CPU, threads, first_stack),
         "switch_samples": _samples(native, SWITCH, threads, first_stack),
     }
@@ -176,19 +175,3 @@ def is_native_library(symbol: str, binary: str) -> bool:
     if symbol == UNKNOWN or binary.startswith("["):
         return True
     return bool(_SYSTEM_LIBRARY.search(binary) or _LANGUAGE_LIBRARY.match(symbol))
-
-
-def _joined(first: Columns, second: Columns) -> Columns:
-    names = list(dict.fromkeys([*first, *second]))
-    return {name: _concatenated(_column(first, name), _column(second, name)) for name in names}
-
-
-def _concatenated(first: Array, second: Array) -> Array:
-    joined: Array = np.ma.concatenate([first, second])  # type: ignore[no-untyped-call]
-    return joined
-
-
-def _column(columns: Columns, name: str) -> Array:
-    if name in columns:
-        return columns[name]
-    return strings([None] * len(next(iter(columns.values()))))

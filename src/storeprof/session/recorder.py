@@ -26,6 +26,7 @@ from storeprof.session.folder import make_folder, remove_folder
 from storeprof.session.native_pass import NativePass
 from storeprof.session.options import Outcome, RecordOptions
 from storeprof.session.progress import Progress
+from storeprof.session.python_fallback import PythonFallback
 
 TICK_S = 0.25
 FIRST_MAP_S = 1.0
@@ -81,6 +82,7 @@ class Recorder:
         meta["collectors"] = native.collector_rows()
         journal = JournalWriter(self._folder / JOURNAL)
         budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
+        python = PythonFallback(self._folder, pid)
         sampler = Sampler(pid, cpu_budget=budget, seed=os.getpid())
         meta["started_ns"] = self._clock()
         write_meta(self._folder, meta)
@@ -90,13 +92,15 @@ class Recorder:
                 self._command.release()  # exec has happened when it returns: no look at the fork of ourselves
             sampler.start()
             self._began = True
-            self._watch(sampler, journal, pid)
+            self._watch(sampler, journal, pid, python)
         finally:
             native.stop()
+            python.stop()
             sampler.stop()
+        meta["collectors"] += python.collector_rows()
         self._journal(sampler, journal, last=True)
         meta["ended_ns"] = self._clock()
-        meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native)
+        meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native, python)
         status = self._let_go()
         meta["exit_status"] = status
         meta["ended_by"] = self._ended_by
@@ -132,7 +136,7 @@ class Recorder:
         self._command = HeldCommand(options.command, env_additions=additions, stdout=self._relay.program_end)
         return self._command.pid
 
-    def _watch(self, sampler: Sampler, journal: JournalWriter, pid: int) -> None:
+    def _watch(self, sampler: Sampler, journal: JournalWriter, pid: int, python: PythonFallback) -> None:
         started = self._clock()
         next_map = FIRST_MAP_S
         while sampler.alive() and not (self._command and self._command.ended()):
@@ -142,7 +146,9 @@ class Recorder:
             if elapsed >= next_map:
                 self._keep_map(pid)
                 next_map *= 2
-            self._progress.update(elapsed, sampler.stats())
+            stats = sampler.stats()
+            python.update(stats["python"])
+            self._progress.update(elapsed, stats)
             if self._options.duration_s is not None and elapsed >= self._options.duration_s and self._asked_ns is None:
                 self._ask_to_end("duration")
             if self._asked_ns is not None:
@@ -204,7 +210,9 @@ class Recorder:
         usage = self._command.rusage
         return {"user_s": usage.ru_utime, "system_s": usage.ru_stime, "max_rss_bytes": usage.ru_maxrss * 1024}
 
-    def _observer_row(self, sampler: Sampler, own_cpu_s: float, native: NativePass) -> dict[str, Any]:
+    def _observer_row(
+        self, sampler: Sampler, own_cpu_s: float, native: NativePass, python: PythonFallback
+    ) -> dict[str, Any]:
         stats = dict(sampler.stats())
         sampler_s = float(str(stats.get("cpu_ns", 0))) / 1e9
         return {
@@ -213,6 +221,7 @@ class Recorder:
             "sampler_cpu_s": round(sampler_s, 4),
             "recorder_cpu_s": round(max(0.0, own_cpu_s - sampler_s), 4),
             "native_cpu_s": native.cpu_s,
+            "py_spy_cpu_s": python.cpu_s,
             "sampler": stats,
         }
 

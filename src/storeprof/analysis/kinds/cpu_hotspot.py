@@ -13,7 +13,7 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
-from storeprof.analysis.coverage import Covered, native_reason, native_remedy, no_looks, placed_share
+from storeprof.analysis.coverage import Covered, native_reason, native_remedy, no_looks, placed_share, unread_python
 from storeprof.analysis.finding import Finding, Where
 from storeprof.analysis.gain import impact
 
@@ -89,7 +89,12 @@ def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:
 def cover(context: Context) -> Covered:
     """Checked when nine tenths of the CPU time have a place."""
     placed = placed_share(context, CPU)
-    by = "perf" if context.native.native_threads else "observer: Python stacks"
+    unread = unread_python(context)
+    sampled = "py-spy" if unread and unread.spied else "perf"
+    by = sampled if context.native.native_threads else "observer: Python stacks"
+    if unread and not unread.spied:
+        words = f"Python functions have no names: {unread.reason}"
+        return Covered("cpu-hotspot", len(context.native.cpu_t) > 0, by, words, unread.remedy)
     missing = native_reason(context)
     if placed is None or placed >= 0.9:
         if missing and not context.native.native_threads:

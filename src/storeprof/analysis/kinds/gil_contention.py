@@ -9,9 +9,11 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import GIL
 from storeprof.analysis.context import Context
-from storeprof.analysis.coverage import Covered, no_looks
+from storeprof.analysis.coverage import Covered, no_looks, unread_python
 from storeprof.analysis.finding import Finding, Shared, Where
 from storeprof.analysis.kinds import waits
+
+USE_SUPPORTED = "run the program under Python 3.11 to 3.13"
 
 
 def find(context: Context) -> list[Finding]:
@@ -67,6 +69,11 @@ def cover(context: Context) -> Covered:
     rows = context.recording.sql("SELECT python, python_why FROM processes")
     if any(not np.ma.is_masked(value) and value for value in rows["python"]):
         return no_looks(context, "gil-contention") or Covered("gil-contention", True, "observer")
+    unread = unread_python(context)
+    if unread:
+        return Covered(
+            "gil-contention", False, None, f"the GIL was not found: {unread.reason}", unread.remedy or USE_SUPPORTED
+        )
     whys = [str(value) for value in rows["python_why"] if not np.ma.is_masked(value) and value]
     why = whys[0] if whys else "no Python in this program"
     return no_looks(context, "gil-contention") or Covered("gil-contention", True, "observer", why)

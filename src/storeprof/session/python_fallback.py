@@ -1,0 +1,68 @@
+"""py-spy beside the program, from the moment the observer says that it can't read this Python."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from storeprof.collect.collector import Availability, Context
+from storeprof.collect.py_spy import PySpy, PySpyOptions
+from storeprof.collect.tool_process import BackgroundTool, children_cpu_s
+from storeprof.errors import CollectorError
+from storeprof.observe.python_runtime import NOT_PERMITTED
+
+PY_SPY_TRACE = Path("raw") / "py-spy.json"
+
+
+class PythonFallback:
+    """Does nothing as long as the observer reads Python stacks itself, or finds no Python."""
+
+    def __init__(self, folder: Path, pid: int) -> None:
+        self._options = PySpyOptions(pid, folder / PY_SPY_TRACE)
+        self._tool: BackgroundTool | None = None
+        self._found: Availability | None = None
+        self._started_ns = 0
+        self.cpu_s = 0.0
+
+    def update(self, python: Mapping[str, Any]) -> None:
+        """Start py-spy, once, when the observer's `python` figures say that it has refused this interpreter.
+
+        Where memory may not be read, py-spy could not either.
+        """
+        why = str(python["why"])
+        if self._found is not None or python["status"] != "refused" or why.startswith(NOT_PERMITTED):
+            return
+        self._found = PySpy().available(Context(target_pid=self._options.pid))
+        if not self._found.ok:
+            reason = f"{why}, and {self._found.reason}"
+            self._found = Availability(False, reason, self._found.remedy)
+            return
+        self._options.output.parent.mkdir(exist_ok=True)
+        self._started_ns = time.monotonic_ns()
+        try:
+            self._tool = BackgroundTool(PySpy().command(self._options), self._options.output.with_suffix(".stderr"))
+        except CollectorError as error:
+            self._found = Availability(False, str(error), "see what `py-spy record --pid PID` says")
+
+    def stop(self) -> None:
+        """Let py-spy write its trace."""
+        if self._tool is None:
+            return
+        before = children_cpu_s()
+        status = self._tool.stop()
+        self.cpu_s = round(children_cpu_s() - before, 4)
+        if status != 0 or not self._options.output.exists():
+            said = [line for line in self._tool.stderr().splitlines() if line.strip()]
+            reason = f"py-spy failed (status {status}): {said[-1] if said else 'it said nothing'}"
+            self._found = Availability(False, reason, "see what `py-spy record --pid PID` says")
+        self._tool = None
+
+    def collector_rows(self) -> list[dict[str, Any]]:
+        """What recording.json says of it; nothing when it was not needed."""
+        found = self._found
+        if found is None:
+            return []
+        row = {"name": "py-spy", "ran": found.ok, "reason": found.reason, "remedy": found.remedy}
+        return [{**row, "started_ns": self._started_ns} if found.ok else row]
