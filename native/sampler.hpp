@@ -35,11 +35,9 @@ class Sampler {
           threads_(made_, proc_, probe_), governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
 
-    int check() const {  // 0, ESRCH or EPERM: whether the process is there and may be read
-        char byte;
-        if (!alive()) return ESRCH;
-        bool failed = !memory_.read(0, &byte, 1);  // address 0 is never mapped: EFAULT means "allowed"
-        return failed && (errno == EPERM || errno == ESRCH) ? errno : 0;
+    int check() const {  // 0, ESRCH or EPERM: whether the process is there and can be seen
+        if (alive()) return 0;
+        return kill(options_.pid, 0) && errno == EPERM ? EPERM : ESRCH;
     }
     bool start() {
         if (thread_.joinable() || stopping_) return false;

@@ -104,5 +104,7 @@ def unread_python(context: Context) -> UnreadPython | None:
     python = sampler.get("python") or {}
     if python.get("status") != "refused":
         return None
-    row = collector_row(context, "py-spy") or {}
-    return UnreadPython(bool(row.get("ran")), str(row.get("reason") or python.get("why")), row.get("remedy"))
+    row = collector_row(context, "py-spy") or collector_row(context, "observer") or {}
+    return UnreadPython(
+        row.get("name") == "py-spy" and bool(row["ran"]), str(row.get("reason") or python.get("why")), row.get("remedy")
+    )

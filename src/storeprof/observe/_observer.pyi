@@ -49,8 +49,8 @@ class Sampler:
     round looks at a part of them, in turn. Beyond `buffer_bytes` that nobody drained, looks are dropped and counted.
     `seed` 0 takes a random one.
 
-    Raises ProcessLookupError when the process is not there, PermissionError when it may not be read, ValueError when
-    an option is out of range.
+    Raises ProcessLookupError when the process is not there, PermissionError when /proc does not show it,
+    ValueError when an option is out of range.
     """
 
     def __init__(

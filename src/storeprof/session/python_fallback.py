@@ -1,4 +1,4 @@
-"""py-spy beside the program, from the moment the observer says that it can't read this Python."""
+"""What is done when the observer can't read Python stacks: py-spy beside the program, or a reason and a remedy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from storeprof.collect.collector import Availability, Context
 from storeprof.collect.py_spy import PySpy, PySpyOptions
 from storeprof.collect.tool_process import BackgroundTool, children_cpu_s
 from storeprof.errors import CollectorError
+from storeprof.observe.permission import Refusal, refusal
 from storeprof.observe.python_runtime import NOT_PERMITTED
 
 PY_SPY_TRACE = Path("raw") / "py-spy.json"
@@ -23,16 +24,20 @@ class PythonFallback:
         self._options = PySpyOptions(pid, folder / PY_SPY_TRACE)
         self._tool: BackgroundTool | None = None
         self._found: Availability | None = None
+        self._refusal: Refusal | None = None
         self._started_ns = 0
         self.cpu_s = 0.0
 
     def update(self, python: Mapping[str, Any]) -> None:
         """Start py-spy, once, when the observer's `python` figures say that it has refused this interpreter.
 
-        Where memory may not be read, py-spy could not either.
+        Where memory may not be read, py-spy could not read it either.
         """
+        if self._found is not None or self._refusal is not None or python["status"] != "refused":
+            return
         why = str(python["why"])
-        if self._found is not None or python["status"] != "refused" or why.startswith(NOT_PERMITTED):
+        if why.startswith(NOT_PERMITTED):
+            self._refusal = refusal(self._options.pid)
             return
         self._found = PySpy().available(Context(target_pid=self._options.pid))
         if not self._found.ok:
@@ -59,10 +64,13 @@ class PythonFallback:
             self._found = Availability(False, reason, "see what `py-spy record --pid PID` says")
         self._tool = None
 
-    def collector_rows(self) -> list[dict[str, Any]]:
-        """What recording.json says of it; nothing when it was not needed."""
-        found = self._found
+    def completed(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The collectors' rows of recording.json: the observer's says what it may not see, py-spy's is added if needed."""
+        found, refused = self._found, self._refusal
+        if refused is not None:
+            words = {"reason": f"{NOT_PERMITTED}: {refused.reason}", "remedy": refused.remedy}
+            rows = [{**row, **words} if row["name"] == "observer" else row for row in rows]
         if found is None:
-            return []
+            return rows
         row = {"name": "py-spy", "ran": found.ok, "reason": found.reason, "remedy": found.remedy}
-        return [{**row, "started_ns": self._started_ns} if found.ok else row]
+        return [*rows, {**row, "started_ns": self._started_ns} if found.ok else row]

@@ -97,7 +97,7 @@ class Recorder:
             native.stop()
             python.stop()
             sampler.stop()
-        meta["collectors"] += python.collector_rows()
+        meta["collectors"] = python.completed(meta["collectors"])
         self._journal(sampler, journal, last=True)
         meta["ended_ns"] = self._clock()
         meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native, python)
@@ -239,7 +239,9 @@ class Recorder:
             return error
         if isinstance(error, ProcessLookupError):
             return TargetError(f"no process with pid {pid}; `ps` lists those that run")
-        return TargetError(f"process {pid} is not ours to look at; run storeprof as its user or as root")
+        return TargetError(
+            f"process {pid} is hidden from this user (/proc is mounted with hidepid); run storeprof as its user or as root"
+        )
 
 
 def record(options: RecordOptions, progress: Progress) -> Outcome:

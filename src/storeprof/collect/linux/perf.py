@@ -205,6 +205,12 @@ def _permitted(abilities: frozenset[str]) -> Availability:
 
 
 def _refused(said: str) -> Availability:
+    if os.geteuid() == 0 and ("ermission" in said or "not permitted" in said or "not allowed" in said):
+        return Availability(
+            False,
+            "perf_event_open is not permitted although we are root (a container's seccomp profile, or no CAP_PERFMON)",
+            "in a container: --cap-add PERFMON, or --security-opt seccomp=unconfined",
+        )
     if "perf_event_paranoid" in said or "ermission" in said or "not permitted" in said or "limited" in said:
         return Availability(
             False,
