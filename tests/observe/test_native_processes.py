@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from rows import (
     LOOKS,
     MEMORY,
     MEMORY_TAGS,
+    NONE,
     OPERATIONS,
     PROGRAMS,
     SCOPE_COUNTS,
@@ -152,3 +155,27 @@ def test_an_attached_sampler_turns_the_gate_on_and_back() -> None:
         again.take(second, last=True)
         counts = again.packed(SCOPE_COUNTS)["count"]
         assert int(counts.max() - counts.min()) <= 1  # the call under way when the gate was closed
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+def test_a_pid_namespace_of_its_own(python: str) -> None:
+    """A program in another pid namespace is looked at by its outer pid: its threads have both numbers, and stacks."""
+    command = ["unshare", "--pid", "--fork", "--mount-proc", python, str(PROGRAMS / "observe_blocked.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as outer:
+        assert outer.stdout is not None
+        outer.stdout.readline()
+        pid = int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()[0])
+        sampler = Sampler(pid)
+        sampler.start()
+        rows = Rows()
+        until(lambda: sampler.stats()["stacks"]["ok"] > 100)
+        sampler.stop()
+        rows.take(sampler, last=True)
+        os.kill(pid, signal.SIGKILL)
+    assert [thread["ns_tid"] for thread in rows.threads.values()] == [1, 2, 3, 4]
+    assert all(thread["tid"] > 4 for thread in rows.threads.values())
+    looks = rows.packed(LOOKS)
+    looks = looks[looks["py_stack"] != NONE]
+    leaves = {rows.functions(int(stack))[0] for stack in np.unique(looks["py_stack"])}
+    assert {"waits_for_lock", "reads_pipe", "sleeps"} <= leaves
+    assert len(np.unique(looks["thread"])) == 4

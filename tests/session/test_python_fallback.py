@@ -81,7 +81,7 @@ def test_without_py_spy_coverage_says_what_to_install(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     coverage = {row["kind"]: row for row in findings(tmp_path)["coverage"]}["cpu-hotspot"]
-    assert "Python functions have no names" in coverage["reason"]
+    assert "functions have no names" in coverage["reason"]
     assert "py-spy is not installed" in coverage["reason"]
     assert "pip install py-spy" in coverage["remedy"]
 

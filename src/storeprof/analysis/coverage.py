@@ -63,6 +63,9 @@ def no_looks(context: Context, kind: str) -> Covered | None:
 
 def cover_waits(context: Context, kind: str) -> Covered:
     """The row of a kind that is a wait: told from looks, its place from their stacks or perf's."""
+    observer = collector_row(context, "observer") or {}
+    if observer.get("reason"):  # system calls are then hidden as well: a wait is known, its reason is not
+        return Covered(kind, False, None, f"waits can't be told apart: {observer['reason']}", observer.get("remedy"))
     placed = placed_share(context)
     by = "observer" + (" and perf" if len(context.native.switch_t) else "")
     partly = None if placed is None or placed > 0.9 else f"{1 - placed:.0%} of busy wall has no place"

@@ -36,7 +36,8 @@ def refusal(pid: int, yama: Path = YAMA) -> Refusal:
         return Refusal("a seccomp filter forbids it", CONTAINER)
     if owner not in (os.geteuid(), -1):
         name = _user_name(owner)
-        remedy = f"run storeprof as {name} or as root, or give it CAP_SYS_PTRACE; {CONTAINER}"
+        users = name if owner == 0 else f"{name} or root"
+        remedy = f"run storeprof as {users}, or give it CAP_SYS_PTRACE; {CONTAINER}"
         return Refusal(f"it runs as another user ({name})", remedy)
     if scope:
         whom = {1: "only a process's parent", 2: "only a process with CAP_SYS_PTRACE"}.get(scope, "nobody")

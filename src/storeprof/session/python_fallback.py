@@ -65,7 +65,7 @@ class PythonFallback:
         self._tool = None
 
     def completed(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The collectors' rows of recording.json: the observer's says what it may not see, py-spy's is added if needed."""
+        """The collectors' rows of recording.json: the observer's says what it may not see; with py-spy's if needed."""
         found, refused = self._found, self._refusal
         if refused is not None:
             words = {"reason": f"{NOT_PERMITTED}: {refused.reason}", "remedy": refused.remedy}

@@ -240,7 +240,7 @@ class Recorder:
         if isinstance(error, ProcessLookupError):
             return TargetError(f"no process with pid {pid}; `ps` lists those that run")
         return TargetError(
-            f"process {pid} is hidden from this user (/proc is mounted with hidepid); run storeprof as its user or as root"
+            f"process {pid} is hidden from this user (/proc has hidepid); run storeprof as its user or as root"
         )
 
 

@@ -93,7 +93,7 @@ def cover(context: Context) -> Covered:
     sampled = "py-spy" if unread and unread.spied else "perf"
     by = sampled if context.native.native_threads else "observer: Python stacks"
     if unread and not unread.spied:
-        words = f"Python functions have no names: {unread.reason}"
+        words = f"functions have no names: {unread.reason}"
         return Covered("cpu-hotspot", len(context.native.cpu_t) > 0, by, words, unread.remedy)
     missing = native_reason(context)
     if placed is None or placed >= 0.9:

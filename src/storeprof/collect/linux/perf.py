@@ -183,7 +183,7 @@ class PerfSession:
     def _fail(self) -> NoReturn:
         self._tool.stop(timeout_s=1.0)
         self._close()
-        raise CollectorError(f"perf record did not get ready: {_last_line(self._tool.stderr())}")
+        raise CollectorError(f"perf record did not get ready: {_complaint(self._tool.stderr())}")
 
     def _close(self) -> None:
         for fd in (self._commands, self._answers):
@@ -218,6 +218,11 @@ def _refused(said: str) -> Availability:
             "set sysctl kernel.perf_event_paranoid=2 or lower (in a container also allow perf_event_open)",
         )
     return Availability(False, f"perf record fails here: {_last_line(said)}", "see what `perf record -- true` says")
+
+
+def _complaint(said: str) -> str:
+    """What perf says in one line; its advice on permissions is twenty."""
+    return "it may not look at this process" if "perf_event_paranoid" in said else _last_line(said)
 
 
 def _paranoid() -> int:
