@@ -56,8 +56,8 @@ class Pace {
 // then fewer threads at each round, in turn, whose looks then stand for longer; a longer interval again at last.
 class Governor {
   public:
-    // Aims below the budget: the Python side of a recording needs a tenth of it.
-    Governor(uint64_t wanted_ns, double budget) : wanted_(double(wanted_ns)), budget_(0.85 * budget), mean_(wanted_) {}
+    // Aims below the budget: the Python side of a recording needs a sixth of it with threads by the hundred.
+    Governor(uint64_t wanted_ns, double budget) : wanted_(double(wanted_ns)), budget_(0.8 * budget), mean_(wanted_) {}
     double mean_ns() const { return mean_; }
     size_t threads_per_round() const { return at_once_; }
     void account(double cost_ns, size_t looks, size_t threads, uint64_t since_start, uint64_t spent_ns) {

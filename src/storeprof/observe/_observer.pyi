@@ -45,7 +45,7 @@ class Sampler:
     """Looks at every thread of another process at random intervals, without stopping it.
 
     A thread of its own looks (it never holds the GIL): intervals are uniform in [0.5, 1.5] x `mean_interval_ns`, and
-    grow when that thread would use more than 85 % of `cpu_budget` CPU-seconds per second; with hundreds of threads a
+    grow when that thread would use more than 80 % of `cpu_budget` CPU-seconds per second; with hundreds of threads a
     round looks at a part of them, in turn. Beyond `buffer_bytes` that nobody drained, looks are dropped and counted.
     `seed` 0 takes a random one.
 
