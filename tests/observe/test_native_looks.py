@@ -139,6 +139,23 @@ def test_threads_that_come_and_go() -> None:
     assert set(threads) == set(rows.packed(THREAD_TIME)["thread"].tolist())
 
 
+def test_500_threads_are_all_looked_at() -> None:
+    """With 500 threads a round looks at some of them, and every one gets its looks and its stack in turn."""
+    rows = Rows()
+    with observed([sys.executable, program("many")]) as (process, sampler):
+        assert process.stdout is not None
+        process.stdout.readline()
+
+        def all_seen() -> bool:
+            rows.take(sampler)
+            looks = rows.packed(LOOKS)
+            return len(np.unique(looks["thread"][looks["py_stack"] != NONE])) == 501
+
+        until(all_seen, 60)
+        assert sampler.stats()["look_fraction"] < 0.5
+    assert len(rows.threads) == 501
+
+
 def test_killed_target_leaves_whole_rows() -> None:
     """A target killed by SIGKILL ends the looks; everything drained is whole and refers only to known numbers."""
     rows = Rows()
