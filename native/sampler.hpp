@@ -117,9 +117,9 @@ class Sampler {
         gone_ = count < 0 || (!threads_.size() && !alive());
         if (gone_) return;
         if (python_.found().state == PythonState::searching && attach_.due(now_)) {
-            bool young = age < kSecond;  // just started or after exec, when Python is likely to come
-            double share = options_.cpu_budget / (young ? 2 : 8);
-            attach_.run((young ? 20 : 1000) * kMillisecond, share, [&] { python_.attach(find_python_); });
+            // Most programs that run Python do so within the first tenth of a second.
+            uint64_t period = std::clamp(age / 4, 8 * kMillisecond, kSecond);
+            attach_.run(period, 5 * options_.cpu_budget, [&] { python_.attach(find_python_); });
             if (python_.found().state != PythonState::searching) check_image();  // it may be the next program's
             describe_process();
         }
