@@ -117,7 +117,8 @@ def test_a_wrong_row_is_refused(python: str, monkeypatch: pytest.MonkeyPatch) ->
             assert why
         sampler = Sampler(process.pid)
         sampler.start()
-        until(lambda: sampler.stats()["looks"] > 50)
+        until(lambda: sampler.stats()["python"]["status"] == "refused" and sampler.stats()["looks"] > 50)
+        assert "does not lie in memory as its version should" in sampler.stats()["python"]["why"]
         sampler.stop()
         rows = Rows()
         rows.take(sampler)

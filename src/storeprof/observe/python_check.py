@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storeprof.observe.mapped_image import ProcessMemory
-from storeprof.observe.python_offsets import Offsets, UnsupportedError
+from storeprof.observe.python_offsets import Offsets
 
 ATTEMPTS = 8  # the program runs on meanwhile: a stack that moves while it is read proves nothing
 MOST_THREADS = 256
@@ -32,26 +32,26 @@ class NotReadyError(Exception):
     """The interpreter is still being made, or runs no Python code at this moment."""
 
 
-class _MisfitError(Exception):
-    """What does not fit, in a few words."""
+class MisfitError(Exception):
+    """What does not fit, in a few words. Once proves little: the program ran on while it was read."""
 
 
 def check_offsets(pid: int, memory: ProcessMemory, place: Place, offsets: Offsets) -> None:
     """Follow the offsets from the interpreter to a thread's frames and their code.
 
-    Raises UnsupportedError when they do not fit, NotReadyError when there is nothing to follow yet.
+    Raises MisfitError when they do not fit, NotReadyError when there is nothing to follow yet.
     """
     misfit = ""
     for _ in range(ATTEMPTS):
         try:
             _Walk(pid, memory, place, offsets).check()
-        except _MisfitError as error:
+        except MisfitError as error:
             misfit = str(error)
         except (OSError, OverflowError):
             misfit = "an address leads nowhere"
         else:
             return
-    raise UnsupportedError(f"the interpreter does not lie in memory as its version should ({misfit})")
+    raise MisfitError(misfit)
 
 
 class _Walk:
@@ -80,7 +80,7 @@ class _Walk:
             try:
                 self._check_data_stack(thread)
                 self._check_frames(leaf)
-            except (_MisfitError, OSError):
+            except (MisfitError, OSError):
                 if last == len(leaves):
                     raise
             else:
@@ -173,4 +173,4 @@ def _native_ids(pid: int) -> set[int]:
 
 def _expect(fits: bool, what: str) -> None:
     if not fits:
-        raise _MisfitError(what)
+        raise MisfitError(what)
