@@ -71,7 +71,7 @@ def test_py_spy_stands_in(tmp_path: Path, python: str) -> None:
 
 def test_without_py_spy_coverage_says_what_to_install(tmp_path: Path) -> None:
     """Where py-spy is missing, one line says why Python functions have no names and what would help."""
-    python = OLDER[-1] if OLDER else forged(tmp_path)
+    python = OLDER[-1] if OLDER else forged(tmp_path, 0x030E00F0, 0)
     start = "import sys; sys.executable = '/nowhere/python'; from storeprof.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", start, "record", "--out", str(tmp_path / "recording"), "--", python]
     arguments = [str(CALLS), "1.5"] if OLDER else []
@@ -86,13 +86,25 @@ def test_without_py_spy_coverage_says_what_to_install(tmp_path: Path) -> None:
     assert "pip install py-spy" in coverage["remedy"]
 
 
-def forged(folder: Path) -> str:
-    """A program with the runtime of Python 3.14, where no older Python is installed."""
+def test_what_py_spy_can_not_read_either_is_told_with_both_reasons(tmp_path: Path) -> None:
+    """A free-threaded build is refused by the observer, and py-spy can't read it: coverage says so in one line."""
+    done = record(tmp_path, forged(tmp_path, 0x030D00F0, 1))
+    assert done.status == 0, done.stderr
+    coverage = {row["kind"]: row for row in findings(tmp_path)["coverage"]}
+    for kind in ("cpu-hotspot", "gil-contention"):
+        assert "free-threaded builds of Python 3.13 are not supported" in coverage[kind]["reason"]
+        assert "and py-spy failed: " in coverage[kind]["reason"]
+        assert "\n" not in coverage[kind]["reason"]
+        assert "Python 3.11 to 3.13" in coverage[kind]["remedy"]
+
+
+def forged(folder: Path, version: int, free_threaded: int) -> str:
+    """A program with the runtime of a Python that is not installed."""
     source, program = folder / "forged.c", folder / "forged"
     cookie = int.from_bytes(b"xdebugpy", "little")
     source.write_text(
         "#include <stdint.h>\n#include <unistd.h>\n"
-        f"uint64_t _PyRuntime[4096] = {{{cookie}u, 0x030E00F0u}}, PyCode_Type[64];\n"
+        f"uint64_t _PyRuntime[4096] = {{{cookie}u, {version}u, {free_threaded}u}}, PyCode_Type[64];\n"
         "int main(void) { usleep(1500000); return 0; }\n"
     )
     subprocess.run(["cc", "-rdynamic", str(source), "-o", str(program)], check=True)

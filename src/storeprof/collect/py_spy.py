@@ -19,7 +19,8 @@ from storeprof.errors import CollectorError
 
 # Costs 0.2 to 0.5 % of a CPU with a few threads; a function between two samples is missed, but not its share.
 RATE_HZ: Final = 50
-REMEDY: Final = "install it beside storeprof (pip install py-spy), or run the program under Python 3.11 to 3.13"
+USE_SUPPORTED: Final = "run the program under Python 3.11 to 3.13"
+REMEDY: Final = f"install it beside storeprof (pip install py-spy), or {USE_SUPPORTED}"
 _THREAD = re.compile(r"thread \((0x[0-9A-Fa-f]+)\)(?:: (.*))?$")
 
 
@@ -70,6 +71,12 @@ class PySpy:
             return [stack for events_of_thread in _by_thread(events) for stack in _stacks(events_of_thread)]
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise CollectorError(f"py-spy's trace can't be read ({type(error).__name__}: {error})") from None
+
+
+def complaint(said: str, status: int) -> str:
+    """What py-spy says is wrong, in one line, without the backtrace that follows."""
+    errors = [line.removeprefix("Error: ") for line in said.splitlines() if line.startswith("Error: ")]
+    return errors[0] if errors else f"it ended with status {status}"
 
 
 def _program() -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from storeprof.collect.collector import Availability, Context
-from storeprof.collect.py_spy import PySpy, PySpyOptions
+from storeprof.collect.py_spy import USE_SUPPORTED, PySpy, PySpyOptions, complaint
 from storeprof.collect.tool_process import BackgroundTool, children_cpu_s
 from storeprof.errors import CollectorError
 from storeprof.observe.permission import Refusal, refusal
@@ -26,6 +26,7 @@ class PythonFallback:
         self._found: Availability | None = None
         self._refusal: Refusal | None = None
         self._started_ns = 0
+        self._why = ""
         self.cpu_s = 0.0
 
     def update(self, python: Mapping[str, Any]) -> None:
@@ -35,7 +36,7 @@ class PythonFallback:
         """
         if self._found is not None or self._refusal is not None or python["status"] != "refused":
             return
-        why = str(python["why"])
+        why = self._why = str(python["why"])
         if why.startswith(NOT_PERMITTED):
             self._refusal = refusal(self._options.pid)
             return
@@ -49,7 +50,7 @@ class PythonFallback:
         try:
             self._tool = BackgroundTool(PySpy().command(self._options), self._options.output.with_suffix(".stderr"))
         except CollectorError as error:
-            self._found = Availability(False, str(error), "see what `py-spy record --pid PID` says")
+            self._found = Availability(False, f"{why}, and {error}", USE_SUPPORTED)
 
     def stop(self) -> None:
         """Let py-spy write its trace."""
@@ -59,9 +60,8 @@ class PythonFallback:
         status = self._tool.stop()
         self.cpu_s = round(children_cpu_s() - before, 4)
         if status != 0 or not self._options.output.exists():
-            said = [line for line in self._tool.stderr().splitlines() if line.strip()]
-            reason = f"py-spy failed (status {status}): {said[-1] if said else 'it said nothing'}"
-            self._found = Availability(False, reason, "see what `py-spy record --pid PID` says")
+            reason = f"{self._why}, and py-spy failed: {complaint(self._tool.stderr(), status)}"
+            self._found = Availability(False, reason, USE_SUPPORTED)
         self._tool = None
 
     def completed(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
