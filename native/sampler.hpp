@@ -32,7 +32,8 @@ class Sampler {
     Sampler(const SamplerOptions& o, FindPython find_python)
         : options_(o), find_python_(std::move(find_python)), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes),
           stacks_(made_), python_(memory_, stacks_), resources_(made_, proc_), probe_(made_, memory_, proc_),
-          threads_(made_, proc_, probe_), governor_(o.mean_interval_ns, o.cpu_budget), random_(o.seed ? o.seed : std::random_device{}()) {}
+          threads_(made_, proc_, probe_), governor_(o.mean_interval_ns, o.cpu_budget),
+          random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
 
     int check() const {  // 0, ESRCH or EPERM: whether the process is there and can be seen

@@ -12,7 +12,7 @@ struct ThreadCounters {  // they only grow
 };
 
 struct ThreadRecord {
-    ThreadRecord(const ProcDirectory& proc, long tid_, bool keep_files) : files(proc, tid_, keep_files), tid(tid_), ns_tid(tid_) {}
+    ThreadRecord(const ProcDirectory& proc, long tid_, bool keep) : files(proc, tid_, keep), tid(tid_), ns_tid(tid_) {}
     ThreadFiles files;
     long tid, ns_tid;
     uint32_t number = 0, process = 0;
