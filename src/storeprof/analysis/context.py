@@ -88,6 +88,12 @@ class Context:
         """Busy wall per block, in ns."""
         return np.bincount(self._block, weights=self.busy.weight_ns, minlength=self.blocks.count)
 
+    def blocks_of_threads(self, threads: Array) -> Array:
+        """Busy wall of the masked threads per block, in ns."""
+        if threads.all():
+            return self.busy_blocks
+        return self.block_sums(threads[self.busy.thread])
+
     @cached_property
     def cpu_blocks(self) -> Array:
         """CPU time per block, in ns."""
