@@ -68,7 +68,7 @@ def half_width(residuals: Array) -> float:
         return 0.0
     lag_one = float(residuals[1:] @ residuals[:-1]) / (count * variance)
     correlation = min(max(lag_one + (1 + 3 * lag_one) / count, 0.0), 0.97)  # Kendall's correction for few terms
-    width = min(1.1447 * (4 * correlation**2 / (1 - correlation**2) ** 2 * count) ** (1 / 3), count / 2)
+    width = float(min(1.1447 * (4 * correlation**2 / (1 - correlation**2) ** 2 * count) ** (1 / 3), count / 2))
     long_run = variance + sum(
         2 * (1 - lag / (width + 1)) * float(residuals[lag:] @ residuals[:-lag]) / count
         for lag in range(1, int(width) + 1)
