@@ -30,12 +30,13 @@ MOST_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds of the method, as shares of busy wall."""
+    """Thresholds of the method, as shares of busy wall; and the throughput asked for, if any."""
 
     bottleneck_share: float = 0.10
     hotspot_share: float = 0.05
     bottleneck_speedup: float = 1.05
     unplaced_share: float = 0.10
+    target_per_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from storeprof.analysis.coverage import Covered, placed_share
 from storeprof.analysis.event_loop import undecided_event_loop
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
 from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS
+from storeprof.analysis.target import NOTHING_NEEDED
 
 FEWEST_LOOKS = 200
 SHORTEST_S = FEWEST_BLOCKS * BLOCK_NS / 1e9
@@ -80,11 +81,21 @@ def judge(context: Context, findings: list[Finding], coverage: list[Covered]) ->
     )
     if doubt:
         return Verdict("inconclusive", doubt)
-    largest = max((one.wall_share.value for one in findings if one.at_most != NOTICE), default=0.0)
-    return Verdict(
-        "no-bottleneck",
-        "no optimization is needed: no cost reaches "
-        f"{context.settings.bottleneck_share:.0%} of the program's time (the largest has {largest:.0%})",
+    return Verdict("no-bottleneck", NOTHING_NEEDED + _why_nothing(findings, context.settings))
+
+
+def _why_nothing(findings: list[Finding], settings: Settings) -> str:
+    limit = f"{settings.bottleneck_share:.0%} of the program's time"
+    sized = [one for one in findings if one.at_most != NOTICE]
+    if not sized:
+        return f"no single cost reaches {limit}"
+    largest = max(sized, key=lambda one: one.wall_share.value)
+    share = largest.wall_share.value
+    if share < settings.bottleneck_share:
+        return f"no single cost reaches {limit} (the largest has {share:.0%})"
+    return (
+        f"no single cost is surely over {limit} and worth removing (the largest has {share:.0%}; without it "
+        f"{largest.impact.basis} would be {largest.impact.speedup.value:.2f} times as good)"
     )
 
 
