@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from storeprof.report.units import duration
+from storeprof.report.units import duration, figure
 
 MARK = "<!-- storeprof baseline 1 -->"
 Document = dict[str, Any]
+_MACHINE = ("system", "kernel", "machine", "cpu", "cpus_online", "cpus_usable", "load_average")
 
 
 def baseline(document: Document) -> str:
@@ -28,7 +29,7 @@ def baseline(document: Document) -> str:
 
 def _subject(recorded: Document, several: bool) -> str:
     if recorded["engine"]:
-        return recorded["engine"] + ("" if several else f", workload {recorded['workload']}")
+        return f"{recorded['engine']}{'' if several else ', workload ' + recorded['workload']}"
     return _command(recorded)
 
 
@@ -50,7 +51,8 @@ def _how(document: Document) -> Iterable[tuple[str, str]]:
         "measured",
         f"{document['duration_s']:.1f} s" + (f" in {len(document['runs'])} runs" if "runs" in document else ""),
     )
-    yield from ((name.replace("_", " "), str(value)) for name, value in machine.items() if name != "boot_id")
+    yield from ((name.replace("_", " "), str(machine[name])) for name in _MACHINE if name in machine)
+    yield "memory", _bytes(machine.get("memory_bytes"))
     observer = document["overhead"]["observer_percent"]
     yield "observer", "unknown" if observer is None else f"{observer:.2f} % of the usable CPUs"
 
@@ -87,15 +89,15 @@ def _operations(operations: list[Document]) -> str:
 def _of_runs(document: Document) -> Iterable[str]:
     for workload in document["workloads"]:
         title = f"Workload {workload['workload']}" if workload["workload"] else "Figures"
-        rows = [_row_of_runs(row) for row in workload["table"] + workload["wall_time"] if row["mean"] is not None]
-        head = ("figure", "unit", "mean", "95 % between runs", *(f"run {n + 1}" for n in range(workload["runs"])))
+        rows = [_row_of_runs(row) for row in workload["table"] + workload["wall_time"] if row["mean"]]
+        head = ("figure", "mean (95 % between runs)", *(f"run {n + 1}" for n in range(workload["runs"])))
         yield f"## {title}, {workload['runs']} runs\n\n" + _table(head, rows)
 
 
 def _row_of_runs(row: Document) -> tuple[str, ...]:
-    name = f"{row['operation']} {row['name']}" if row["operation"] else row["name"]
-    values = ("-" if value is None else f"{value:.4g}" for value in row["runs"])
-    return name, row["unit"], f"{row['mean']:.4g}", _interval(row["ci"]), *values
+    name = (f"{row['operation']} " if row["operation"] else "") + row["name"].replace("_", " ")
+    values = (figure(value, row["unit"]) for value in row["runs"])
+    return name, figure(row["mean"], row["unit"], row["ci"]), *values
 
 
 def _findings(findings: list[Document]) -> Iterable[str]:
@@ -128,7 +130,7 @@ def _number(value: float | None, unit: str = "") -> str:
 
 
 def _bytes(value: float | None) -> str:
-    return "unknown" if value is None else f"{value / 1e6:,.1f} MB"
+    return "unknown" if value is None else figure(value, "B")
 
 
 def _interval(ends: list[float] | None) -> str:

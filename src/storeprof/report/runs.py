@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from storeprof.report.units import duration
+from storeprof.report.units import figure
 
+_WHOLE_RUN = {"throughput": "operations/s", "cpu_per_operation": "CPU per operation", "memory_peak": "memory peak"}
 MOST_SHOWN = 4
 MOST_OPERATIONS = 5
 SMALLEST_SHARE = 0.005
@@ -27,12 +28,7 @@ def _workload(console: Console, workload: Document, words: dict[str, str]) -> No
     rows = {(row["operation"], row["name"]): row for row in workload["table"]}
     named = f"workload {workload['workload']}, " if workload["workload"] else ""
     console.print(f"\n[bold]{named}{workload['runs']} runs[/]  (mean, 95 % between runs)")
-    figures = (
-        ("throughput", "operations/s"),
-        ("cpu_per_operation", "CPU per operation"),
-        ("memory_peak", "memory peak"),
-    )
-    console.print("  " + "   ".join(f"{label} {_figure(rows[None, name])}" for name, label in figures))
+    console.print("  " + "   ".join(f"{label} {_figure(rows[None, name])}" for name, label in _WHOLE_RUN.items()))
     shares = sorted(workload["wall_time"], key=lambda row: -row["mean"])
     parts = [f"{words.get(row['name'], row['name'])} {_figure(row)}" for row in shares if row["mean"] >= SMALLEST_SHARE]
     console.print(f"  busy wall time: {'   '.join(parts) or 'none'}")
@@ -42,9 +38,9 @@ def _workload(console: Console, workload: Document, words: dict[str, str]) -> No
 
 
 def _operations(names: list[str], rows: dict[tuple[str | None, str], Document]) -> Table:
-    table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=True, padding=(0, 1, 0, 0))
     for name in ("operation", "per second", "P50", "P95", "P99"):
-        table.add_column(name, justify="left" if name == "operation" else "right")
+        table.add_column(name, justify="left" if name == "operation" else "right", no_wrap=True)
     for name in names:
         cells = (_figure(rows[name, metric]) for metric in ("throughput", "latency_p50", "latency_p95", "latency_p99"))
         table.add_row(escape(name), *cells)
@@ -52,19 +48,7 @@ def _operations(names: list[str], rows: dict[tuple[str | None, str], Document]) 
 
 
 def _figure(row: Document) -> str:
-    """A mean with its interval: `12 us (11 us to 13 us)`."""
-    interval = f" ({' to '.join(_value(end, row['unit']) for end in row['ci'])})" if row["ci"] else ""
-    return _value(row["mean"], row["unit"]) + interval
-
-
-def _value(value: float | None, unit: str) -> str:
-    if value is None:
-        return "-"
-    if unit == "s":
-        return duration(value)
-    if unit == "B":
-        return f"{value / 1e6:.0f} MB"
-    return f"{value:.0%}" if unit == "share" else f"{value:,.0f}"
+    return figure(row["mean"], row["unit"], row["ci"])
 
 
 def _findings(console: Console, findings: list[Document]) -> None:
