@@ -70,7 +70,10 @@ def _check_baseline(path: Path) -> None:
 def _write_baseline(document: dict[str, Any], path: Path) -> None:
     from storeprof.report.baseline import baseline
 
-    path.write_text(baseline(document), encoding="utf-8")
+    try:
+        path.write_text(baseline(document), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--baseline {path}: can't be written ({error.strerror}); name another file") from None
 
 
 def _kinds(text: str | None) -> frozenset[str]:
