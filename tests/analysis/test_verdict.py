@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from storeprof.analysis.context import Settings
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Impact, Where
 from storeprof.analysis.intervals import Estimate
-from storeprof.analysis.verdict import rank, with_severity
+from storeprof.analysis.verdict import enough_seconds, rank, undecided, with_severity
 
 
 def finding(low: float, gain: float = 2.0, at_most: str = BOTTLENECK, needs_gain: bool = True) -> Finding:
@@ -67,3 +70,23 @@ def test_the_identifier_is_stable_and_tells_places_apart() -> None:
     assert finding(0.1).identifier == finding(0.5).identifier
     other = Finding(**{**finding(0.1).__dict__, "where": Where("wal.sync")})
     assert other.identifier != finding(0.1).identifier
+
+
+def test_how_long_would_be_enough_follows_from_the_looks_that_came() -> None:
+    """A program that is looked at rarely needs longer; the least is two seconds, with a margin."""
+    assert enough_seconds(looks=190, seconds=1.0) == 3
+    assert enough_seconds(looks=20, seconds=2.0) == 30
+    assert enough_seconds(looks=0, seconds=0.1) == 15
+
+
+def test_a_cost_plainly_over_the_threshold_with_a_wide_interval_is_undecided() -> None:
+    """Twice the width needs four times the time; a cost that is near the threshold is not worth the wait."""
+    wide = replace(finding(0.05), wall_share=Estimate(0.20, 0.05, 0.50))
+    wider = replace(finding(0.05), wall_share=Estimate(0.20, 0.02, 0.60))
+    said, more = (undecided([one], Settings(), 8.0) for one in (wide, wider))
+    assert said is not None
+    assert more is not None
+    seconds = [int(re.findall(r"about (\d+) s", text)[0]) for text in (said, more)]
+    assert 8 < seconds[0] < seconds[1]
+    assert undecided([replace(finding(0.09), wall_share=Estimate(0.11, 0.09, 0.13))], Settings(), 8.0) is None
+    assert undecided([finding(0.30)], Settings(), 8.0) is None

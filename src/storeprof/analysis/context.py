@@ -30,12 +30,13 @@ MOST_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds of the method, as shares of busy wall."""
+    """Thresholds of the method, as shares of busy wall; and the throughput asked for, if any."""
 
     bottleneck_share: float = 0.10
     hotspot_share: float = 0.05
     bottleneck_speedup: float = 1.05
     unplaced_share: float = 0.10
+    target_per_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,12 @@ class Context:
     def busy_blocks(self) -> Array:
         """Busy wall per block, in ns."""
         return np.bincount(self._block, weights=self.busy.weight_ns, minlength=self.blocks.count)
+
+    def blocks_of_threads(self, threads: Array) -> Array:
+        """Busy wall of the masked threads per block, in ns."""
+        if threads.all():
+            return self.busy_blocks
+        return self.block_sums(threads[self.busy.thread])
 
     @cached_property
     def cpu_blocks(self) -> Array:

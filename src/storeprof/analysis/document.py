@@ -20,10 +20,15 @@ from storeprof.analysis.kinds import (
 )
 from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
 from storeprof.analysis.operations import Operation
+from storeprof.analysis.target import target_of, with_target
 from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
 from storeprof.recording.model import Recording
 
 SCHEMA = 1
+RECORDED = (
+    "command", "attached_pid", "engine", "workload", "threads", "seed", "started_at", "storeprof", "exit_status",
+    "machine",
+)  # fmt: skip
 
 
 class Kind(Protocol):
@@ -57,23 +62,28 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     """
     context = build_context(recording, settings or Settings())
     enough = is_long_enough(context)
-    found = [finding for kind in KINDS.values() for finding in kind.find(context)]
-    findings = merge_causes(rank([with_severity(finding, context.settings, enough) for finding in found]))
+    all_found = [finding for kind in KINDS.values() for finding in kind.find(context)]
+    findings = merge_causes(rank([with_severity(finding, context.settings, enough) for finding in all_found]))
     covered = [kind.cover(context) for kind in KINDS.values()] + not_yet(set(KINDS))
     verdict = judge(context, findings, covered)
+    found = [finding.as_document() for finding in findings]
+    measured = metrics(context)
+    target = target_of(context.settings.target_per_s, measured, found)
     return {
         "schema": SCHEMA,
         "verdict": verdict.verdict,
-        "summary": verdict.summary,
+        "summary": with_target(verdict.verdict, verdict.summary, target),
         "recording": str(recording.folder),
         "duration_s": round(recording.duration_s, 3),
         "ci_level": 0.95,
+        "recorded": {name: recording.meta.get(name) for name in RECORDED},
         "overhead": overhead(context),
-        "metrics": metrics(context),
+        "metrics": measured,
+        "target": target.as_document() if target else None,
         "wall_time": wall_time(context),
         "operations": _operations(context),
         "functions": top_functions(context),
-        "findings": [finding.as_document() for finding in findings],
+        "findings": found,
         "coverage": [row.as_document() for row in covered],
     }
 

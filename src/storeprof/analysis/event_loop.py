@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from storeprof.analysis.context import Context
-from storeprof.analysis.metrics import throughput
+from storeprof.analysis.throughput import throughput
 
 BUSY_THREAD = 0.02
 MOSTLY_WAITING = 0.5
@@ -18,7 +18,7 @@ def undecided_event_loop(context: Context) -> str | None:
     The waits of a loop are taken for idle. A loop that is used by less than a quarter is plainly under-used; above
     that, its waits may as well be those of its requests for something slow.
     """
-    if throughput(context)[0] is not None:
+    if throughput(context).per_s is not None:
         return None
     used = context.by_thread.sum(axis=1)
     lifetime = used + context.slack.idle_s

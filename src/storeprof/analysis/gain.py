@@ -42,13 +42,12 @@ def impact(context: Context, removed: Array) -> Impact:
 def _on_the_path(context: Context, rows: Array, taken: Array) -> Impact:
     concerned = _threads_concerned(context, taken)
     on_path = rows[concerned[context.busy.thread[rows]]]
-    share = context.share_of_busy(on_path)
-    base = context.by_thread[concerned].sum() / max(context.by_thread.sum(), 1e-12)
+    share = context.blocks.share(context.block_sums(on_path), context.blocks_of_threads(concerned))
     induced = _induced_ratio(context, taken, concerned)
     bound = _resource_bound(context, taken)
 
     def speedup(value: float) -> float:
-        saved = min(value / base * induced if base > 0 else 0.0, 0.999)
+        saved = min(value * induced, 0.999)
         return max(1.0, min(1.0 / (1.0 - saved), bound, LARGEST))
 
     return Impact(Estimate(speedup(share.value), speedup(share.low), speedup(share.high)))

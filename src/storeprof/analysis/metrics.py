@@ -10,6 +10,7 @@ from storeprof.analysis.charges import CATEGORIES, CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import by_stack
 from storeprof.analysis.operations import merged_latency
+from storeprof.analysis.throughput import throughput
 from storeprof.recording.model import Recording
 
 NO_LATENCY = {"p50": None, "p95": None, "p99": None, "p999": None, "max": None}
@@ -28,38 +29,16 @@ def wall_time(context: Context) -> dict[str, float]:
     return shares
 
 
-def throughput(context: Context) -> tuple[float | None, str]:
-    """Operations per second of the run and where the number comes from.
-
-    The program's own count goes first: it knows what it calls an operation.
-    """
-    meta = context.recording.meta
-    driven = meta.get("driven")
-    if driven and driven.get("ops") and context.recording.duration_s > 0:
-        return driven["ops"] / context.recording.duration_s, "the driver's count"
-    counts = meta.get("program_counts") or []
-    if counts:
-        # Lines are increments. A pattern of the user's may give operations alone: they took the whole run then.
-        timed = [row for row in counts if row["seconds"] is not None]
-        seconds = sum(row["seconds"] for row in timed) if timed else context.recording.duration_s
-        return (
-            sum(row["ops"] for row in timed or counts) / seconds if seconds > 0 else None
-        ), "the program's ops= line"
-    tree = context.operations
-    if tree.operations and tree.measured_s > 0:
-        return sum(one.count for one in tree.operations) / tree.measured_s, "probes"
-    return None, "unknown"
-
-
 def metrics(context: Context) -> dict[str, Any]:
     """The `metrics` of the findings document."""
     recording = context.recording
-    rate, _ = throughput(context)
+    rate = throughput(context)
     latency = merged_latency(context.operations.operations)
     cpu = float(context.totals.run_ns.sum()) / 1e9
     seconds = recording.duration_s
     return {
-        "throughput_per_s": None if rate is None else round(rate, 3),
+        "throughput_per_s": None if rate.per_s is None else round(rate.per_s, 3),
+        "throughput_ci": rate.as_list(),
         "latency_s": latency.as_document() if latency else dict(NO_LATENCY),
         "cpu_percent": round(100.0 * cpu / seconds, 2) if seconds > 0 and len(context.totals.run_ns) else None,
         **_memory(recording),

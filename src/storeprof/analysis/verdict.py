@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from storeprof.analysis.context import Context, Settings
 from storeprof.analysis.coverage import Covered, placed_share
 from storeprof.analysis.event_loop import undecided_event_loop
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
+from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS
+from storeprof.analysis.target import NOTHING_NEEDED
 
 FEWEST_LOOKS = 200
+SHORTEST_S = FEWEST_BLOCKS * BLOCK_NS / 1e9
+MARGIN = 1.5
+PLAINLY = 1.25
 NOISY = 0.5
 ABOVE_ALL = 1e6
 _RANK = {NOTICE: 0, HOTSPOT: 1, BOTTLENECK: 2}
@@ -67,14 +73,29 @@ def judge(context: Context, findings: list[Finding], coverage: list[Covered]) ->
     worst = next((one for one in findings if one.severity == BOTTLENECK), None)
     if worst:
         return Verdict("bottleneck", _sentence(worst))
-    doubt = _doubt(context, coverage) or _noise(findings) or undecided_event_loop(context)
+    doubt = (
+        _doubt(context, coverage)
+        or _noise(findings)
+        or undecided_event_loop(context)
+        or undecided(findings, context.settings, context.recording.duration_s)
+    )
     if doubt:
         return Verdict("inconclusive", doubt)
-    largest = max((one.wall_share.value for one in findings if one.at_most != NOTICE), default=0.0)
-    return Verdict(
-        "no-bottleneck",
-        "no optimization is needed: no cost reaches "
-        f"{context.settings.bottleneck_share:.0%} of the program's time (the largest has {largest:.0%})",
+    return Verdict("no-bottleneck", NOTHING_NEEDED + _why_nothing(findings, context.settings))
+
+
+def _why_nothing(findings: list[Finding], settings: Settings) -> str:
+    limit = f"{settings.bottleneck_share:.0%} of the program's time"
+    sized = [one for one in findings if one.at_most != NOTICE]
+    if not sized:
+        return f"no single cost reaches {limit}"
+    largest = max(sized, key=lambda one: one.wall_share.value)
+    share = largest.wall_share.value
+    if share < settings.bottleneck_share:
+        return f"no single cost reaches {limit} (the largest has {share:.0%})"
+    return (
+        f"no single cost is surely over {limit} and worth removing (the largest has {share:.0%}; without it "
+        f"{largest.impact.basis} would be {largest.impact.speedup.value:.2f} times as good)"
     )
 
 
@@ -104,13 +125,44 @@ def _noise(findings: list[Finding]) -> str | None:
     )
 
 
+def enough_seconds(looks: int, seconds: float) -> int:
+    """How long to record for enough looks and blocks, with a margin, at the rate of looks that was seen."""
+    needed = FEWEST_LOOKS * seconds / looks if looks else 10.0
+    return math.ceil(MARGIN * max(needed, SHORTEST_S))
+
+
+def undecided(findings: list[Finding], settings: Settings, seconds: float) -> str | None:
+    """Whether a cost is plainly over the threshold and its interval is not, because the run is too short for it.
+
+    How long would be enough follows from the interval: its width (on the logit scale) shrinks with the root of time.
+    """
+    limit = settings.bottleneck_share
+    for one in findings:
+        share = one.wall_share
+        gains = not one.needs_gain or one.impact.speedup.value >= settings.bottleneck_speedup
+        if one.judged or one.at_most != BOTTLENECK or not gains or not share.low < limit < share.value / PLAINLY:
+            continue
+        half, wanted = _logit(share.value) - _logit(max(share.low, 1e-6)), _logit(share.value) - _logit(limit)
+        enough = math.ceil(MARGIN * seconds * (half / wanted) ** 2)
+        place = one.where.function or one.where.resource or "native code"
+        return (
+            f"can't tell yet: {one.kind} at {place} takes {share.value:.0%} of busy wall, but anything from "
+            f"{share.low:.0%} to {share.high:.0%} fits {seconds:.0f} s; record for about {enough} s"
+        )
+    return None
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share)) if share < 1 else math.inf
+
+
 def _doubt(context: Context, coverage: list[Covered]) -> str | None:
     """Why a clean bill can't be given, and what would be enough; None when it can."""
     if not is_long_enough(context):
         looks, seconds = len(context.looks), context.recording.duration_s
         return (
-            f"too short to judge: {looks} looks in {seconds:.1f} s, at least {FEWEST_LOOKS} looks and 2 s are needed; "
-            "record for 10 s or longer"
+            f"too short to judge: {looks} looks in {seconds:.1f} s, at least {FEWEST_LOOKS} looks and "
+            f"{SHORTEST_S:g} s are needed; record for {enough_seconds(looks, seconds)} s or longer"
         )
     if float(context.busy.weight_ns.sum()) <= 0:
         return "the program did nothing but wait for work; record it under load"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
 
 
@@ -41,6 +42,36 @@ def seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def per_second(text: str) -> float:
+    """A rate: `10000/s`, `10k/s`, `2.5M/s`, or the number alone."""
+    found = re.fullmatch(r"(\d+(?:[._]\d+)*)([kKM]?)(?:/s)?", text.strip())
+    value = float(found[1].replace("_", "")) * {"": 1, "k": 1e3, "K": 1e3, "M": 1e6}[found[2]] if found else 0.0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate, as 10000/s or 10k/s")
+    return value
+
+
+def add_target_option(parser: argparse.ArgumentParser) -> None:
+    """`--target`, of all commands that judge."""
+    parser.add_argument(
+        "--target",
+        type=per_second,
+        metavar="RATE",
+        help="operations per second that are asked for (10000/s, 10k/s): met, missed, and how far the fix would get",
+    )
+
+
+def add_runs_option(parser: argparse.ArgumentParser) -> None:
+    """`--runs`, of the commands that record."""
+    parser.add_argument(
+        "--runs",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="make N recordings, one after the other, and judge them together (default: 1; 3 or more tell what holds)",
+    )
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,8 @@ examples:
   storeprof record --pid 1234 --duration 10  a program that is running
   storeprof report                           the newest recording, for people
   storeprof analyze --json                   the newest recording, for scripts
+  storeprof record --runs 5 -- ./bench       several runs, judged together: what holds in all of them
+  storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
 _COMMANDS = (profile, record, analyze, report)
 _RECORDERS = frozenset({"profile", "record"})

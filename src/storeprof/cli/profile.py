@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import add_recording_options, positive, seconds, seed
+from storeprof.cli.arguments import (
+    add_recording_options,
+    add_runs_option,
+    add_target_option,
+    positive,
+    seconds,
+    seed,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -20,10 +26,17 @@ def add_parser(commands: Any) -> None:
         epilog="Warm-up comes before --duration and is in no figure. Ctrl-C ends early and keeps the recording.",
     )
     parser.add_argument("engine", metavar="ENGINE", help="the engine: tsdb, the one that comes with storeprof")
-    parser.add_argument("--workload", default="mixed", metavar="W", help="write-heavy or mixed (default: mixed)")
+    parser.add_argument(
+        "--workload",
+        default="mixed",
+        metavar="W[,W]",
+        help="write-heavy, mixed, several of them, or all (default: mixed); several get a table each",
+    )
     parser.add_argument("--duration", type=seconds, default=20.0, metavar="S", help="measured seconds (default: 20)")
     parser.add_argument("--threads", type=positive, default=2, metavar="N", help="client threads (default: 2)")
     parser.add_argument("--seed", type=seed, default=1, metavar="K", help="seed of the workload (default: 1)")
+    add_runs_option(parser)
+    add_target_option(parser)
     add_recording_options(parser)
     parser.set_defaults(run=run)
 
@@ -32,48 +45,53 @@ def run(options: argparse.Namespace) -> int:
     """Drive, record, report."""
     from storeprof.cli import report
     from storeprof.engines.registry import find_engine
-    from storeprof.session.finish import open_recording
     from storeprof.session.folder import default_folder
-    from storeprof.session.options import RecordOptions
-    from storeprof.session.progress import Progress
-    from storeprof.session.recorder import record
-    from storeprof.workload.catalogue import find_workload
+    from storeprof.session.runs import record_all
+    from storeprof.workload.catalogue import find_workloads
 
     find_engine(options.engine)
-    find_workload(options.workload)
+    workloads = [workload.name for workload in find_workloads(options.workload)]
     folder = options.out or default_folder(f"{options.engine}-{options.workload}")
-    data = folder / "data"
-    asked = {
-        "engine": options.engine,
-        "workload": options.workload,
-        "threads": options.threads,
-        "seed": options.seed,
-    }
-    print(
-        f"storeprof: {options.engine}, workload {options.workload}, {options.threads} threads, "
-        f"{options.duration:g} s after warm-up",
-        file=sys.stderr,
-    )
-    outcome = record(
-        RecordOptions(
-            folder=folder,
-            command=_driver(options, data),
-            environment={"STOREPROF_WINDOW_FILE": str((folder / "window.json").absolute())},
-            description=asked,
-            observer_budget=options.overhead_budget / 100,
-            use_perf=not options.no_perf,
-        ),
-        Progress(sys.stderr, options.duration),
-    )
-    shutil.rmtree(data, ignore_errors=True)
-    report.show(open_recording(outcome.folder))
+    load = f"workload{'s' if len(workloads) > 1 else ''} {', '.join(workloads)}, {options.threads} threads"
+    each = f", {options.runs} runs each" if options.runs > 1 else ""
+    print(f"storeprof: {options.engine}, {load}, {options.duration:g} s after warm-up{each}", file=sys.stderr)
+    outcome = record_all(folder, _planned(options, folder, workloads))
+    report.show(outcome.folder)
     print(f"recording: {outcome.folder}", file=sys.stderr, flush=True)
     return outcome.exit_status
 
 
-def _driver(options: argparse.Namespace, data: Path) -> tuple[str, ...]:
+def _planned(options: argparse.Namespace, folder: Path, workloads: list[str]) -> list[Any]:
+    """A run per workload and number; workloads in turn, so that a change of the machine meets them all alike."""
+    if len(workloads) == 1 and options.runs == 1:
+        return [_run(options, folder, workloads[0])]
+    return [
+        _run(options, (folder / workload if len(workloads) > 1 else folder) / f"run-{number}", workload)
+        for number in range(1, options.runs + 1)
+        for workload in workloads
+    ]
+
+
+def _run(options: argparse.Namespace, folder: Path, workload: str) -> Any:
+    from storeprof.session.options import RecordOptions
+    from storeprof.session.runs import Planned
+
+    asked = {"engine": options.engine, "workload": workload, "threads": options.threads, "seed": options.seed}
+    data = folder / "data"
+    recorded = RecordOptions(
+        folder=folder,
+        command=_driver(options, workload, data),
+        environment={"STOREPROF_WINDOW_FILE": str((folder / "window.json").absolute())},
+        description=asked | ({"target_per_s": options.target} if options.target else {}),
+        observer_budget=options.overhead_budget / 100,
+        use_perf=not options.no_perf,
+    )
+    return Planned(workload, recorded, scratch=data)
+
+
+def _driver(options: argparse.Namespace, workload: str, data: Path) -> tuple[str, ...]:
     return (
-        sys.executable, "-m", "storeprof.workload.run", options.engine, "--workload", options.workload,
+        sys.executable, "-m", "storeprof.workload.run", options.engine, "--workload", workload,
         "--duration", f"{options.duration:g}", "--threads", str(options.threads), "--dir", str(data.absolute()),
         "--seed", str(options.seed),
     )  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import add_recording_options, positive, seconds
+from storeprof.cli.arguments import add_recording_options, add_runs_option, add_target_option, positive, seconds
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -38,6 +39,8 @@ def add_parser(commands: Any) -> None:
         metavar="REGEX",
         help="how the program states its own count: group 1 operations, group 2 seconds (default: ops=N seconds=S)",
     )
+    add_runs_option(parser)
+    add_target_option(parser)
     add_recording_options(parser)
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG...]", help="the program to run")
     parser.set_defaults(run=run)
@@ -66,18 +69,25 @@ def run(options: argparse.Namespace) -> int:
         duration_s=options.duration,
         observer_budget=options.overhead_budget / 100,
         use_perf=not options.no_perf,
+        description={"target_per_s": options.target} if options.target else {},
         ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
     )
-    return record_and_finish(recorded)
+    return record_and_say(recorded.folder, runs_below(recorded, options.runs))
 
 
-def record_and_finish(options: Any) -> int:
+def runs_below(recorded: Any, runs: int) -> list[Any]:
+    """That recording once in its folder, or several times in folders below it."""
+    from storeprof.session.runs import Planned
+
+    if runs == 1:
+        return [Planned(None, recorded)]
+    return [Planned(None, replace(recorded, folder=recorded.folder / f"run-{number}")) for number in range(1, runs + 1)]
+
+
+def record_and_say(folder: Path, planned: list[Any]) -> int:
     """Record, make the tables, and end with the line scripts read."""
-    from storeprof.session.finish import finish
-    from storeprof.session.progress import Progress
-    from storeprof.session.recorder import record
+    from storeprof.session.runs import record_all
 
-    outcome = record(options, Progress(sys.stderr, options.duration_s))
-    finish(outcome.folder)
+    outcome = record_all(folder, planned)
     print(f"recording: {outcome.folder}", file=sys.stderr, flush=True)
     return outcome.exit_status

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from storeprof.cli.arguments import add_target_option
+
 
 def add_parser(commands: Any) -> None:
     """Add `report` to the command line."""
@@ -15,22 +17,24 @@ def add_parser(commands: Any) -> None:
         help="findings of a recording, for people",
         description="Show the verdict of a recording and what it rests on, on one screen.",
     )
-    parser.add_argument("recording", nargs="?", type=Path, help="folder of a recording (default: the newest)")
+    parser.add_argument(
+        "recording", nargs="?", type=Path, help="folder of a recording or of several runs (default: the newest)"
+    )
+    add_target_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Analyse and show."""
-    from storeprof.session.finish import open_recording
     from storeprof.session.folder import newest_recording
 
-    show(open_recording(options.recording or newest_recording()))
+    show(options.recording or newest_recording(), options.target)
     return 0
 
 
-def show(recording: Any) -> None:
-    """Print the report of an opened recording."""
-    from storeprof.analysis.document import analyze
+def show(folder: Path, target_per_s: float | None = None) -> None:
+    """Print the report of a recording, or of several runs."""
     from storeprof.report.terminal import print_report
+    from storeprof.session.documents import findings_of
 
-    print_report(analyze(recording), sys.stdout)
+    print_report(findings_of(folder, target_per_s), sys.stdout)

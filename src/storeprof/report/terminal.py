@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from storeprof.report.runs import print_runs
+from storeprof.report.units import duration
+
 _COLOURS = {
     "bottleneck": "red",
     "hotspot": "yellow",
@@ -30,6 +33,10 @@ def print_report(document: dict[str, Any], stream: TextIO) -> None:
     width = None if stream.isatty() else WIDTH
     console = Console(file=stream, width=width, highlight=False, soft_wrap=False)
     _verdict(console, document)
+    if "workloads" in document:
+        print_runs(console, document, _WORDS)
+        _coverage(console, document)
+        return
     _metrics(console, document)
     _wall_time(console, document["wall_time"])
     _operations(console, document["operations"])
@@ -76,19 +83,10 @@ def _operations(console: Console, operations: list[dict[str, Any]]) -> None:
     for row in operations[:MOST_OPERATIONS]:
         latency = row["latency_s"]
         rate = row["throughput_per_s"]
-        figures = [_duration(latency[key]) for key in ("p50", "p95", "p99", "max")]
+        figures = [duration(latency[key]) for key in ("p50", "p95", "p99", "max")]
         table.add_row(escape(row["name"]), "-" if rate is None else f"{rate:,.0f}", *figures)
     console.print()
     console.print(table)
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
 
 
 def _findings(console: Console, findings: list[dict[str, Any]]) -> None:

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 from storeprof.errors import RecordingError
+from storeprof.recording.model import META
 
 RUNS = "storeprof-runs"
+RUNS_INDEX = "runs.json"
 
 
 def default_folder(label: str) -> Path:
@@ -25,14 +27,14 @@ def default_folder(label: str) -> Path:
 
 
 def newest_recording() -> Path:
-    """The newest recording under ./storeprof-runs.
+    """The newest recording, or series of runs, under ./storeprof-runs.
 
     Raises RecordingError when there is none.
     """
-    runs = [path for path in Path(RUNS).glob("*") if (path / "recording.json").is_file()]
-    if not runs:
+    found = [path for name in (META, RUNS_INDEX) for path in Path(RUNS).glob(f"*/{name}")]
+    if not found:
         raise RecordingError(f"no recording under ./{RUNS}; name one, or make one with `storeprof record -- COMMAND`")
-    return max(runs, key=lambda path: (path / "recording.json").stat().st_mtime_ns)
+    return max(found, key=lambda path: path.stat().st_mtime_ns).parent
 
 
 def make_folder(folder: Path) -> list[Path]:

@@ -60,6 +60,13 @@ def find_workload(name: str) -> Workload:
         raise UsageError(f"there is no workload {name!r}; known workloads: {', '.join(sorted(WORKLOADS))}") from None
 
 
+def find_workloads(names: str) -> tuple[Workload, ...]:
+    """The workloads of a list `a,b`, or of `all`, each once. Raises UsageError for one that is not known."""
+    if names == "all":
+        return tuple(WORKLOADS.values())
+    return tuple(find_workload(name) for name in dict.fromkeys(names.split(",")))
+
+
 def series_of(workload: Workload) -> list[Labels]:
     """The label sets of all series."""
     return [

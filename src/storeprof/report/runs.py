@@ -1,0 +1,78 @@
+"""The report of several runs: one table per workload, and what holds across runs apart from what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from storeprof.report.units import figure
+
+_WHOLE_RUN = {"throughput": "operations/s", "cpu_per_operation": "CPU per operation", "memory_peak": "memory peak"}
+MOST_SHOWN = 4
+MOST_OPERATIONS = 5
+SMALLEST_SHARE = 0.005
+Document = dict[str, Any]
+
+
+def print_runs(console: Console, document: Document, words: dict[str, str]) -> None:
+    """Print the tables and findings of several runs; `words` names the kinds of wall time."""
+    for workload in document["workloads"]:
+        _workload(console, workload, words)
+    _findings(console, document["findings"])
+
+
+def _workload(console: Console, workload: Document, words: dict[str, str]) -> None:
+    rows = {(row["operation"], row["name"]): row for row in workload["table"]}
+    named = f"workload {workload['workload']}, " if workload["workload"] else ""
+    console.print(f"\n[bold]{named}{workload['runs']} runs[/]  (mean, 95 % between runs)")
+    console.print("  " + "   ".join(f"{label} {_figure(rows[None, name])}" for name, label in _WHOLE_RUN.items()))
+    shares = sorted(workload["wall_time"], key=lambda row: -row["mean"])
+    parts = [f"{words.get(row['name'], row['name'])} {_figure(row)}" for row in shares if row["mean"] >= SMALLEST_SHARE]
+    console.print(f"  busy wall time: {'   '.join(parts) or 'none'}")
+    operations = list(dict.fromkeys(row["operation"] for row in workload["table"] if row["operation"]))
+    if operations:
+        console.print(_operations(operations[:MOST_OPERATIONS], rows))
+
+
+def _operations(names: list[str], rows: dict[tuple[str | None, str], Document]) -> Table:
+    table = Table(box=None, pad_edge=True, padding=(0, 1, 0, 0))
+    for name in ("operation", "per second", "P50", "P95", "P99"):
+        table.add_column(name, justify="left" if name == "operation" else "right", no_wrap=True)
+    for name in names:
+        cells = (_figure(rows[name, metric]) for metric in ("throughput", "latency_p50", "latency_p95", "latency_p99"))
+        table.add_row(escape(name), *cells)
+    return table
+
+
+def _figure(row: Document) -> str:
+    return figure(row["mean"], row["unit"], row["ci"])
+
+
+def _findings(console: Console, findings: list[Document]) -> None:
+    holding = [row for row in findings if row["runs"]["holds"] in ("all", "most")]
+    rest = [row for row in findings if row["runs"]["holds"] not in ("all", "most")]
+    for title, rows in (("holds across runs", holding), ("seen in some runs only", rest)):
+        if rows:
+            console.print(f"\n[bold]{title}[/]")
+        for row in rows[:MOST_SHOWN]:
+            _finding(console, row)
+    more = max(len(holding) - MOST_SHOWN, 0) + max(len(rest) - MOST_SHOWN, 0)
+    if more:
+        console.print(f"  and {more} smaller ones: storeprof analyze --json")
+
+
+def _finding(console: Console, row: Document) -> None:
+    where, runs = row["where"], row["runs"]
+    place = where["function"] or where["resource"] or "no place known"
+    size = ""
+    if row["share"] is not None:
+        low, high = row["share_ci"]
+        of = "CPU time" if row["share_of"] == "cpu" else "busy wall"
+        size = f", {row['share']:.0%} ({low:.0%} to {high:.0%}) of {of}"
+    found = f", in {runs['found']} of {runs['of']} runs" + (f" of {runs['workload']}" if runs["workload"] else "")
+    console.print(f"  {row['severity']} {row['kind']} {escape(place)}{size}{found}")
+    if row["severity"] != "notice" and runs["holds"] in ("all", "most"):
+        console.print(f"    do first: {escape(row['recommendation'])}")
