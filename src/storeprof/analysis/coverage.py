@@ -10,12 +10,7 @@ from storeprof.analysis.context import Context
 _LATER = {
     "memory-leak": "growth of memory is recorded and not judged in this version",
     "allocation-churn": "allocations are not sampled in this version",
-    "gc-pressure": "garbage collection is counted as CPU time in this version",
-    "cache-misses": "hardware counters are not read in this version",
-    "page-faults": "minor faults are counted as CPU time in this version; waits for mapped files are io-wait",
     "tail-latency": "percentiles are reported, their causes are not taken apart in this version",
-    "growing-cost": "cost against data size is not fitted in this version",
-    "chatty-wakeups": "switches are recorded and not judged in this version",
 }
 _REMEDY = "read the tables of the recording, or use a tool for that kind"
 

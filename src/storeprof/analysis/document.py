@@ -9,13 +9,18 @@ from storeprof.analysis.context import Context, Settings, build_context
 from storeprof.analysis.coverage import Covered, not_yet
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.kinds import (
+    cache_misses,
+    chatty_wakeups,
     cpu_hotspot,
     cpu_starvation,
     dependency_wait,
+    gc_pressure,
     gil_contention,
+    growing_cost,
     io_wait,
     lock_contention,
     network_wait,
+    page_faults,
     sleep_wait,
 )
 from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
@@ -51,7 +56,12 @@ KINDS: dict[str, Kind] = {
     "network-wait": network_wait,
     "dependency-wait": dependency_wait,
     "sleep-wait": sleep_wait,
+    "gc-pressure": gc_pressure,
+    "page-faults": page_faults,
+    "chatty-wakeups": chatty_wakeups,
+    "growing-cost": growing_cost,
     "cpu-starvation": cpu_starvation,
+    "cache-misses": cache_misses,
 }
 
 

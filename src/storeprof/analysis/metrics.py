@@ -123,9 +123,12 @@ def _floor_percent(context: Context) -> float | None:
 
 
 def top_functions(context: Context, most: int = 20) -> list[dict[str, Any]]:
-    """The top of the CPU profile by self time, healthy or not; shares of CPU time."""
+    """The top of the CPU profile by self time, healthy or not.
+
+    Shares of CPU time; that of garbage collection is in nobody's.
+    """
     stacks, weights = by_stack(context.busy.where(context.busy.category == CPU))
-    total = float(weights.sum())
+    total = context.cpu_seconds * 1e9
     own: dict[int, float] = {}
     whole: dict[int, float] = {}
     places = context.stacks.place_functions(stacks)

@@ -199,7 +199,7 @@ def _family_of_name(name: str) -> int | None:
 
 def _python_callees(looks: Looks, native: NativeDetail, stacks: Stacks) -> dict[int, list[tuple[str, float]]]:
     """Per Python function the native functions seen within 0.2 ms of a look at it, with shares of all such samples."""
-    look, sample = _close_pairs(looks, native)
+    look, sample = close_pairs(looks, native)
     functions = stacks.place_functions(looks.stack[look])
     names: dict[str | None, int] = {}
     called = _per_stack(
@@ -214,9 +214,9 @@ def _python_callees(looks: Looks, native: NativeDetail, stacks: Stacks) -> dict[
     return {function: rows for function, rows in shares.items() if rows is not None}
 
 
-def _close_pairs(looks: Looks, native: NativeDetail) -> tuple[Array, Array]:
+def close_pairs(looks: Looks, native: NativeDetail) -> tuple[Array, Array]:
     """Looks at running Python code and samples of the same thread that are close in time (indices of both)."""
-    usable = looks.because("running") & (looks.stack >= 0)
+    usable = looks.because("running") & (looks.stack >= 0) & ~looks.gc  # the place of a collection is chance
     pairs = [(np.array([], dtype=np.int64),) * 2]
     for thread in np.unique(native.cpu_thread).tolist():
         mine = np.flatnonzero(usable[looks.of_thread(thread)]) + looks.of_thread(thread).start

@@ -14,6 +14,7 @@ from storeprof.analysis import describe
 from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, native_reason, native_remedy, no_looks, placed_share, unread_python
+from storeprof.analysis.entries import is_entry
 from storeprof.analysis.finding import Finding, Where
 from storeprof.analysis.gain import impact
 
@@ -21,20 +22,19 @@ Array = np.ndarray[Any, Any]
 
 SMALLEST_SHARE = 0.02
 MOST = 8
-LOOP_SPAN = 0.8
-ENTRY_NAMES = frozenset({"main", "_start", "__libc_start_main", "start_thread", "__libc_start_call_main"})
 
 
 def find(context: Context) -> list[Finding]:
     """Functions by self time, from 2 % of CPU time on."""
     on_cpu = context.busy.category == CPU
     ranked = describe.sums_by(context.function[on_cpu], context.busy.weight_ns[on_cpu])
+    of_cpu = context.seconds(on_cpu) / max(context.cpu_seconds, 1e-9)  # the rest is garbage collection's
     findings: list[Finding] = []
     for key, share in [row for row in ranked if row[0] >= 0][: MOST * 2]:
-        if share < SMALLEST_SHARE or len(findings) == MOST:
+        if share * of_cpu < SMALLEST_SHARE or len(findings) == MOST:
             break
         mask = on_cpu & (context.function == key)
-        if not _is_entry(context, key, mask):
+        if not is_entry(context, key, context.busy.where(mask)):
             findings.append(_finding(context, key, mask))
     return findings
 
@@ -66,24 +66,6 @@ def _finding(context: Context, key: int, mask: Array) -> Finding:
             else f"make {function.name} cheaper or call it less often; its dearest lines are listed"
         ),
     )
-
-
-def _is_entry(context: Context, key: int, mask: Array) -> bool:
-    """Whether most of the function's time is that of a thread's entry or main loop."""
-    function = context.stacks.functions[key]
-    if function.kind == "native" and function.name.split("(")[0] in ENTRY_NAMES:
-        return True
-    if function.name.endswith(".<module>"):
-        return True
-    rows = context.busy.where(mask)
-    per_thread = describe.sums_by(rows.thread, rows.weight_ns)
-    return sum(share for thread, share in per_thread if _is_loop_of_thread(context, key, thread)) > 0.5
-
-
-def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:
-    """A loop is entered once and spans the thread's life; a hot function returns to its caller again and again."""
-    history = context.history(thread)
-    return history.span(key) >= LOOP_SPAN and history.is_loop(key)
 
 
 def cover(context: Context) -> Covered:

@@ -68,7 +68,8 @@ class PerfOptions:
 class Perf:
     """The collector `perf`: native stacks on the CPU and, where permitted, of threads that block.
 
-    Abilities: "cpu" (own code), "kernel" (kernel frames), "switches" (stacks of waits).
+    Abilities: "cpu" (own code), "kernel" (kernel frames), "switches" (stacks of waits), "counters"
+    (the processor's cycles and cache misses can be read).
     """
 
     name = "perf"
@@ -85,7 +86,7 @@ class Perf:
             result = run_tool(["perf", "stat", "-e", events, "--", "true"], timeout_s=READY_TIMEOUT_S, env=ENVIRONMENT)
             said = result.stderr.decode(errors="replace")
             if result.status == 0 and "<not supported>" not in said:
-                return _permitted(frozenset(abilities))
+                return _permitted(frozenset(abilities | _counters()))
         return _refused(said)
 
     def command(self, options: PerfOptions) -> list[str]:
@@ -190,6 +191,14 @@ class PerfSession:
             if fd >= 0:
                 os.close(fd)
         self._commands = self._answers = -1
+
+
+def _counters() -> set[str]:
+    """{"counters"} where the processor's own counters may be read; virtual machines often have none."""
+    events = ["perf", "stat", "-e", "cycles:u,cache-misses:u", "--", "true"]
+    result = run_tool(events, timeout_s=READY_TIMEOUT_S, env=ENVIRONMENT)
+    counted = result.status == 0 and b"<not " not in result.stderr
+    return {"counters"} if counted else set()
 
 
 def _permitted(abilities: frozenset[str]) -> Availability:
