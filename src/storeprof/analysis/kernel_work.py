@@ -43,6 +43,8 @@ def kernel_work(context: Context, entries: frozenset[str]) -> KernelWork:
     fraction = np.where(sampled & _stands_below(context, entries, rows.stack), 1.0, 0.0)
     for thread in np.unique(native.cpu_thread[~native.is_native[native.cpu_thread]]).tolist():
         mine = np.flatnonzero(on_cpu & (rows.thread == thread))
+        if len(mine) == 0:  # a thread whose CPU time the kernel did not count in the window
+            continue
         samples = native.cpu_thread == thread
         fraction[mine] = _share_beside(rows.t_ns[mine], native.cpu_t[samples], hit[samples])
     looks, samples = close_pairs(context.looks, native)
@@ -62,8 +64,8 @@ def _stands_below(context: Context, entries: frozenset[str], stack: Array) -> Ar
 
 def _share_beside(times: Array, sampled: Array, hit: Array) -> Array:
     """For each time the share of hits among the samples of its 250 ms; the thread's where there is no sample."""
-    origin = min(int(times.min()), int(sampled.min())) if len(times) else 0
-    blocks = int((max(times.max(), sampled.max()) - origin) // BLOCK_NS) + 1 if len(times) else 1
+    origin = min(int(times.min()), int(sampled.min()))
+    blocks = int((max(times.max(), sampled.max()) - origin) // BLOCK_NS) + 1
     block = (sampled - origin) // BLOCK_NS
     of_block = np.bincount(block, minlength=blocks).astype(np.float64)
     hits = np.bincount(block, weights=hit, minlength=blocks)
