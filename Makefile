@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis clean
+.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
@@ -44,6 +44,20 @@ bench-observer: $(READY)
 bench-analysis: $(READY)
 	@$(BIN)/python benchmarks/analysis_speed.py
 
+# Planted programs whose cause is known, about 20 s each; ONLY=01,45 takes those whose names begin so.
+bench-accuracy: $(READY)
+	@$(BIN)/python benchmarks/accuracy.py $(if $(ONLY),--only $(ONLY)) --json benchmarks/results/accuracy.json
+
+# What other profilers name on the same programs; they live in an environment of their own.
+bench-peers: $(READY) .venv-peers/ready
+	@$(BIN)/python benchmarks/accuracy.py peers $(if $(ONLY),--only $(ONLY)) --json benchmarks/results/accuracy_peers.json
+
+.venv-peers/ready:
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@echo "setup: installing py-spy, scalene and pyinstrument into .venv-peers"
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check py-spy scalene pyinstrument
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build src/*.egg-info
+	rm -rf $(VENV) .venv-peers build src/*.egg-info
 	find src -name '*.so' -delete

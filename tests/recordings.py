@@ -44,7 +44,9 @@ def storeprof(*arguments: str | Path, cwd: Path | None = None, timeout: float = 
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-def record(folder: Path, *command: str | Path, seconds: float = 4, options: tuple[str, ...] = ()) -> Finished:
+def record(
+    folder: Path, *command: str | Path, seconds: float = 4, options: tuple[str, ...] = (), cwd: Path | None = None
+) -> Finished:
     """Record a program that runs for `seconds`; the recording is `folder`/recording."""
     return storeprof(
         "record",
@@ -53,7 +55,7 @@ def record(folder: Path, *command: str | Path, seconds: float = 4, options: tupl
         *options,
         "--",
         *command,
-        cwd=folder,
+        cwd=cwd or folder,
         RUN_SECONDS=str(seconds),
     )
 
