@@ -44,8 +44,15 @@ struct PyAllocator {
 };
 #define DECLARE(result, name, arguments) result (*name) arguments;
 struct { PYTHON_API(DECLARE) } py;
-struct { void* (*malloc)(size_t); void (*free)(void*); void* (*calloc)(size_t, size_t); void* (*realloc)(void*, size_t);
-         void* (*memalign)(size_t, size_t); } real;
+// Until the first call these find the real ones: the hot path asks nothing.
+#define REAL_API(X) X(void*, malloc, (size_t n), (n)) X(void*, calloc, (size_t k, size_t n), (k, n)) X(void, free, (void* p), (p)) \
+    X(void*, realloc, (void* p, size_t n), (p, n)) X(void*, memalign, (size_t align, size_t n), (align, n))
+#define DECLARE_FIRST(result, name, parameters, arguments) result first_##name parameters;
+#define DECLARE_REAL(result, name, parameters, arguments) result (*name) parameters = first_##name;
+#define DEFINE_FIRST(result, name, parameters, arguments) \
+    result first_##name parameters { return resolve() ? real.name arguments : (result)0; }
+REAL_API(DECLARE_FIRST)
+struct { REAL_API(DECLARE_REAL) } real;
 void* (*py_current)();
 int (*py_gc_off)(), (*py_gc_on)();
 const char* py_name;
@@ -53,7 +60,8 @@ PyAllocator py_was[2];
 
 Region* region;  // null: nobody listens
 bool started;
-__thread struct { int64_t left; double mean; uint64_t random; } mine __attribute__((tls_model("initial-exec")));
+const char* in_program;  // a page that a fork wipes: the child shares the region, and is not the program under study
+__thread struct { int64_t left; double mean; uint64_t random; uint32_t tid; } mine __attribute__((tls_model("initial-exec")));
 uintptr_t sampled[BUCKETS][WAYS] __attribute__((aligned(64)));  // a bucket is a cache line
 uint8_t filter[FILTER];                                         // how many sampled pointers have this hash
 uint64_t told[TOLD], window_began, began;
@@ -61,17 +69,18 @@ uint32_t window_samples;
 
 uint32_t hash_of(const void* p) { return (reinterpret_cast<uintptr_t>(p) >> 4) * 0x9E3779B97F4A7C15 >> 51; }
 uint64_t mixed(uint64_t hash, uint64_t with) { return (hash ^ with) * 0x9E3779B97F4A7C15 >> 1 ^ hash << 7; }
-uint32_t thread() { return static_cast<uint32_t>(syscall(SYS_gettid)); }
+uint32_t thread() { return mine.tid ? mine.tid : mine.tid = static_cast<uint32_t>(syscall(SYS_gettid)); }
 uint64_t now() { timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1000000000ull + t.tv_nsec; }
 template <class F> bool find(F& into, const char* name, void* from = RTLD_DEFAULT) { return (into = reinterpret_cast<F>(dlsym(from, name))); }
 
 bool resolve() {  // what dlsym itself asks for meanwhile is refused, which it bears
     static bool under_way;
     if (__atomic_exchange_n(&under_way, true, __ATOMIC_ACQ_REL)) return false;
-    find(real.free, "free", RTLD_NEXT), find(real.calloc, "calloc", RTLD_NEXT), find(real.realloc, "realloc", RTLD_NEXT);
-    return find(real.memalign, "memalign", RTLD_NEXT), find(real.malloc, "malloc", RTLD_NEXT);
+#define FIND_REAL(result, name, parameters, arguments) find(real.name, #name, RTLD_NEXT);
+    REAL_API(FIND_REAL)
+    return real.malloc;
 }
-bool ready() { return !RARE(!real.malloc) || resolve(); }
+REAL_API(DEFINE_FIRST)
 
 // Reserves units in a row; all but the first are complete when the first one's kind is stored.
 void publish(const Unit* units, uint64_t count) {
@@ -87,10 +96,7 @@ void publish(const Unit* units, uint64_t count) {
     }
 }
 
-bool listening() {  // a forked child shares the mapping, and is not the program under study
-    if (region && static_cast<uint32_t>(getpid()) != region->pid) region = nullptr;
-    return region;
-}
+bool listening() { return region && *in_program; }
 
 void draw() {  // an exponential interval: xorshift64 through the inverse of the distribution
     if (!mine.random) mine.random = now() ^ thread() * 0x9E3779B97F4A7C15;
@@ -100,7 +106,7 @@ void draw() {  // an exponential interval: xorshift64 through the inverse of the
 }
 
 void adapt(uint64_t t) {  // races lose a count, no more
-    uint32_t most = t - began < 30000000000ull ? 250 : 25;
+    uint32_t most = t - began < 30000000000ull ? 100 : 10;
     bool many = ++window_samples >= most;
     if (!many && t - window_began < 100000000) return;
     if (many && t - window_began < 100000000) region->mean *= 2;
@@ -208,21 +214,26 @@ __attribute__((noinline)) void forget(void* p) {
     }
 }
 
-inline void* counted(void* p, size_t n) { if (RARE((mine.left -= n) < 0) && p) sample(p, n); return p; }
-inline void released(void* p) { if (RARE(__atomic_load_n(&filter[hash_of(p)], __ATOMIC_RELAXED))) forget(p); }
-
-// CPython's allocators for small objects. What they ask of malloc meanwhile is theirs: it is not counted twice.
-template <class Call> void* nested(size_t n, Call call) {
+// Counts first, so that the common case is a subtraction and a jump to the real allocator.
+template <class Call> __attribute__((noinline, cold)) void* counted_out(size_t n, Call call) {
     int64_t left = mine.left;
-    mine.left = NEVER;
+    mine.left = NEVER;  // the allocator's own calls are not counted
     void* p = call();
     mine.left = left;
-    return counted(p, n);
+    if (p) sample(p, n);
+    return p;
 }
+template <class Call> inline void* counted(size_t n, Call call) {
+    return RARE((mine.left -= n) < 0) ? counted_out(n, call) : call();
+}
+inline void released(void* p) { if (RARE(__atomic_load_n(&filter[hash_of(p)], __ATOMIC_RELAXED))) forget(p); }
+
+// CPython's allocator of small objects; it hands larger ones to malloc, where they are counted.
+constexpr size_t SMALL = 512;
 PyAllocator* was(void* ctx) { return static_cast<PyAllocator*>(ctx); }
-void* py_malloc(void* c, size_t n) { return nested(n, [=] { return was(c)->malloc(was(c)->ctx, n); }); }
-void* py_calloc(void* c, size_t k, size_t n) { return nested(k * n, [=] { return was(c)->calloc(was(c)->ctx, k, n); }); }
-void* py_realloc(void* c, void* p, size_t n) { released(p); return nested(n, [=] { return was(c)->realloc(was(c)->ctx, p, n); }); }
+void* py_malloc(void* c, size_t n) { return counted(n > SMALL ? 0 : n, [=] { return was(c)->malloc(was(c)->ctx, n); }); }
+void* py_calloc(void* c, size_t k, size_t n) { return counted(k * n > SMALL ? 0 : k * n, [=] { return was(c)->calloc(was(c)->ctx, k, n); }); }
+void* py_realloc(void* c, void* p, size_t n) { released(p); return counted(n > SMALL ? 0 : n, [=] { return was(c)->realloc(was(c)->ctx, p, n); }); }
 void py_free(void* c, void* p) { released(p); was(c)->free(was(c)->ctx, p); }
 
 bool watch_python() {
@@ -249,11 +260,14 @@ void restore_environment() {
 
 __attribute__((constructor)) void start() {
     const char* path = getenv("STOREPROF_ALLOCATIONS");
-    int fd = ready() && path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     void* at = fd < 0 ? MAP_FAILED : mmap(nullptr, sizeof(Region), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (fd >= 0) close(fd);
-    region = at == MAP_FAILED || static_cast<Region*>(at)->magic != MAGIC ? nullptr : static_cast<Region*>(at);
-    if (listening()) {
+    auto* page = static_cast<char*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    auto* found = static_cast<Region*>(at);
+    bool wanted = at != MAP_FAILED && found->magic == MAGIC && found->pid == static_cast<uint32_t>(getpid());
+    if (wanted && page != MAP_FAILED && !madvise(page, 4096, MADV_WIPEONFORK)) {
+        in_program = page, *page = 1, region = found;
         void* warm[2];
         backtrace(warm, 2);  // loads the unwinder now, not within somebody's malloc
         began = window_began = now();
@@ -265,11 +279,11 @@ __attribute__((constructor)) void start() {
 
 }  // namespace
 
-EXPORTED void* malloc(size_t n) { return ready() ? counted(real.malloc(n), n) : nullptr; }
-EXPORTED void* calloc(size_t k, size_t n) { return ready() ? counted(real.calloc(k, n), k * n) : nullptr; }
-EXPORTED void free(void* p) { released(p); if (ready()) real.free(p); }
-EXPORTED void* realloc(void* p, size_t n) { released(p); return ready() ? counted(real.realloc(p, n), n) : nullptr; }
-EXPORTED void* memalign(size_t align, size_t n) { return ready() ? counted(real.memalign(align, n), n) : nullptr; }
+EXPORTED void* malloc(size_t n) { return counted(n, [=] { return real.malloc(n); }); }
+EXPORTED void* calloc(size_t k, size_t n) { return counted(k * n, [=] { return real.calloc(k, n); }); }
+EXPORTED void free(void* p) { released(p); real.free(p); }
+EXPORTED void* realloc(void* p, size_t n) { released(p); return counted(n, [=] { return real.realloc(p, n); }); }
+EXPORTED void* memalign(size_t align, size_t n) { return counted(n, [=] { return real.memalign(align, n); }); }
 EXPORTED void* aligned_alloc(size_t align, size_t n) { return memalign(align, n); }
 EXPORTED int posix_memalign(void** into, size_t align, size_t n) {
     if (align % sizeof(void*) || !align || align & (align - 1)) return EINVAL;

@@ -20,7 +20,9 @@ from storeprof.session.options import RecordOptions
 HOOK = "allocation hook"
 STACK_RECORD = 3
 _ATTACHED = Availability(
-    False, "an attached process can't be given the allocation hook", "let storeprof start the program: record -- COMMAND"
+    False,
+    "an attached process can't be given the allocation hook",
+    "let storeprof start the program: record -- COMMAND",
 )
 _NEVER_LOADED = "the program never loaded the allocation hook (a launcher may have started it as a child)"
 _OFF = Availability(False, "switched off with --no-alloc-hook", "record without --no-alloc-hook")

@@ -49,9 +49,7 @@ def _program_headers(file: BinaryIO) -> list[tuple[int, int, int, int]]:
 
 
 def _read_segments(file: BinaryIO) -> list[Segment]:
-    return [
-        Segment(offset, address, size) for kind, offset, address, size in _program_headers(file) if kind == PT_LOAD
-    ]
+    return [Segment(offset, address, size) for kind, offset, address, size in _program_headers(file) if kind == PT_LOAD]
 
 
 def interpreter_of(path: Path) -> str | None:
