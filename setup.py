@@ -1,4 +1,4 @@
-"""Builds the two extensions and the library that is preloaded; everything else about the package stands in pyproject.toml."""
+"""Builds the two extensions and the library that is preloaded; everything else stands in pyproject.toml."""
 
 from pathlib import Path
 

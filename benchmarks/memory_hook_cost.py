@@ -3,8 +3,8 @@
     python benchmarks/memory_hook_cost.py [--rounds 15]
 
 Runs with and without the hook alternate; every pair gives one ratio of CPU times (children's user + system time), and
-printed are their median and its 95 % interval (order statistics of the sign test), with the seconds of the fastest run of
-each kind. The recorder's part is left out: the region is drained here as it drains it. Nothing else of storeprof runs.
+printed are their median and its 95 % interval (order statistics of the sign test), with the seconds of the fastest run
+of each kind. The region is drained here as the recorder drains it; no other part of storeprof runs.
 """
 
 import argparse
@@ -54,11 +54,22 @@ struct Store {
         return found.size();
     }
 };
-int main() { Store s; size_t n = 0; for (int i = 0; i < 900000; i++) { s.put(i); n += s.get(i * 7); } printf("%zu\\n", n); }
+int main() {
+    Store s;
+    size_t n = 0;
+    for (int i = 0; i < 900000; i++) { s.put(i); n += s.get(i * 7); }
+    printf("%zu\\n", n);
+}
 """
 CPP_WORST = """
 #include <cstdlib>
-int main() { for (long i = 0; i < 40000000; i++) { void* p = malloc(16 + i % 512); asm volatile("" : : "r"(p) : "memory"); free(p); } }
+int main() {
+    for (long i = 0; i < 40000000; i++) {
+        void* p = malloc(16 + i % 512);
+        asm volatile("" : : "r"(p) : "memory");
+        free(p);
+    }
+}
 """
 
 

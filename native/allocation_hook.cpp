@@ -27,7 +27,7 @@
 namespace {
 
 constexpr uint64_t MAGIC = 0x01434f4c4c415053, UNITS = 8192, LEAST_MEAN = 65536;
-constexpr uint32_t BUCKETS = 2048, WAYS = 8, FILTER = 8192, TOLD = 4096, DEEPEST = 48, OURS = 3, MOST_UNITS = 150;
+constexpr uint32_t BUCKETS = 2048, WAYS = 8, FILTER = 8192, TOLD = 4096, DEEPEST = 32, OURS = 3, MOST_UNITS = 150;
 constexpr int64_t NEVER = INT64_MAX, UNTIL_STARTED = 1 << 20;
 enum Kind : uint32_t { SAMPLE = 1, FREED, STACK, TEXT };
 
@@ -106,7 +106,7 @@ void draw() {  // an exponential interval: xorshift64 through the inverse of the
 }
 
 void adapt(uint64_t t) {  // races lose a count, no more
-    uint32_t most = t - began < 30000000000ull ? 100 : 10;
+    uint32_t most = t - began < 30000000000ull ? 64 : 8;
     bool many = ++window_samples >= most;
     if (!many && t - window_began < 100000000) return;
     if (many && t - window_began < 100000000) region->mean *= 2;

@@ -15,6 +15,7 @@ from storeprof.analysis.kinds import (
     gil_contention,
     io_wait,
     lock_contention,
+    memory_leak,
     network_wait,
     sleep_wait,
 )
@@ -47,6 +48,7 @@ KINDS: dict[str, Kind] = {
     "dependency-wait": dependency_wait,
     "sleep-wait": sleep_wait,
     "cpu-starvation": cpu_starvation,
+    "memory-leak": memory_leak,
 }
 
 

@@ -17,6 +17,7 @@ from storeprof.recording.model import JOURNAL, Recording, read_meta, write_meta
 from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, write_table
 from storeprof.session import evidence, tabulate, tabulate_scopes
+from storeprof.session.allocation_tables import add_allocation_tables
 from storeprof.session.native_tables import add_native_tables
 from storeprof.session.python_frames import with_lines
 
@@ -124,7 +125,7 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),
     }
     tables["resources"] = tabulate.resources_table(resources)
-    return add_native_tables(folder, meta, tables)
+    return add_allocation_tables(journal, add_native_tables(folder, meta, tables))
 
 
 def _write_evidence(recording: Recording) -> None:

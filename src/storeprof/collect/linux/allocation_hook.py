@@ -25,7 +25,7 @@ PRELOAD: Final = "LD_PRELOAD"
 REGION: Final = "STOREPROF_ALLOCATIONS"
 # They exec the program under study, which keeps their pid and needs the library from the environment.
 LAUNCHERS: Final = frozenset(
-    "sh bash dash zsh env nice ionice time timeout taskset chrt stdbuf numactl nohup setsid".split()
+    {"sh", "bash", "dash", "zsh", "env", "nice", "ionice", "time", "timeout", "taskset", "chrt", "stdbuf", "nohup"}
 )
 _SANITIZERS: Final = (b"__asan_init", b"__tsan_init", b"__msan_init", b"__hwasan_init")
 

@@ -35,6 +35,14 @@ def address_of(segments: list[Segment], offset: int) -> int | None:
     return None
 
 
+def offset_of(segments: list[Segment], address: int) -> int | None:
+    """The offset in the file of what is linked at an address; None when no loaded part of the file is."""
+    for segment in segments:
+        if segment.address <= address < segment.address + segment.size:
+            return address - segment.address + segment.offset
+    return None
+
+
 def _program_headers(file: BinaryIO) -> list[tuple[int, int, int, int]]:
     """(type, offset, address, size in the file) of each program header; none in another kind of file."""
     header = file.read(64)
