@@ -57,7 +57,8 @@ class Allocations:
         made = np.concatenate([[0.0], np.cumsum(self.weight_bytes[np.argsort(self.born)])])
         gone = np.concatenate([[0.0], np.cumsum(self.weight_bytes[order])])
         ever: Array = made[np.searchsorted(np.sort(self.born), t_s, side="right")]
-        return ever - gone[np.searchsorted(self.died[order], t_s, side="right")]
+        freed: Array = gone[np.searchsorted(self.died[order], t_s, side="right")]
+        return np.subtract(ever, freed)
 
     def teardown(self, end_s: float) -> float:
         """When the program began to take itself down: from then on most of what lives is freed for good."""
