@@ -25,9 +25,11 @@ Array = np.ndarray[Any, Any]
 LEAK = "leak"
 NO_LEAK = "no leak"
 MORE_TIME = "more time"
+TOO_FEW = "too few samples"
 
 START_UP = 1 / 3
 FEWEST_BLOCKS = 6
+FEWEST_SURVIVORS = 2
 STEADY = 0.7  # the second half's growth over the first half's
 STOPPED = 0.3
 Z = 1.96
@@ -105,7 +107,10 @@ class Lifetimes:
 
 
 def judge_lifetimes(one: Lifetimes, start: float, end: float, floor: float) -> Growth:
-    """Judge a place's allocations between `start` and `end` (s); the start-up third counts only as what was there."""
+    """Judge a place's allocations between `start` and `end` (s); the start-up third counts only as what was there.
+
+    TOO_FEW: some that is old survives, too little to say more of; another view has to say whether memory grows.
+    """
     begin = start + (end - start) * START_UP
     alive = one.died > end
     edges = np.linspace(begin, end, 5)
@@ -116,9 +121,10 @@ def judge_lifetimes(one: Lifetimes, start: float, end: float, floor: float) -> G
     span = edges[3] - begin
     value, spread = float(one.weight[settled].sum()), Z * math.sqrt(float((one.weight[settled] ** 2).sum()))
     rate = Estimate(value / span, max(0.0, value - spread) / span, (value + spread) / span)
-    if rate.low <= floor:
-        return Growth(NO_LEAK, rate, 0.0)
     early, late = float(sums[:2].sum()), float(sums[2:].sum())
+    if rate.low <= floor:
+        some = int(settled.sum()) >= FEWEST_SURVIVORS and early > 0 and rate.value > floor
+        return Growth(TOO_FEW if some else NO_LEAK, rate, 0.0)
     noise = math.sqrt(1.0 / max(1, int((survivors[0] | survivors[1]).sum())) + 1.0 / max(1, int(settled.sum()) // 2))
     steadiness = late / early if early > 0 else math.inf
     if steadiness > 2.2 + noise or sums[0] < (0.35 - noise / 2) * sums.mean():

@@ -63,9 +63,9 @@ SERVICE, KEYS, VALUES = Service(), keys(3000), values(500)
 
 def operation(i):
     if i % 4:
-        SERVICE.get(KEYS[i * 31 % len(KEYS)])
+        SERVICE.get(KEYS[i * 31 % 3000])
     else:
-        SERVICE.put(KEYS[i % len(KEYS)], VALUES[i % len(VALUES)])
+        SERVICE.put(KEYS[i // 4 % len(KEYS)], VALUES[i % 500])
 
 
 drive(operation)

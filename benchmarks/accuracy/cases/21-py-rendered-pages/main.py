@@ -56,11 +56,11 @@ BOARD, KEYS, VALUES = Board(), keys(300), values(300)
 
 
 def operation(i):
-    key = KEYS[i * 7 % len(KEYS)]
+    key = KEYS[i * 7 % 300]
     if i % 2:
-        BOARD.show(key, VALUES[i % len(VALUES)])
+        BOARD.show(key, VALUES[i % 300])
     else:
-        BOARD.put(key, VALUES[i % len(VALUES)])
+        BOARD.put(key, VALUES[i % 300])
 
 
 drive(operation)

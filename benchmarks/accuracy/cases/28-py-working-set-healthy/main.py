@@ -20,7 +20,7 @@ class WorkingSet:
     def load_step(self):
         if len(self.rows) < self.size and time.monotonic() < self.until:
             at = len(self.rows)
-            for i in range(at, at + 4):
+            for i in range(at, at + 12):
                 self.rows[i] = (b"%08d" % i) * 40
 
 
@@ -38,13 +38,21 @@ STORE, KEYS, VALUES = Store(), keys(3000), values(500)
 WORKING_SET, LATEST = WorkingSet(2.0, 120_000), Latest(4000)
 
 
-def operation(i):
-    key = KEYS[i * 31 % len(KEYS)]
+def read(key):
+    LATEST.keep(key, STORE.get(key))
+
+
+def write(i, key):
     WORKING_SET.load_step()
+    STORE.put(key, VALUES[i % 500])
+
+
+def operation(i):
+    key = KEYS[i * 31 % 3000]
     if i % 3:
-        LATEST.keep(key, STORE.get(key))
+        read(key)
     else:
-        STORE.put(key, VALUES[i % len(VALUES)])
+        write(i, key)
 
 
 drive(operation)

@@ -48,7 +48,7 @@ class Tables:
         self.flushed = 0
 
     def insert(self, number, row):
-        self.open[number] = (row, bytes(reversed(row)))
+        self.open[number] = (row, row[::-1])
         if len(self.open) >= self.limit:
             self.flush()
 
@@ -61,14 +61,18 @@ STORE, KEYS, VALUES = Store(), keys(3000), values(500)
 CACHE, TABLES = PageCache(2400, 900), Tables(40_000)
 
 
+def read(i, key, value):
+    STORE.get(key)
+    CACHE.fetch(i * 17 % 5000, value)
+
+
+def write(i, key, value):
+    STORE.put(key, value)
+    TABLES.insert(i, value)
+
+
 def operation(i):
-    key, value = KEYS[i * 31 % len(KEYS)], VALUES[i % len(VALUES)]
-    if i % 3:
-        STORE.get(key)
-        CACHE.fetch(i * 17 % 5000, value)
-    else:
-        STORE.put(key, value)
-        TABLES.insert(i, value)
+    (read if i % 3 else write)(i, KEYS[i * 31 % 3000], VALUES[i % 500])
 
 
 drive(operation)

@@ -20,6 +20,7 @@ from storeprof.analysis.growth import (
     MORE_TIME,
     NO_LEAK,
     START_UP,
+    TOO_FEW,
     Growth,
     judge_lifetimes,
     judge_trace,
@@ -121,8 +122,10 @@ def _verdict(context: Context, seen: Evidence) -> str:
         return NO_LEAK
     if seen.site_rate < EXPLAINED * resident.rate.value:
         return MORE_TIME
-    steady = resident.verdict == LEAK or resident.steadiness >= 0.5
-    return LEAK if steady and seen.sites[0][1].verdict == LEAK else MORE_TIME
+    blamed = seen.sites[0][1].verdict
+    if resident.verdict == LEAK:
+        return LEAK if blamed in (LEAK, TOO_FEW) else MORE_TIME
+    return LEAK if blamed == LEAK and resident.steadiness >= 0.5 else MORE_TIME
 
 
 def _is_material(seen: Evidence) -> bool:
