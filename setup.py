@@ -1,4 +1,4 @@
-"""Builds the two extensions; everything else about the package stands in pyproject.toml."""
+"""Builds the two extensions and the library that is preloaded; everything else stands in pyproject.toml."""
 
 from pathlib import Path
 
@@ -22,6 +22,14 @@ setup(
             include_dirs=["include", "native"],
             depends=[*map(str, Path("native").glob("*.hpp")), *map(str, Path("native").glob("*.inc"))],
             extra_compile_args=FLAGS,
+            language="c++",
+        ),
+        # No extension module: it is preloaded into programs under study, and links neither Python nor libstdc++.
+        Extension(
+            "storeprof.observe._allocation_hook",
+            sources=["native/allocation_hook.cpp"],
+            extra_compile_args=[*FLAGS, "-fno-exceptions", "-fno-rtti"],
+            extra_link_args=["-Wl,--as-needed"],
             language="c++",
         ),
     ]

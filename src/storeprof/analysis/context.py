@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.analysis.allocations import Allocations, load_allocations
 from storeprof.analysis.charges import CATEGORIES, GIL, ON_CPU, RUN_QUEUE, Charges, charge, positions
 from storeprof.analysis.idle import History, idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
@@ -57,6 +58,11 @@ class Context:
     native: NativeDetail
     slack: Slack
     cores: int
+
+    @cached_property
+    def allocations(self) -> Allocations:
+        """The sampled allocations; without rows where the hook did not run."""
+        return load_allocations(self.recording, self.stacks)
 
     def share_of_busy(self, mask: Array) -> Estimate:
         """Share of busy wall that the masked rows of `busy` make up."""

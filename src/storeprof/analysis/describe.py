@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from storeprof.analysis.charges import Charges
 from storeprof.analysis.finding import CallPath, Shared
 from storeprof.analysis.stacks import Stacks
 
@@ -17,6 +16,20 @@ Key = TypeVar("Key", bound=Hashable)
 MOST_LINES = 5
 MOST_PATHS = 3
 DEEPEST_PATH = 16
+
+
+class Weighed(Protocol):
+    """Rows with a stack and a weight each: time (ns), or bytes."""
+
+    @property
+    def stack(self) -> Array:
+        """Stack of each row; -1 without one."""
+        ...
+
+    @property
+    def weight_ns(self) -> Array:
+        """What each row stands for."""
+        ...
 
 
 def totals_by(keys: Iterable[Key], weights: Iterable[float]) -> list[tuple[Key, float]]:
@@ -38,14 +51,14 @@ def sums_by(keys: Array, weights: Array) -> list[tuple[int, float]]:
     return list(zip((ranked - 2).tolist(), (sums[ranked] / (sums.sum() or 1.0)).tolist(), strict=True))
 
 
-def by_stack(rows: Charges) -> tuple[Array, Array]:
+def by_stack(rows: Weighed) -> tuple[Array, Array]:
     """The distinct stacks of the rows (-1 where there is none) and the weight of each."""
     sums = np.bincount(rows.stack + 1, weights=rows.weight_ns)
     found = np.flatnonzero(sums)
     return found - 1, sums[found]
 
 
-def lines(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
+def lines(stacks: Stacks, rows: Weighed) -> tuple[Shared, ...]:
     """The source lines the rows stood at, within the functions they are charged to."""
     stack, weight = by_stack(rows)
     function, line, _ = stacks.places(stack)
@@ -56,7 +69,7 @@ def lines(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
     return tuple(result)
 
 
-def call_paths(stacks: Stacks, rows: Charges) -> tuple[CallPath, ...]:
+def call_paths(stacks: Stacks, rows: Weighed) -> tuple[CallPath, ...]:
     """The commonest ways to the place, outermost function first, by function (lines of the commonest stack)."""
     by_path: dict[tuple[int, ...], list[tuple[int, float]]] = defaultdict(list)
     for stack, weight in sums_by(rows.stack, rows.weight_ns):
@@ -77,7 +90,7 @@ def _path(stacks: Stacks, members: list[tuple[int, float]]) -> CallPath:
     return CallPath(spelled, sum(weight for _, weight in members))
 
 
-def functions(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
+def functions(stacks: Stacks, rows: Weighed) -> tuple[Shared, ...]:
     """The functions the rows are charged to, largest share first."""
     stack, weight = by_stack(rows)
     result = []
@@ -88,7 +101,7 @@ def functions(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
     return tuple(result)
 
 
-def top_callee(stacks: Stacks, rows: Charges) -> str | None:
+def top_callee(stacks: Stacks, rows: Weighed) -> str | None:
     """The library or native function that makes up most of the rows, if one does."""
     stack, weight = by_stack(rows)
     ranked = sums_by(stacks.places(stack)[2], weight)
@@ -97,7 +110,7 @@ def top_callee(stacks: Stacks, rows: Charges) -> str | None:
     return None
 
 
-def effort_of(stacks: Stacks, rows: Charges) -> str:
+def effort_of(stacks: Stacks, rows: Weighed) -> str:
     """Where the cost sits: in one function (local), in one file (module), or spread (design)."""
     ranked = functions(stacks, rows)
     if not ranked:

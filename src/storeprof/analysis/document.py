@@ -19,6 +19,7 @@ from storeprof.analysis.kinds import (
     growing_cost,
     io_wait,
     lock_contention,
+    memory_leak,
     network_wait,
     page_faults,
     sleep_wait,
@@ -62,6 +63,7 @@ KINDS: dict[str, Kind] = {
     "growing-cost": growing_cost,
     "cpu-starvation": cpu_starvation,
     "cache-misses": cache_misses,
+    "memory-leak": memory_leak,
 }
 
 

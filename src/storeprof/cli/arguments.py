@@ -90,3 +90,4 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         help="CPU time the observer may use, of the usable CPUs (default: 1)",
     )
     parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")
+    parser.add_argument("--no-alloc-hook", action="store_true", help="do not sample the program's allocations")

@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         observer_budget=options.overhead_budget / 100,
         use_perf=not options.no_perf,
         description={"target_per_s": options.target} if options.target else {},
+        use_allocation_hook=not options.no_alloc_hook,
         ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
     )
     return record_and_say(recorded.folder, runs_below(recorded, options.runs))

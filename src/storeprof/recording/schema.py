@@ -33,6 +33,8 @@ class JournalTable(IntEnum):
     ANCHORS = 13
     PROCESSES = 14
     NOTES = 15
+    ALLOCATIONS = 24
+    ALLOCATION_MAPS = 25
 
 
 def _packed(*fields: tuple[str, str]) -> np.dtype[np.void]:
@@ -73,6 +75,10 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
     JournalTable.ANCHORS: _packed(
         ("ticks", "u8"), ("monotonic_ns", "u8"), ("boottime_ns", "u8"), ("realtime_ns", "u8"),
     ),
+    JournalTable.ALLOCATIONS: _packed(
+        ("kind", "u4"), ("tid", "u4"), ("t_ns", "u8"), ("pointer", "u8"), ("bytes", "u8"), ("weight_bytes", "u8"),
+        ("stack", "u8"), ("mean_bytes", "u8"), ("pid", "u4"), ("reserved", "u4"),
+    ),
 }  # fmt: skip
 
 JSON_TABLES = frozenset(
@@ -83,6 +89,7 @@ JSON_TABLES = frozenset(
         JournalTable.SCOPE_NODES,
         JournalTable.PROCESSES,
         JournalTable.NOTES,
+        JournalTable.ALLOCATION_MAPS,
     }
 )
 
@@ -149,5 +156,9 @@ TABLES: dict[str, dict[str, str]] = {
     "memory_tags": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "tag": "VARCHAR", "allocations": "BIGINT", "allocated_bytes": "BIGINT",
         "frees": "BIGINT", "freed_bytes": "BIGINT", "live_bytes": "BIGINT",
+    },
+    "allocations": {
+        "t_ns": "BIGINT", "proc_id": "BIGINT", "thread_id": "BIGINT", "bytes": "BIGINT", "weight_bytes": "BIGINT",
+        "stack_id": "INTEGER", "freed_ns": "BIGINT",
     },
 }  # fmt: skip

@@ -17,6 +17,7 @@ from storeprof.recording.model import JOURNAL, Recording, read_meta, write_meta
 from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, write_table
 from storeprof.session import evidence, tabulate, tabulate_scopes
+from storeprof.session.allocation_tables import add_allocation_tables
 from storeprof.session.native_tables import add_native_tables
 from storeprof.session.py_spy_tables import add_py_spy_tables
 from storeprof.session.python_frames import with_lines
@@ -126,7 +127,8 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
     }
     tables["resources"] = tabulate.resources_table(resources)
     tables = add_native_tables(folder, meta, tables)
-    return add_py_spy_tables(folder, meta, journal, ids, tables)
+    tables = add_py_spy_tables(folder, meta, journal, ids, tables)
+    return add_allocation_tables(journal, tables)
 
 
 def _write_evidence(recording: Recording) -> None:

@@ -19,7 +19,7 @@ from storeprof.session.native_pass import PERF_DATA
 Array = np.ndarray[Any, Any]
 
 SCRIPT_TIMEOUT_S = 300.0
-_SYSTEM_LIBRARY = re.compile(r"^/(usr/)?lib(32|64|x32)?/|/lib(python|stdc\+\+|gcc_s)[^/]*\.so")
+_SYSTEM_LIBRARY = re.compile(r"^/(usr/)?lib(32|64|x32)?/|/(lib(python|stdc\+\+|gcc_s)|_allocation_hook)[^/]*\.so")
 _LANGUAGE_LIBRARY = re.compile(r"^(std::|__gnu_cxx::|operator (new|delete)|_?_?cxa_|void std::|bool std::)")
 
 
@@ -57,11 +57,11 @@ def add_native_tables(folder: Path, meta: dict[str, Any], tables: dict[str, Colu
         return tables
     _note_quality(meta, native)
     first_frame, first_stack = first_free(tables["frames"]["frame_id"]), first_free(tables["stacks"]["stack_id"])
-    threads = _thread_ids(tables["threads"])
+    threads = thread_lives(tables["threads"])
     return {
         **tables,
-        "frames": joined(tables["frames"], _frames(native, first_frame)),
-        "stacks": joined(tables["stacks"], _stacks(native, first_frame, first_stack)),
+        "frames": joined(tables["frames"], frames_table(native, first_frame)),
+        "stacks": joined(tables["stacks"], stacks_table(native, first_frame, first_stack)),
         "cpu_samples": _samples(native, CPU, threads, first_stack),
         "switch_samples": _samples(native, SWITCH, threads, first_stack),
     }
@@ -76,7 +76,7 @@ def _note_quality(meta: dict[str, Any], native: NativeSamples) -> None:
             row["lost_samples"] = native.lost
 
 
-def _thread_ids(threads: Columns) -> dict[int, list[tuple[int, int, int]]]:
+def thread_lives(threads: Columns) -> dict[int, list[tuple[int, int, int]]]:
     """tid -> (first sight, last sight, thread_id): a tid can be used again."""
     result: dict[int, list[tuple[int, int, int]]] = {}
     columns = (threads[name].tolist() for name in ("tid", "first_ns", "last_ns", "thread_id"))
@@ -90,7 +90,7 @@ def _samples(
 ) -> Columns:
     rows = native.samples[native.samples["kind"] == kind]
     identity = np.array(
-        [_thread_at(threads, tid, t_ns) for tid, t_ns in zip(rows["tid"].tolist(), rows["t_ns"].tolist(), strict=True)],
+        [thread_at(threads, tid, t_ns) for tid, t_ns in zip(rows["tid"].tolist(), rows["t_ns"].tolist(), strict=True)],
         dtype=np.int64,
     )
     rows, identity = rows[identity >= 0], identity[identity >= 0]
@@ -110,7 +110,7 @@ def _samples(
     return {**columns, "state": strings(states), "source": strings(["perf sched_switch"] * len(rows))}
 
 
-def _thread_at(threads: dict[int, list[tuple[int, int, int]]], tid: int, t_ns: int) -> int:
+def thread_at(threads: dict[int, list[tuple[int, int, int]]], tid: int, t_ns: int) -> int:
     """The thread that had this tid then, or nearest to then; -1 for one the observer never saw."""
     lives = threads.get(tid, [])
     if not lives:
@@ -118,7 +118,8 @@ def _thread_at(threads: dict[int, list[tuple[int, int, int]]], tid: int, t_ns: i
     return min(lives, key=lambda life: max(life[0] - t_ns, t_ns - life[1], 0))[2]
 
 
-def _stacks(native: NativeSamples, first_frame: int, first_stack: int) -> Columns:
+def stacks_table(native: NativeSamples, first_frame: int, first_stack: int) -> Columns:
+    """Columns of `stacks` for native stacks, numbered from `first_stack` on."""
     parent = native.stacks["parent"].astype(np.int64) + first_stack
     return {
         "stack_id": np.arange(len(native.stacks), dtype=np.int64) + first_stack,
@@ -127,7 +128,8 @@ def _stacks(native: NativeSamples, first_frame: int, first_stack: int) -> Column
     }
 
 
-def _frames(native: NativeSamples, first_frame: int) -> Columns:
+def frames_table(native: NativeSamples, first_frame: int) -> Columns:
+    """Columns of `frames` for native frames, numbered from `first_frame` on; own code gets its source lines."""
     names = [native.symbols[row] for row in native.frames["symbol"].tolist()]
     binaries = [native.dsos[row] for row in native.frames["dso"].tolist()]
     kernel = native.frames["kernel"].tolist()

@@ -26,6 +26,7 @@ class RecordOptions:
     ops_pattern: bytes = OPS_PATTERN
     observer_budget: float = 0.01
     use_perf: bool = True
+    use_allocation_hook: bool = True
 
 
 @dataclass(frozen=True)

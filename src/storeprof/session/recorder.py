@@ -22,6 +22,7 @@ from storeprof.recording.environment import cpu_contention, describe_machine, us
 from storeprof.recording.journal import JournalWriter
 from storeprof.recording.model import JOURNAL, write_meta
 from storeprof.recording.schema import FORMAT_VERSION
+from storeprof.session.allocation_pass import AllocationPass
 from storeprof.session.folder import make_folder, remove_folder
 from storeprof.session.native_pass import NativePass
 from storeprof.session.options import Outcome, RecordOptions
@@ -53,6 +54,7 @@ class Recorder:
         self._escalated = 0
         self._terminal_interrupt = False
         self._began = False
+        self._allocations = AllocationPass.absent()
         self._totals = ProbeTotals(options.observer_budget * usable_cpus() / 8)
 
     def run(self) -> Outcome:
@@ -77,9 +79,10 @@ class Recorder:
 
     def _record(self) -> Outcome:
         meta = self._new_meta()
+        self._allocations = AllocationPass.prepare(self._options)
         pid = self._start_held()
         native = NativePass.start(self._options, self._folder, pid)
-        meta["collectors"] = native.collector_rows()
+        meta["collectors"] = [*native.collector_rows(), self._allocations.collector_row()]
         journal = JournalWriter(self._folder / JOURNAL)
         budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
         python = PythonFallback(self._folder, pid)
@@ -99,6 +102,7 @@ class Recorder:
             sampler.stop()
         meta["collectors"] = python.completed(meta["collectors"])
         self._journal(sampler, journal, last=True)
+        meta["collectors"][-1] = self._allocations.close()
         meta["ended_ns"] = self._clock()
         meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native, python)
         status = self._let_go()
@@ -132,8 +136,9 @@ class Recorder:
         if options.pid is not None:
             return options.pid
         self._relay = OutputRelay(self._folder / "program-counts.jsonl", options.ops_pattern)
-        additions = {"STOREPROF_RECORD": "1", **options.environment}
+        additions = {"STOREPROF_RECORD": "1", **options.environment, **self._allocations.environment}
         self._command = HeldCommand(options.command, env_additions=additions, stdout=self._relay.program_end)
+        self._allocations.admit(self._command.pid)
         return self._command.pid
 
     def _watch(self, sampler: Sampler, journal: JournalWriter, pid: int, python: PythonFallback) -> None:
@@ -162,6 +167,7 @@ class Recorder:
             self._totals.follow(process, memory)
         journal.append_all(sampler.drain())
         journal.append_all(self._totals.take(last))
+        journal.append_all(self._allocations.take(self._clock()))
 
     def _handle(self, received: Any) -> None:
         if received is None or received.si_signo == signal.SIGCHLD:

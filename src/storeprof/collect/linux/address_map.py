@@ -9,13 +9,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from storeprof.errors import CollectorError
 
 FIRST_LINE: Final = "# storeprof: /proc/PID/smaps (Linux) of pid {pid}, taken {taken}\n"
 ANONYMOUS: Final = "[anon]"
 _MAPPING: Final = re.compile(r"^[0-9a-f]+-[0-9a-f]+ [-rwxsp]{4} [0-9a-f]+ \S+ \d+\s*(.*)$")
+_EXECUTABLE: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-xp ([0-9a-f]+) \S+ \d+\s+(/.*)$", re.MULTILINE)
 _AMOUNT: Final = re.compile(r"^(\w+):\s+(\d+) kB$")
 _OTHER: Final = re.compile(r"^\w+:\s")
 _COUNTED: Final = {"Size": 0, "Rss": 1, "Pss": 2, "Private_Dirty": 3, "Swap": 4}
@@ -70,3 +71,12 @@ def parse_smaps(text: bytes) -> list[MappedMemory]:
             raise CollectorError(f"smaps, line {number}: cannot be read: {line[:120]!r}")
     rows = [MappedMemory(name, count, *sums[name]) for name, count in mappings.items()]
     return sorted(rows, key=lambda row: (-row.rss, row.name))
+
+
+def executable_mappings(maps: Path) -> list[list[Any]]:
+    """[start, end, file offset, path] of each executable mapping of a file; empty when the process is gone."""
+    try:
+        text = maps.read_text(errors="replace")
+    except OSError:
+        return []
+    return [[*(int(one, 16) for one in found[:3]), found[3]] for found in _EXECUTABLE.findall(text)]
