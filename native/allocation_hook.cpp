@@ -46,7 +46,7 @@ struct PyAllocator {
 struct { PYTHON_API(DECLARE) } py;
 // Until the first call these find the real ones: the hot path asks nothing.
 #define REAL_API(X) X(void*, malloc, (size_t n), (n)) X(void*, calloc, (size_t k, size_t n), (k, n)) X(void, free, (void* p), (p)) \
-    X(void*, realloc, (void* p, size_t n), (p, n)) X(void*, memalign, (size_t align, size_t n), (align, n))
+    X(void*, realloc, (void* p, size_t n), (p, n))
 #define DECLARE_FIRST(result, name, parameters, arguments) result first_##name parameters;
 #define DECLARE_REAL(result, name, parameters, arguments) result (*name) parameters = first_##name;
 #define DEFINE_FIRST(result, name, parameters, arguments) \
@@ -114,52 +114,42 @@ void adapt(uint64_t t) {  // races lose a count, no more
     window_began = t, window_samples = 0;
 }
 
-uint64_t python_stack(void* state, char* text, size_t room) {  // text null: only its hash
+void python_stack(void* state, char* text, size_t room) {
     void *raised[3], *next;
     py.PyErr_Fetch(&raised[0], &raised[1], &raised[2]);
     int collects = py_gc_off ? py_gc_off() : 0;  // frame objects are made on demand
-    uint64_t hash = 1;
     uint32_t depth = 0;
     for (void* frame = py.PyThreadState_GetFrame(state); frame; frame = next) {
         next = ++depth < DEEPEST ? py.PyFrame_GetBack(frame) : nullptr;
         void* code = py.PyFrame_GetCode(frame);
         int line = py.PyFrame_GetLineNumber(frame);
-        hash = mixed(mixed(hash, reinterpret_cast<uintptr_t>(code)), static_cast<uint32_t>(line));
-        if (text) {
-            void* of[] = {py.PyObject_GetAttrString(code, py_name), py.PyObject_GetAttrString(code, "co_filename"),
-                          py.PyObject_GetAttrString(code, "co_firstlineno")};
-            const char *name = of[0] ? py.PyUnicode_AsUTF8(of[0]) : nullptr, *file = of[1] ? py.PyUnicode_AsUTF8(of[1]) : nullptr;
-            int wrote = snprintf(text, room, "%s\t%s\t%d\t%ld\n", name ? name : "?", file ? file : "?", line, of[2] ? py.PyLong_AsLong(of[2]) : 0);
-            if (static_cast<size_t>(wrote) < room) text += wrote, room -= wrote;
-            else *text = 0, room = 0;
-            for (void* one : of) if (one) py.Py_DecRef(one);
-        }
+        void* of[] = {py.PyObject_GetAttrString(code, py_name), py.PyObject_GetAttrString(code, "co_filename"),
+                      py.PyObject_GetAttrString(code, "co_firstlineno")};
+        const char *name = of[0] ? py.PyUnicode_AsUTF8(of[0]) : nullptr, *file = of[1] ? py.PyUnicode_AsUTF8(of[1]) : nullptr;
+        int wrote = snprintf(text, room, "%s\t%s\t%d\t%ld\n", name ? name : "?", file ? file : "?", line, of[2] ? py.PyLong_AsLong(of[2]) : 0);
+        if (static_cast<size_t>(wrote) < room) text += wrote, room -= wrote;
+        else *text = 0, room = 0;
+        for (void* one : of) if (one) py.Py_DecRef(one);
         py.Py_DecRef(frame), py.Py_DecRef(code);
     }
     if (collects) py_gc_on();
     py.PyErr_Restore(raised[0], raised[1], raised[2]);  // and drops what a name that is no UTF-8 raised
-    return hash;
 }
 
-uint64_t native_stack(char* text, size_t room) {
+void native_stack(char* text) {  // an address takes 20 bytes at most
     void* at[DEEPEST];
-    uint64_t hash = 2;
-    for (int i = OURS, depth = backtrace(at, DEEPEST); i < depth; i++) {
-        hash = mixed(hash, reinterpret_cast<uintptr_t>(at[i]));
-        if (text && room > 32) { int wrote = snprintf(text, room, "%p\n", at[i]); text += wrote, room -= wrote; }
-    }
-    return hash;
+    for (int i = OURS, depth = backtrace(at, DEEPEST); i < depth; i++) text += sprintf(text, "%p\n", at[i]);
 }
 
 __attribute__((noinline)) uint64_t stack_of_now() {
     void* state = py_name && py.Py_IsInitialized() ? py.PyGILState_GetThisThreadState() : nullptr;
     bool holds_gil = state && py_current() == state;
-    uint64_t hash = holds_gil ? python_stack(state, nullptr, 0) : native_stack(nullptr, 0);
+    char text[48 + (MOST_UNITS - 1) * 56] = "";
+    holds_gil ? python_stack(state, text, sizeof text) : native_stack(text);
+    uint64_t hash = 1, count = 1, length = strlen(text);
+    for (char* c = text; *c; c++) hash = mixed(hash, static_cast<uint8_t>(*c));
     if (__atomic_exchange_n(&told[hash % TOLD], hash, __ATOMIC_RELAXED) == hash) return hash;
     Unit units[MOST_UNITS] = {{STACK, region->pid, {hash}}};
-    char text[48 + (MOST_UNITS - 1) * 56] = "";
-    holds_gil ? python_stack(state, text, sizeof text) : native_stack(text, sizeof text);
-    uint64_t count = 1, length = strlen(text);
     memcpy(&units[0].word[1], text, 48);
     for (uint64_t from = 48; from < length; from += 56, count++) {
         units[count].kind = TEXT, units[count].id = region->pid;
@@ -283,10 +273,3 @@ EXPORTED void* malloc(size_t n) { return counted(n, [=] { return real.malloc(n);
 EXPORTED void* calloc(size_t k, size_t n) { return counted(k * n, [=] { return real.calloc(k, n); }); }
 EXPORTED void free(void* p) { released(p); real.free(p); }
 EXPORTED void* realloc(void* p, size_t n) { released(p); return counted(n, [=] { return real.realloc(p, n); }); }
-EXPORTED void* memalign(size_t align, size_t n) { return counted(n, [=] { return real.memalign(align, n); }); }
-EXPORTED void* aligned_alloc(size_t align, size_t n) { return memalign(align, n); }
-EXPORTED int posix_memalign(void** into, size_t align, size_t n) {
-    if (align % sizeof(void*) || !align || align & (align - 1)) return EINVAL;
-    void* p = memalign(align, n);
-    return p || !n ? *into = p, 0 : ENOMEM;
-}

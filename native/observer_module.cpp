@@ -76,10 +76,6 @@ PyObject* stop(PyObject* self, PyObject*) {
     Py_RETURN_NONE;
 }
 PyObject* alive(PyObject* self, PyObject*) { return PyBool_FromLong(sampler_of(self).alive()); }
-PyObject* set_gate(PyObject* self, PyObject* on) {
-    int wanted = PyObject_IsTrue(on);
-    return wanted < 0 ? nullptr : PyBool_FromLong(sampler_of(self).set_gate(wanted));
-}
 
 PyObject* drain(PyObject* self, PyObject*) {
     storeprof::Tables::Bytes taken;
@@ -87,7 +83,7 @@ PyObject* drain(PyObject* self, PyObject*) {
     taken = sampler_of(self).drain();
     Py_END_ALLOW_THREADS
     PyObject* list = PyList_New(0);
-    for (int table : {14, 3, 4, 5, 6, 7, 13, 1, 2, 8, 9, 10, 11, 12}) {  // rows refer to names, so names come first
+    for (int table : {14, 3, 4, 5, 6, 7, 13, 1, 2, 8, 9, 10, 11}) {  // rows refer to names, so names come first
         const std::string& bytes = taken[table];
         if (bytes.empty() || !list) continue;
         PyObject* pair = Py_BuildValue("(iy#)", table, bytes.data(), static_cast<Py_ssize_t>(bytes.size()));
@@ -114,11 +110,11 @@ PyObject* stats(PyObject* self, PyObject*) {
     const char* version = s.python.version.empty() ? nullptr : s.python.version.c_str();
     auto flag = [](bool value) { return value ? Py_True : Py_False; };
     return Py_BuildValue(
-        "{sK sK sK sK sK sd sK sK sO s{ss sz ss} s{sO ss sO sK sK} s{sK sK sK sK}}", "rounds", s.rounds, "looks", s.looks,
+        "{sK sK sK sK sK sd sK sK sO s{ss sz ss} s{sO ss sK sK} s{sK sK sK sK}}", "rounds", s.rounds, "looks", s.looks,
         "reused", s.reused, "cpu_ns", s.cpu_ns, "mean_interval_ns", s.mean_interval_ns, "look_fraction", s.look_fraction,
         "threads", s.threads, "dropped_looks", s.dropped_looks, "gone", flag(s.gone),
         "python", "status", states[static_cast<int>(s.python.state)], "version", version, "why", s.python.why.c_str(),
-        "probe", "attached", flag(s.probe.attached), "why", s.probe.why.c_str(), "gate_changed", flag(s.probe.gate_changed),
+        "probe", "attached", flag(s.probe.attached), "why", s.probe.why.c_str(),
         "dropped_scopes", s.probe.dropped_scopes, "lost_operations", s.probe.lost_operations,
         "stacks", "ok", s.by_status[1], "leaf_moved", s.by_status[2], "partial", s.by_status[3], "torn", s.by_status[4]);
 }
@@ -127,7 +123,6 @@ PyMethodDef methods[] = {
     {"start", start, METH_NOARGS, nullptr},   {"stop", stop, METH_NOARGS, nullptr},
     {"alive", alive, METH_NOARGS, nullptr},   {"drain", drain, METH_NOARGS, nullptr},
     {"probes", probes, METH_NOARGS, nullptr}, {"stats", stats, METH_NOARGS, nullptr},
-    {"set_gate", set_gate, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 PyType_Slot slots[] = {

@@ -59,7 +59,7 @@ struct ProbeThread {  // what the observer remembers of a thread's block
     uint64_t sampled_at = 0;                 // operations finished when the last uniform sample was taken
 };
 struct ProbeStats {
-    bool attached = false, gate_changed = false;
+    bool attached = false;
     std::string why = "no probe seen";
     uint64_t dropped_scopes = 0, lost_operations = 0;
 };
@@ -67,11 +67,9 @@ struct ProbeStats {
 class ProbeReader {
   public:
     using Found = std::vector<std::pair<uint32_t, FileDescriptor>>;  // process number, its memory
-    ProbeReader(Tables& out, const TargetMemory& memory, const ProcDirectory& proc) : out_(out), memory_(memory), proc_(proc) {}
+    ProbeReader(Tables& out, const ProcDirectory& proc) : out_(out), proc_(proc) {}
     bool attached() const { return mapping_ != nullptr; }
     ProbeStats stats() {
-        std::lock_guard<std::mutex> hold(gate_mutex_);
-        stats_.gate_changed = gate_changed_;
         if (mapping_) stats_.dropped_scopes = load(mapping_->header()->dropped_scopes);
         return stats_;
     }
@@ -82,34 +80,20 @@ class ProbeReader {
             stats_.why = try_to_map(name, pid, start_ticks);
             if (!stats_.why.empty()) continue;
             stats_.attached = true;
-            std::lock_guard<std::mutex> hold(gate_mutex_);
-            gate_address_ = mapping_->header()->gate_address;
+            std::lock_guard<std::mutex> hold(found_mutex_);
             FileDescriptor copy(fcntl(mapping_->descriptor(), F_DUPFD_CLOEXEC, 3));
             if (copy.get() >= 0) found_.emplace_back(process, std::move(copy));
-            if (gate_wanted_) write_gate(1);  // it is off when the program was not started for recording
             return;
         }
     }
     void detach() {
-        std::lock_guard<std::mutex> hold(gate_mutex_);
         mapping_.reset();
-        gate_address_ = 0, gate_changed_ = false, stats_ = {};
+        stats_ = {};
         by_tid_.clear();
     }
     Found take_found() {  // those since the last call; a descriptor keeps the memory of a program that is gone
-        std::lock_guard<std::mutex> hold(gate_mutex_);
+        std::lock_guard<std::mutex> hold(found_mutex_);
         return std::exchange(found_, {});
-    }
-
-    // ---- the gate ----
-    bool set_gate(bool on) {
-        std::lock_guard<std::mutex> hold(gate_mutex_);
-        gate_wanted_ = on;
-        return write_gate(on);
-    }
-    void restore_gate() {
-        std::lock_guard<std::mutex> hold(gate_mutex_);
-        if (gate_changed_) write_gate(0);
     }
 
     // ---- looks ----
@@ -140,15 +124,6 @@ class ProbeReader {
         if (!mapping->header()) return "its memory can't be mapped";
         mapping_ = std::move(mapping);
         return "";
-    }
-    // The address comes from the program: it is written only where a gate (0 or 1) already stands.
-    bool write_gate(uint32_t on) {
-        uint32_t now;
-        if (!gate_address_ || gate_address_ % 4 || !memory_.get(gate_address_, now) || now > 1) return false;
-        if (now == on) return true;
-        if (!memory_.write_u32(gate_address_, on)) return false;
-        gate_changed_ = on;
-        return true;
     }
     bool find_block(ProbeThread& t, long tid, uint64_t round_ns) {
         if (t.block && load(t.block->tid) == tid && load(t.block->generation) == t.generation) return true;
@@ -192,17 +167,14 @@ class ProbeReader {
                      now);
     }
     Tables& out_;
-    const TargetMemory& memory_;
     const ProcDirectory& proc_;
     std::unique_ptr<ProbeMapping> mapping_;
     std::unordered_map<uint32_t, const Block*> by_tid_;
     uint64_t indexed_ns_ = 0;  // the round in which by_tid_ was made
     std::minstd_rand random_{20011};
     ProbeStats stats_;
-    std::mutex gate_mutex_;  // guards what follows: Python's threads use it too
+    std::mutex found_mutex_;  // guards what follows: Python's threads use it too
     Found found_;
-    Address gate_address_ = 0;
-    bool gate_wanted_ = true, gate_changed_ = false;
 };
 
 }  // namespace storeprof

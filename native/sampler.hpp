@@ -31,7 +31,7 @@ class Sampler {
   public:
     Sampler(const SamplerOptions& o, FindPython find_python)
         : options_(o), find_python_(std::move(find_python)), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes),
-          stacks_(made_), python_(memory_, stacks_), resources_(made_, proc_), probe_(made_, memory_, proc_),
+          stacks_(made_), python_(memory_, stacks_), resources_(made_, proc_), probe_(made_, proc_),
           threads_(made_, proc_, probe_), governor_(o.mean_interval_ns, o.cpu_budget),
           random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
@@ -62,7 +62,6 @@ class Sampler {
     }
     Tables::Bytes drain() { return made_.take(); }
     ProbeReader::Found probes() { return probe_.take_found(); }
-    bool set_gate(bool on) { return probe_.set_gate(on); }
     SamplerStats stats() {
         std::lock_guard<std::mutex> hold(mutex_);
         return published_;
@@ -232,25 +231,15 @@ class Sampler {
         double share = options_.cpu_budget / 8;
         if (second_.due(now)) second_.run(kSecond, share, [&] { each_second(now, 30); });
         if (quarter_.due(now)) quarter_.run(240 * kMillisecond, share, [&] { threads_.write_all_counters(false); });
-        if (half_.due(now)) half_.run(490 * kMillisecond, share, [&] { write_memory(now); });
     }
     void each_second(uint64_t now, size_t status_files) {
         made_.row<32>(Table::anchors, take_anchor());
         threads_.read_switches(status_files);
     }
-    void write_memory(uint64_t now) {
-        uint64_t rss = 0, peak = 0, bytes_read = ~0ull, bytes_written = ~0ull;
-        std::string status = proc_.text("status"), io = proc_.text("io");
-        if (!value_after(status, "VmRSS:", rss) || !value_after(status, "VmHWM:", peak)) return;  // ending
-        value_after(io, "\nread_bytes:", bytes_read);
-        value_after(io, "\nwrite_bytes:", bytes_written);
-        made_.row<48>(Table::memory, now, uint64_t{process_}, rss * 1024, std::max(rss, peak) * 1024, bytes_read, bytes_written);
-    }
     void finish() {  // the last totals
         now_ = now_ns();
         gone_ = gone_ || !alive();
         if (gone_) threads_.end_all(now_);
-        else write_memory(now_), probe_.restore_gate();
         each_second(now_, threads_.size());
         threads_.write_all_counters(true);
         stats_.cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -285,7 +274,7 @@ class Sampler {
     std::string exe_, described_;
     ImagePlace image_;
     bool threads_changed_ = true, other_image_ = false, gone_ = false;
-    Pace attach_, probe_scan_, second_, quarter_, half_;
+    Pace attach_, probe_scan_, second_, quarter_;
     size_t turn_ = 0;  // of the thread looked at last
     std::vector<uint32_t> frames_;
 

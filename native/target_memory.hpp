@@ -43,10 +43,6 @@ class TargetMemory {
         T v{};
         return get(from, v) ? v : T{};
     }
-    bool write_u32(Address to, uint32_t value) const {
-        iovec local{&value, sizeof value}, remote{reinterpret_cast<void*>(to), sizeof value};
-        return process_vm_writev(pid_, &local, 1, &remote, 1, 0) == sizeof value;
-    }
     pid_t pid() const { return pid_; }
 
   private:

@@ -18,6 +18,7 @@ import numpy as np
 
 from storeprof.observe._observer import Sampler
 from storeprof.observe.probe_totals import ProbeTotals
+from storeprof.observe.process_memory import ProcessMemory
 from storeprof.session.python_frames import Code
 
 NONE = 0xFFFFFFFF
@@ -62,12 +63,23 @@ class Rows:
 
     payloads: dict[int, bytes] = field(default_factory=dict)
     totals: ProbeTotals = field(default_factory=lambda: ProbeTotals(cpu_share=0.1))
+    memory: ProcessMemory | None = None
 
     def take(self, sampler: Sampler, last: bool = False) -> None:
         """Drain the sampler into this, and the totals of the probes it found."""
+        drained = sampler.drain()
+        self._add(drained)
+        pid = next((int(line["pid"]) for line in self.lines(PROCESSES) if "pid" in line), None)
+        if pid is None:
+            return
+        self.memory = self.memory or ProcessMemory(pid)
+        self._add(self.memory.take(drained, time.monotonic_ns()))
         for process, memory in sampler.probes():
-            self.totals.follow(process, memory)
-        for table, payload in [*sampler.drain(), *self.totals.take(last)]:
+            self.totals.follow(process, memory, pid)
+        self._add(self.totals.take(last))
+
+    def _add(self, frames: list[tuple[int, bytes]]) -> None:
+        for table, payload in frames:
             self.payloads[table] = self.payloads.get(table, b"") + payload
 
     def packed(self, table: int) -> np.ndarray[Any, Any]:

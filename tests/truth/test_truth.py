@@ -25,12 +25,20 @@ PLANTED = {
     "12-cpp-mutex-roll": 4.0,
     "15-py-gil-compactor": 4.0,
     "16-py-wal-sync": 4.0,
+    "21-py-rendered-pages": 8.0,
+    "22-cpp-unacknowledged": 8.0,
     "51-cpp-replica-ack": 4.0,
     "52-py-queue-slow-sink": 4.0,
     "56-py-retry-backoff": 4.0,
     "58-cpp-too-many-threads": 4.0,
 }
-HEALTHY = ["62-healthy-slack-flush", "63-healthy-main-loop", "66-healthy-cpp-balanced", "67-healthy-cpp-workers"]
+HEALTHY = [
+    "29-py-cache-and-tables-healthy",
+    "62-healthy-slack-flush",
+    "63-healthy-main-loop",
+    "66-healthy-cpp-balanced",
+    "67-healthy-cpp-workers",
+]
 SYNCS_COST_NOTHING = 50e-6
 CPU_KINDS = {"cpu-hotspot", "cpu-starvation"}
 

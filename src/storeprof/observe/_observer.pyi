@@ -12,7 +12,6 @@ class ProbeStats(TypedDict):
 
     attached: bool
     why: str
-    gate_changed: bool
     dropped_scopes: int
     lost_operations: int
 
@@ -79,6 +78,3 @@ class Sampler:
 
     def stats(self) -> SamplerStats:
         """Figures as of the last round."""
-
-    def set_gate(self, on: bool) -> bool:
-        """Write the probe's gate in the process; False when there is none yet. A later probe gets the same."""

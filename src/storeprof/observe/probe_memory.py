@@ -52,6 +52,10 @@ class ProbeMemory:
             "floor_ticks": floor or None,
         }
 
+    def gate_address(self) -> int:
+        """Where in the program's memory its gate stands."""
+        return int(self.quads.ravel()[6])
+
     def first_block(self) -> int:
         """Line of the newest thread block."""
         return int(self.words[1, 2])

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.observe.probe_gate import ProbeGate
 from storeprof.observe.probe_memory import BLOCK_LINES, BUCKETS, NODE_LINES, TAG_LINES, ProbeMemory
 from storeprof.recording.schema import JOURNAL_DTYPES, JournalTable
 
@@ -31,11 +32,20 @@ class ProbeTotals:
         self._share = cpu_share
         self._numbers = itertools.count(1)
         self._trees: list[_Tree] = []
+        self._gates: list[ProbeGate] = []
         self._due_ns = 0
 
-    def follow(self, process: int, fd: int) -> None:
-        """Read from now on the memory that `fd` stands for (and close it)."""
-        self._trees.append(_Tree(process, ProbeMemory(fd), self._numbers))
+    def put_gates_back(self) -> None:
+        """Leave programs that were not started for recording as they were found."""
+        for gate in self._gates:
+            gate.put_back()
+
+    def follow(self, process: int, fd: int, pid: int) -> None:
+        """Read from now on the memory that `fd` stands for (and close it), and let the program `pid` count."""
+        memory = ProbeMemory(fd)
+        self._trees.append(_Tree(process, memory, self._numbers))
+        self._gates.append(ProbeGate(pid, memory.gate_address()))
+        self._gates[-1].open()
         os.close(fd)
         self._due_ns = 0
 

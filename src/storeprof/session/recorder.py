@@ -18,6 +18,7 @@ from storeprof.collect.tool_process import HeldCommand, OutputRelay
 from storeprof.errors import StoreprofError, TargetError
 from storeprof.observe._observer import Sampler
 from storeprof.observe.probe_totals import ProbeTotals
+from storeprof.observe.process_memory import ProcessMemory
 from storeprof.recording.environment import cpu_contention, describe_machine, usable_cpus
 from storeprof.recording.journal import JournalWriter
 from storeprof.recording.model import JOURNAL, write_meta
@@ -55,6 +56,8 @@ class Recorder:
         self._terminal_interrupt = False
         self._began = False
         self._allocations = AllocationPass.absent()
+        self._pid = 0
+        self._memory: ProcessMemory | None = None
         self._totals = ProbeTotals(options.observer_budget * usable_cpus() / 8)
 
     def run(self) -> Outcome:
@@ -80,7 +83,8 @@ class Recorder:
     def _record(self) -> Outcome:
         meta = self._new_meta()
         self._allocations = AllocationPass.prepare(self._options)
-        pid = self._start_held()
+        pid = self._pid = self._start_held()
+        self._memory = ProcessMemory(pid)
         native = NativePass.start(self._options, self._folder, pid)
         meta["collectors"] = [*native.collector_rows(), self._allocations.collector_row()]
         journal = JournalWriter(self._folder / JOURNAL)
@@ -99,6 +103,7 @@ class Recorder:
         finally:
             native.stop()
             python.stop()
+            self._totals.put_gates_back()
             sampler.stop()
         meta["collectors"] = python.completed(meta["collectors"])
         self._journal(sampler, journal, last=True)
@@ -164,8 +169,11 @@ class Recorder:
 
     def _journal(self, sampler: Sampler, journal: JournalWriter, last: bool = False) -> None:
         for process, memory in sampler.probes():
-            self._totals.follow(process, memory)
-        journal.append_all(sampler.drain())
+            self._totals.follow(process, memory, self._pid)
+        drained = sampler.drain()
+        journal.append_all(drained)
+        if self._memory:
+            journal.append_all(self._memory.take(drained, self._clock()))
         journal.append_all(self._totals.take(last))
         journal.append_all(self._allocations.take(self._clock()))
 
