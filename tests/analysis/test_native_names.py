@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storeprof.observe.modules import is_library, module_name
-from storeprof.session.native_tables import is_native_library, short_name
+from storeprof.session.native_names import is_native_library, own_callable, short_name
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,24 @@ def test_modules_are_named_by_the_packages_around_them() -> None:
 
     assert module_name(module.__file__) == "storeprof.analysis.charges"
     assert module_name("<frozen importlib._bootstrap>") == "importlib._bootstrap"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "expected"),
+    [
+        (
+            "std::thread::_State_impl<std::thread::_Invoker<std::tuple<kv::Pool::Pool()::{lambda()#1}> > >::_M_run()",
+            "kv::Pool::Pool()::{lambda()#1}",
+        ),
+        (
+            "std::_Function_handler<void (), main::{lambda(int)#2}>::_M_invoke(std::_Any_data const&)",
+            "main::{lambda(int)#2}",
+        ),
+        ("std::thread::_State_impl<std::thread::_Invoker<std::tuple<void (*)()> > >::_M_run()", None),
+        ("std::sort<int*, main::{lambda(int, int)#1}>(int*, int*, main::{lambda(int, int)#1})", None),
+    ],
+)
+def test_a_lambda_inlined_into_its_thread_is_the_programs(symbol: str, expected: str | None) -> None:
+    """Library code that only calls the program's lambda is named after the lambda, and is not a library."""
+    assert own_callable(symbol) == expected
+    assert is_native_library(symbol, "/app/engine") == (expected is None)

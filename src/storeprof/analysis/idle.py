@@ -32,6 +32,7 @@ PUTS = re.compile(
     r"(^|_)(put|push|add|submit|enqueue|offer|send|emit|produce|publish|append|write|room|space|full)(_|\d|$)"
 )
 HAND_OFFS = ("queue-get", "condition", "event", "pipe-read", "network-receive")
+THREAD_ENTRIES = frozenset({"start_thread", "clone", "clone3", "__clone", "__clone3", "_start"})
 RETURNS_PER_LOOK = 0.003
 NATIVE_IDLE_CPU = 0.02
 
@@ -62,6 +63,8 @@ def idle_looks(looks: Looks, stacks: Stacks, native: NativeDetail, cpu_share: Ar
 def waits_for_work(stacks: Stacks, history: History, stack: int, hands_over: bool) -> bool:
     """Whether a wait was called from a loop of the thread, or by a function that takes work for a loop."""
     own = stacks.own_frames(stack)
+    if stacks.functions[own[0].function].library:  # nothing of the program's but, perhaps, its entry
+        return stacks.functions[stacks.frames(stack)[-1].function].name in THREAD_ENTRIES
     if history.is_loop(own[0].function):
         return True
     if not hands_over or not takes_work(stacks.functions[own[0].function].name):

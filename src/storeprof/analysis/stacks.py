@@ -104,6 +104,19 @@ class Stacks:
         return levels[:-1]
 
     @cached_property
+    def _of_kernel(self) -> Array:
+        """Whether each function is the kernel's."""
+        return np.array([function.kind == "kernel" for function in self.functions] + [False])
+
+    def _youngest(self, wanted: Array) -> Array:
+        """For each stack the youngest stack on it whose leaf is `wanted` (a mask over stacks); itself without any."""
+        found = np.where(wanted, np.arange(self._size + 1), -1)
+        for level in self._levels[1:]:
+            inherits = level[~wanted[level]]
+            found[inherits] = found[self._parent[inherits]]
+        return np.where(found >= 0, found, np.arange(self._size + 1))
+
+    @cached_property
     def _places(self) -> tuple[Array, Array, Array]:
         """Function, line and callee of the place of every stack; -1 for none."""
         own = np.array([not function.library for function in self.functions] + [False])[self._function]
@@ -114,7 +127,8 @@ class Stacks:
             above = self._parent[inherits]
             home[inherits] = home[above]
             callee[inherits] = np.where(own[above], self._function[inherits], callee[above])
-        at = np.where(home >= 0, home, np.arange(self._size + 1))  # all library code: the leaf stands for itself
+        # All library code: the youngest frame outside the kernel stands for itself.
+        at = np.where(home >= 0, home, self._youngest(~self._of_kernel[self._function]))
         return self._function[at], self._line[at], callee
 
     def place_functions(self, stack: Array) -> Array:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from storeprof.collect.linux.native_samples import CPU, NONE, SWITCH, UNKNOWN, NativeSamples
+from storeprof.collect.linux.native_samples import CPU, NONE, SWITCH, NativeSamples
 from storeprof.collect.linux.perf import ENVIRONMENT, Perf
 from storeprof.collect.linux.symbols import FrameSource, frame_sources
 from storeprof.collect.tool_process import run_tool
 from storeprof.errors import CollectorError
 from storeprof.recording.tables import Columns, first_free, integers, joined, null_where, strings
+from storeprof.session.native_names import is_native_library, own_callable, short_name
 from storeprof.session.native_pass import PERF_DATA
 
 Array = np.ndarray[Any, Any]
 
 SCRIPT_TIMEOUT_S = 300.0
-_SYSTEM_LIBRARY = re.compile(r"^/(usr/)?lib(32|64|x32)?/|/(lib(python|stdc\+\+|gcc_s)|_allocation_hook)[^/]*\.so")
-_LANGUAGE_LIBRARY = re.compile(r"^(std::|__gnu_cxx::|operator (new|delete)|_?_?cxa_|void std::|bool std::)")
 
 
 def read_perf(folder: Path) -> NativeSamples | None:
@@ -142,7 +140,7 @@ def frames_table(native: NativeSamples, first_frame: int) -> Columns:
     return {
         "frame_id": np.arange(len(native.frames), dtype=np.int64) + first_frame,
         "kind": strings(["kernel" if one else "native" for one in kernel]),
-        "function": strings([short_name(name) for name in names]),
+        "function": strings([short_name(own_callable(name) or name) for name in names]),
         "module": strings([None] * len(names)),
         "file": strings([one.function.file if one.function else None for one in sources]),
         "line": integers([one.sampled.line if one.sampled else None for one in sources]),
@@ -150,30 +148,3 @@ def frames_table(native: NativeSamples, first_frame: int) -> Columns:
         "binary": strings(list(binaries)),
         "library": np.array(library, dtype=bool),
     }
-
-
-def short_name(symbol: str) -> str:
-    """A C++ symbol without its argument list: `kv::Store::insert(…)` -> `kv::Store::insert`.
-
-    Template arguments and `(anonymous namespace)`, `operator()` and lambdas stay.
-    """
-    depth = 0
-    for at, letter in enumerate(symbol):
-        if letter in "<{[":
-            depth += 1
-        elif letter in ">}]" and depth:
-            depth -= 1
-        elif (
-            letter == "("
-            and depth == 0
-            and not (symbol.startswith("(anonymous", at) or symbol[:at].endswith("operator"))
-        ):
-            return symbol[:at] or symbol
-    return symbol
-
-
-def is_native_library(symbol: str, binary: str) -> bool:
-    """Whether native code is not the program's own: system libraries, the language's, code without a name."""
-    if symbol == UNKNOWN or binary.startswith("["):
-        return True
-    return bool(_SYSTEM_LIBRARY.search(binary) or _LANGUAGE_LIBRARY.match(symbol))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storeprof.analysis.charges import RUN_QUEUE
+import numpy as np
+
+from storeprof.analysis.charges import ON_CPU, RUN_QUEUE, Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, no_looks
-from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding, Impact
+from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding, Impact, Where
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.kinds import waits
 from storeprof.analysis.outside import outside_cpu_seconds
@@ -29,7 +31,7 @@ def find(context: Context) -> list[Finding]:
     throttling = throttled is not None and throttled > 0.1 * context.seconds(mask)
     group = waits.Group(
         mask,
-        waits.place_of(context, rows),
+        _place(context, rows),
         evidence=tuple(evidence),
         recommendation=(
             "raise the cgroup's CPU quota, or need less CPU per operation"
@@ -44,6 +46,16 @@ def find(context: Context) -> list[Finding]:
     if not throttling:
         finding = replace(finding, impact=Impact(Estimate(1.0, 1.0, 1.0)))
     return [replace(finding, needs_gain=False, at_most=BOTTLENECK if context.cpu_bound or throttling else NOTICE)]
+
+
+def _place(context: Context, rows: Charges) -> Where:
+    """Where threads stood that wanted a CPU; of native threads only what they do on one is known."""
+    where = waits.place_of(context, rows)
+    if where.function is not None:
+        return where
+    busy = context.busy
+    on_cpu = np.isin(busy.category, ON_CPU) & np.isin(busy.thread, np.unique(rows.thread))
+    return waits.place_of(context, busy.where(on_cpu))
 
 
 def _outside(words: str, seconds: float | None) -> str:
