@@ -56,6 +56,13 @@ PyObject* set_gate(PyObject* self, PyObject* on) {
     int wanted = PyObject_IsTrue(on);
     return wanted < 0 ? nullptr : PyBool_FromLong(sampler_of(self).set_gate(wanted));
 }
+PyObject* set_budget(PyObject* self, PyObject* value) {
+    double budget = PyFloat_AsDouble(value);
+    if (PyErr_Occurred()) return nullptr;
+    if (!(budget > 0 && budget <= 1)) return PyErr_Format(PyExc_ValueError, "0 < cpu_budget <= 1");
+    sampler_of(self).set_budget(budget);
+    Py_RETURN_NONE;
+}
 
 PyObject* drain(PyObject* self, PyObject*) {
     storeprof::Tables::Bytes taken;
@@ -92,6 +99,7 @@ PyMethodDef methods[] = {
     {"start", start, METH_NOARGS, nullptr},   {"stop", stop, METH_NOARGS, nullptr},
     {"alive", alive, METH_NOARGS, nullptr},   {"drain", drain, METH_NOARGS, nullptr},
     {"stats", stats, METH_NOARGS, nullptr},   {"set_gate", set_gate, METH_O, nullptr},
+    {"set_budget", set_budget, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 PyType_Slot slots[] = {

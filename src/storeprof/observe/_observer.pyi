@@ -80,3 +80,6 @@ class Sampler:
 
     def set_gate(self, on: bool) -> bool:
         """Write the probe's gate in the process; False when there is none yet. A later probe gets the same."""
+
+    def set_budget(self, cpu_budget: float) -> None:
+        """Change the CPU-seconds per second, from the next round on. Raises ValueError when it is out of range."""
