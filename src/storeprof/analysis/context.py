@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import GIL, ON_CPU, RUN_QUEUE, Charges, charge
+from storeprof.analysis.charges import CPU, GIL, ON_CPU, RUN_QUEUE, Charges, charge
 from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
+from storeprof.analysis.processes import process_of_threads
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
 
@@ -37,7 +38,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Context:
-    """The recording's busy wall time, accounted for, with what finders need to size and place it."""
+    """The recording's busy wall time, accounted for, with what finders need to size and place it.
+
+    `process`: index of the process of each thread.
+    """
 
     recording: Recording
     settings: Settings
@@ -49,6 +53,7 @@ class Context:
     blocks: Blocks
     operations: OperationTree
     native: NativeDetail
+    process: Array
     cores: int
 
     def share_of_busy(self, mask: Array) -> Estimate:
@@ -75,11 +80,21 @@ class Context:
         """CPU time of the window in seconds, garbage collection included."""
         return self.seconds(np.isin(self.busy.category, ON_CPU))
 
-    @property
-    def gil_bound(self) -> bool:
-        """Whether threads wait for the GIL so much that it, not the CPUs, limits what Python code can run."""
-        waiting = self.seconds(self.busy.category == GIL)
-        return waiting > 0.1 * max(self.cpu_seconds, 1e-9)
+    def gil_limit_seconds(self, removed: Array) -> float:
+        """CPU time that stays, without the masked rows of `busy`, in the process that its GIL limits most.
+
+        A process is limited by its GIL, not the CPUs, when its threads wait for it a tenth as long as they run;
+        removing such waits lifts the limit. 0 without such a process.
+        """
+        rows = self.busy
+        process = self.process[rows.thread]
+
+        def sums(mask: Array) -> Array:
+            return np.bincount(process[mask], weights=rows.weight_ns[mask], minlength=len(self.process) + 1) / 1e9
+
+        waits, on_cpu = rows.category == GIL, np.isin(rows.category, ON_CPU)
+        limited = (sums(waits) > 0.1 * np.maximum(sums(on_cpu), 1e-9)) & (sums(waits & removed) == 0)
+        return float((sums((rows.category == CPU) & ~removed) * limited).max())
 
     @property
     def cpus_wanted(self) -> float:
@@ -145,6 +160,7 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         blocks=Blocks(recording.window),
         operations=load_operations(recording),
         native=native,
+        process=process_of_threads(recording, thread_ids),
         cores=int(recording.meta["machine"]["cpus_usable"]),
     )
 

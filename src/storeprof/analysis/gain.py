@@ -108,7 +108,7 @@ def _induced_ratio(context: Context, removed: Array, concerned: Array) -> float:
 
 
 def _resource_bound(context: Context, removed: Array) -> float:
-    """How far throughput could rise before the CPUs, or the GIL, are the limit."""
+    """How far throughput could rise before the CPUs, or one process's GIL, are the limit."""
     rows = context.busy
     on_cpu = np.isin(rows.category, ON_CPU)
     remaining = context.seconds(on_cpu & ~removed)
@@ -116,7 +116,7 @@ def _resource_bound(context: Context, removed: Array) -> float:
         return LARGEST
     wall = context.recording.duration_s
     bound = context.cores * wall / remaining
-    gil_removed = bool(np.any(removed & (rows.category == GIL)))
-    if context.gil_bound and not gil_removed:
-        bound = min(bound, wall / remaining)
+    under_gil = context.gil_limit_seconds(removed)  # each process has a GIL of its own
+    if under_gil > 0:
+        bound = min(bound, wall / under_gil)
     return max(1.0, bound)

@@ -54,7 +54,9 @@ def idle_looks(looks: Looks, stacks: Stacks, native: NativeDetail, cpu_share: Ar
         for position in mine.tolist():
             key = (int(looks.stack[position]), str(looks.reason[position]))
             if key not in verdicts:
-                verdicts[key] = without_stack if stacks.place(key[0]) is None else loops.waits_for_work(*key)
+                blind = stacks.place(key[0]) is None
+                # A shell or launcher: what the child does is in the child's own time.
+                verdicts[key] = without_stack or key[1] == "child" if blind else loops.waits_for_work(*key)
             idle[position] = verdicts[key]
     return idle
 
@@ -70,6 +72,9 @@ class _Loops:
     def waits_for_work(self, stack: int, reason: str) -> bool:
         """Whether a wait was called from a loop, or by a function that takes work for a loop."""
         own = self._stacks.own_frames(stack)
+        innermost = self._stacks.functions[own[0].function]
+        if innermost.library and innermost.kind == "python":
+            return True  # not one frame is the program's own: the loop is Python's (a pool's worker, a queue's feeder)
         if self._is_loop(own[0].function):
             return True
         if reason not in HAND_OFFS or not takes_work(self._stacks.functions[own[0].function].name):

@@ -59,3 +59,8 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         help="CPU time the observer may use, of the usable CPUs (default: 1)",
     )
     parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")
+    parser.add_argument(
+        "--subprocesses",
+        action=argparse.BooleanOptionalAction,
+        help="observe the program's children too (default: of a COMMAND yes, of a process attached to no)",
+    )

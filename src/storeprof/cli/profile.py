@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
             description=asked,
             observer_budget=options.overhead_budget / 100,
             use_perf=not options.no_perf,
+            children=options.subprocesses is not False,
         ),
         Progress(sys.stderr, options.duration),
     )

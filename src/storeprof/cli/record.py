@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
         duration_s=options.duration,
         observer_budget=options.overhead_budget / 100,
         use_perf=not options.no_perf,
+        children=bool(command) if options.subprocesses is None else options.subprocesses,
         ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
     )
     return record_and_finish(recorded)

@@ -17,6 +17,7 @@ from storeprof.recording.model import JOURNAL, Recording, read_meta, write_meta
 from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, write_table
 from storeprof.session import evidence, tabulate, tabulate_scopes
+from storeprof.session.cpu_accounts import note_not_observed
 from storeprof.session.native_tables import add_native_tables
 
 
@@ -106,7 +107,6 @@ def _write_tables(folder: Path, meta: dict[str, Any], journal: Journal) -> None:
 def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, Columns]:
     ids = tabulate.identify(journal, meta["machine"]["boot_id"])
     resources = tabulate.resources_of(journal)
-    attached = meta.get("attached_pid") is not None
     tables: dict[str, Columns] = {
         "processes": tabulate.processes_table(journal, ids),
         "threads": tabulate.threads_table(journal, ids),
@@ -115,13 +115,14 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "stacks": tabulate.stacks_table(journal),
         "frames": tabulate.frames_table(journal),
         "scope_nodes": tabulate_scopes.scope_nodes_table(journal, ids),
-        "scope_slices": tabulate_scopes.scope_slices_table(journal, ids, attached),
-        "scope_histograms": tabulate_scopes.scope_histograms_table(journal, attached),
+        "scope_slices": tabulate_scopes.scope_slices_table(journal, ids),
+        "scope_histograms": tabulate_scopes.scope_histograms_table(journal),
         "operations": tabulate_scopes.operations_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),
     }
     tables["resources"] = tabulate.resources_table(resources)
+    note_not_observed(meta, journal)
     return add_native_tables(folder, meta, tables)
 
 

@@ -23,7 +23,7 @@ class Progress:
         python = stats.get("python")
         status = python.get("status") if isinstance(python, dict) else None
         line = f"storeprof: {elapsed_s:.0f}{of} s, {stats.get('looks', 0)} looks at {stats.get('threads', 0)} threads"
-        line += ", Python stacks" if status == "ok" else ""
+        line += ", Python stacks" if status == "attached" else ""
         self._stream.write(f"\r\x1b[2K{line}; Ctrl-C ends early and keeps the recording")
         self._stream.flush()
         self._shown = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -14,9 +15,9 @@ from typing import Any
 
 from storeprof import __version__
 from storeprof.collect.linux.address_map import snapshot, write_snapshot
+from storeprof.collect.linux.orphans import adopt_orphans
 from storeprof.collect.tool_process import HeldCommand, OutputRelay
 from storeprof.errors import StoreprofError, TargetError
-from storeprof.observe._observer import Sampler
 from storeprof.recording.environment import cpu_contention, describe_machine, usable_cpus
 from storeprof.recording.journal import JournalWriter
 from storeprof.recording.model import JOURNAL, write_meta
@@ -24,9 +25,10 @@ from storeprof.recording.schema import FORMAT_VERSION
 from storeprof.session.folder import make_folder, remove_folder
 from storeprof.session.native_pass import NativePass
 from storeprof.session.options import Outcome, RecordOptions
+from storeprof.session.process_tree import ProcessTree, TreeOptions
 from storeprof.session.progress import Progress
+from storeprof.session.samplers import Samplers
 
-TICK_S = 0.25
 FIRST_MAP_S = 1.0
 BESIDE_PERF = 0.7  # the sampler's part of the budget where perf needs the rest
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
@@ -79,26 +81,27 @@ class Recorder:
         meta["collectors"] = native.collector_rows()
         journal = JournalWriter(self._folder / JOURNAL)
         budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
-        sampler = Sampler(pid, cpu_budget=budget, seed=os.getpid())
+        samplers = Samplers(journal, budget, seed=os.getpid())
+        tree = ProcessTree(self._tree_options(pid, native, budget), samplers)
         meta["started_ns"] = self._clock()
         write_meta(self._folder, meta)
         cpu_before = time.process_time()
         try:
             if self._command:
                 self._command.release()  # exec has happened when it returns: no look at the fork of ourselves
-            sampler.start()
+            tree.start()
             self._began = True
-            self._watch(sampler, journal, pid)
+            self._watch(tree, samplers)
         finally:
             native.stop()
-            sampler.stop()
-        journal.append_all(sampler.drain())
+            tree.stop()
         meta["ended_ns"] = self._clock()
-        meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native)
+        meta["observer"] = self._observer_row(samplers.stats(), time.process_time() - cpu_before, native)
         status = self._let_go()
         meta["exit_status"] = status
         meta["ended_by"] = self._ended_by
-        meta["rusage"] = self._rusage_row()
+        meta["rusage"] = usage = self._rusage_row()
+        meta["processes"] = tree.row(usage["user_s"] + usage["system_s"] if usage else None)
         meta["contention"]["after"] = cpu_contention()
         write_meta(self._folder, meta)
         journal.close()
@@ -130,17 +133,27 @@ class Recorder:
         self._command = HeldCommand(options.command, env_additions=additions, stdout=self._relay.program_end)
         return self._command.pid
 
-    def _watch(self, sampler: Sampler, journal: JournalWriter, pid: int) -> None:
+    def _tree_options(self, pid: int, native: NativePass, budget: float) -> TreeOptions:
+        launched = self._command is not None
+        if launched and self._options.children:
+            adopt_orphans()
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        # Three files a thread; ours alone, since the program was forked before.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        tools = {one.pid for one in (self._relay, native.session) if one is not None}
+        return TreeOptions(pid, self._options.children, budget, launched, frozenset(tools))
+
+    def _watch(self, tree: ProcessTree, samplers: Samplers) -> None:
         started = self._clock()
         next_map = FIRST_MAP_S
-        while sampler.alive() and not (self._command and self._command.ended()):
-            self._handle(signal.sigtimedwait(_HANDLED, TICK_S))
-            journal.append_all(sampler.drain())
+        while tree.alive() and not (self._command and self._command.ended()):
+            self._handle(signal.sigtimedwait(_HANDLED, tree.pause_s()))
+            if tree.step():
+                self._progress.update((self._clock() - started) / 1e9, samplers.stats())
             elapsed = (self._clock() - started) / 1e9
             if elapsed >= next_map:
-                self._keep_map(pid)
+                self._keep_map(tree.busiest())
                 next_map *= 2
-            self._progress.update(elapsed, sampler.stats())
             if self._options.duration_s is not None and elapsed >= self._options.duration_s and self._asked_ns is None:
                 self._ask_to_end("duration")
             if self._asked_ns is not None:
@@ -196,9 +209,8 @@ class Recorder:
         usage = self._command.rusage
         return {"user_s": usage.ru_utime, "system_s": usage.ru_stime, "max_rss_bytes": usage.ru_maxrss * 1024}
 
-    def _observer_row(self, sampler: Sampler, own_cpu_s: float, native: NativePass) -> dict[str, Any]:
-        stats = dict(sampler.stats())
-        sampler_s = float(str(stats.get("cpu_ns", 0))) / 1e9
+    def _observer_row(self, stats: dict[str, Any], own_cpu_s: float, native: NativePass) -> dict[str, Any]:
+        sampler_s = float(stats.get("cpu_ns", 0)) / 1e9
         return {
             "looks": stats.get("looks"),
             "mean_interval_ns": stats.get("mean_interval_ns"),
