@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, GIL, ON_CPU, RUN_QUEUE, Charges, charge
+from storeprof.analysis.charges import GIL, ON_CPU, RUN_QUEUE, Charges, charge
 from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
@@ -94,7 +94,7 @@ class Context:
 
         waits, on_cpu = rows.category == GIL, np.isin(rows.category, ON_CPU)
         limited = (sums(waits) > 0.1 * np.maximum(sums(on_cpu), 1e-9)) & (sums(waits & removed) == 0)
-        return float((sums((rows.category == CPU) & ~removed) * limited).max())
+        return float((sums(on_cpu & ~removed) * limited).max())
 
     @property
     def cpus_wanted(self) -> float:
