@@ -18,9 +18,8 @@ from storeprof.recording.model import Recording
 
 CHILDREN = PROGRAMS / "children.py"
 QUICK = ("--no-perf",)
-OTHERS = [
-    python for python in sorted((Path.home() / ".pyenv/versions").glob("3.1[23]*/bin/python3")) if python.exists()
-]
+VERSIONS = Path.home() / ".pyenv" / "versions"
+OTHERS = [python for python in sorted(VERSIONS.glob("3.1[23]*/bin/python3")) if python.exists()]
 
 
 def opened(folder: Path) -> Recording:
@@ -31,7 +30,8 @@ def opened(folder: Path) -> Recording:
 def processes(folder: Path) -> list[dict[str, Any]]:
     """Rows of the table `processes`, the first one first."""
     columns = opened(folder).sql("SELECT * FROM processes")
-    return [dict(zip(columns, row, strict=True)) for row in zip(*(column.tolist() for column in columns.values()))]
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def functions(folder: Path) -> list[str]:
