@@ -19,6 +19,7 @@ from storeprof.session.native_pass import PERF_DATA
 Array = np.ndarray[Any, Any]
 
 SCRIPT_TIMEOUT_S = 300.0
+SAME_LIFE_NS = 2_000_000_000  # a tid may be used again by a child that nobody looked at
 _SYSTEM_LIBRARY = re.compile(r"^/(usr/)?lib(32|64|x32)?/|/lib(python|stdc\+\+|gcc_s)[^/]*\.so")
 _LANGUAGE_LIBRARY = re.compile(r"^(std::|__gnu_cxx::|operator (new|delete)|_?_?cxa_|void std::|bool std::)")
 
@@ -56,6 +57,7 @@ def add_native_tables(folder: Path, meta: dict[str, Any], tables: dict[str, Colu
     if native is None:
         return tables
     _note_quality(meta, native)
+    _note_processes(meta, native, tables["processes"])
     first_frame = int(tables["frames"]["frame_id"].max()) + 1 if len(tables["frames"]["frame_id"]) else 0
     first_stack = int(tables["stacks"]["stack_id"].max()) + 1 if len(tables["stacks"]["stack_id"]) else 0
     threads = _thread_ids(tables["threads"])
@@ -75,6 +77,14 @@ def _note_quality(meta: dict[str, Any], native: NativeSamples) -> None:
             row["samples"] = quality.samples
             row["broken_stacks"] = round(quality.broken, 4)
             row["lost_samples"] = native.lost
+
+
+def _note_processes(meta: dict[str, Any], native: NativeSamples, processes: Columns) -> None:
+    """Count the processes that perf saw and the observer did not."""
+    found = meta.get("processes")
+    if found:
+        others = set(native.samples["pid"].tolist()) - set(processes["pid"].tolist())
+        found["seen"] = max(found["seen"], found["observed"] + len(others))
 
 
 def _thread_ids(threads: Columns) -> dict[int, list[tuple[int, int, int]]]:
@@ -112,11 +122,12 @@ def _samples(
 
 
 def _thread_at(threads: dict[int, list[tuple[int, int, int]]], tid: int, t_ns: int) -> int:
-    """The thread that had this tid then, or nearest to then; -1 for one the observer never saw."""
+    """The thread that had this tid then, or nearly then; -1 for one the observer never saw."""
     lives = threads.get(tid, [])
     if not lives:
         return -1
-    return min(lives, key=lambda life: max(life[0] - t_ns, t_ns - life[1], 0))[2]
+    first, last, identity = min(lives, key=lambda life: max(life[0] - t_ns, t_ns - life[1], 0))
+    return identity if first - SAME_LIFE_NS <= t_ns <= last + SAME_LIFE_NS else -1
 
 
 def _stacks(native: NativeSamples, first_frame: int, first_stack: int) -> Columns:

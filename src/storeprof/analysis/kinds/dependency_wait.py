@@ -55,11 +55,17 @@ def _finding(context: Context, mask: Array) -> Finding:
 
 
 def _gain(context: Context, waiting: Array, others: Array) -> Impact:
-    """The waiter gains no more than it waits, and no more than the other side does without the work that stands out."""
+    """The waiter gains no more than it waits, and no more than the other side does without the work that stands out.
+
+    Another side with slack takes turns with the waiter (request and answer): it limits nothing by itself.
+    """
     function, weight = context.place_functions(context.busy), context.busy.weight_ns
     work = int(np.argmax(np.bincount(function[others], weights=weight[others])))
     their = np.isin(context.busy.thread, np.unique(context.busy.thread[others]))
-    return smaller(impact(context, waiting), impact(context, their & ~waiting & (function == work)))
+    standing_out = their & ~waiting & (function == work)
+    if not context.limiting_threads[context.busy.thread[standing_out]].any():
+        return impact(context, waiting)
+    return smaller(impact(context, waiting), impact(context, standing_out))
 
 
 def cover(context: Context) -> Covered:
