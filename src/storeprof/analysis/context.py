@@ -86,15 +86,22 @@ class Context:
         A process is limited by its GIL, not the CPUs, when its threads wait for it a tenth as long as they run;
         removing such waits lifts the limit. 0 without such a process.
         """
-        rows = self.busy
-        process = self.process[rows.thread]
+        waits, on_cpu = self._gil_and_cpu_seconds
+        limited = waits > 0.1 * np.maximum(on_cpu, 1e-9)
+        if not limited.any():
+            return 0.0
+        limited &= self._seconds_by_process(removed & (self.busy.category == GIL)) == 0
+        saved = self._seconds_by_process(removed & np.isin(self.busy.category, ON_CPU))
+        return float(((on_cpu - saved) * limited).max())
 
-        def sums(mask: Array) -> Array:
-            return np.bincount(process[mask], weights=rows.weight_ns[mask], minlength=len(self.process) + 1) / 1e9
+    @cached_property
+    def _gil_and_cpu_seconds(self) -> tuple[Array, Array]:
+        category = self.busy.category
+        return self._seconds_by_process(category == GIL), self._seconds_by_process(np.isin(category, ON_CPU))
 
-        waits, on_cpu = rows.category == GIL, np.isin(rows.category, ON_CPU)
-        limited = (sums(waits) > 0.1 * np.maximum(sums(on_cpu), 1e-9)) & (sums(waits & removed) == 0)
-        return float((sums(on_cpu & ~removed) * limited).max())
+    def _seconds_by_process(self, mask: Array) -> Array:
+        process = self.process[self.busy.thread[mask]]
+        return np.bincount(process, weights=self.busy.weight_ns[mask], minlength=len(self.process) + 1) / 1e9
 
     @property
     def cpus_wanted(self) -> float:

@@ -26,14 +26,17 @@ def threads_cpu_s(journal: Journal) -> float:
     """CPU time of all observed threads within the recording; a thread that went through exec counts once."""
     rows = journal.packed[JournalTable.THREAD_TIME]
     processes = process_lines(journal)
+    size = int(rows["thread"].max()) + 1 if len(rows) else 0
+    lowest, highest = np.full(size, np.iinfo(np.int64).max), np.zeros(size, dtype=np.int64)
+    np.minimum.at(lowest, rows["thread"], rows["run_ns"].astype(np.int64))
+    np.maximum.at(highest, rows["thread"], rows["run_ns"].astype(np.int64))
     spans: dict[tuple[int, ...], tuple[int, int]] = {}
     for number, line in last_lines(journal, JournalTable.THREADS, "thread").items():
         process = processes.get(line["process"])
-        run = rows["run_ns"][rows["thread"] == number]
-        if process is None or len(run) == 0:
+        if process is None or number >= size:
             continue
         key = (process["pid"], line["tid"], line["start_ticks"])
-        begun = int(run.min()) if process.get("before") else 0
+        begun = int(lowest[number]) if process.get("before") else 0
         first, last = spans.get(key, (begun, 0))
-        spans[key] = min(first, begun), max(last, int(run.max()))
-    return float(np.sum([last - first for first, last in spans.values()])) / 1e9 if spans else 0.0
+        spans[key] = min(first, begun), max(last, int(highest[number]))
+    return sum(max(0, last - first) for first, last in spans.values()) / 1e9

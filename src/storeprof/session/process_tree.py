@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from storeprof.collect.linux.orphans import reap_orphan
+from storeprof.collect.linux.orphans import STARTED, reap_orphan
 from storeprof.observe.descendants import ProcessStat, can_list_children, children_of, descendants_of, process_stat
 from storeprof.session.samplers import Samplers
 
@@ -39,14 +39,13 @@ class _Process:
 class TreeOptions:
     """Of which process the tree is, whether `children` are observed, and the CPU budget in CPU seconds a second.
 
-    `adopted`: orphans of the tree become our own children; `tools` then tells those that are ours from them.
+    `adopted`: the program was launched, and orphans of its tree become our own children.
     """
 
     root: int
     children: bool
     budget: float
     adopted: bool
-    tools: frozenset[int]
 
 
 class ProcessTree:
@@ -126,7 +125,7 @@ class ProcessTree:
     def _orphans(self) -> list[int]:
         """Adopted processes that live; those that have ended are collected."""
         living = []
-        for pid in set(children_of(os.getpid())) - self._options.tools - {self._options.root}:
+        for pid in set(children_of(os.getpid())) - STARTED:
             usage = reap_orphan(pid)
             if usage is None:
                 living.append(pid)
@@ -158,7 +157,7 @@ class ProcessTree:
                 process.observed = True
             except ProcessLookupError:
                 continue
-            except PermissionError:
+            except OSError:  # another user's, or no descriptors left
                 process.may_be_observed = False
                 self._refused += 1
         if room:

@@ -82,7 +82,7 @@ class Recorder:
         journal = JournalWriter(self._folder / JOURNAL)
         budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
         samplers = Samplers(journal, budget, seed=os.getpid())
-        tree = ProcessTree(self._tree_options(pid, native, budget), samplers)
+        tree = ProcessTree(self._tree_options(pid, budget), samplers)
         meta["started_ns"] = self._clock()
         write_meta(self._folder, meta)
         cpu_before = time.process_time()
@@ -133,15 +133,14 @@ class Recorder:
         self._command = HeldCommand(options.command, env_additions=additions, stdout=self._relay.program_end)
         return self._command.pid
 
-    def _tree_options(self, pid: int, native: NativePass, budget: float) -> TreeOptions:
+    def _tree_options(self, pid: int, budget: float) -> TreeOptions:
         launched = self._command is not None
         if launched and self._options.children:
             adopt_orphans()
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         # Three files a thread; ours alone, since the program was forked before.
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        tools = {one.pid for one in (self._relay, native.session) if one is not None}
-        return TreeOptions(pid, self._options.children, budget, launched, frozenset(tools))
+        return TreeOptions(pid, self._options.children, budget, launched)
 
     def _watch(self, tree: ProcessTree, samplers: Samplers) -> None:
         started = self._clock()

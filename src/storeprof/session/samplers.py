@@ -19,6 +19,7 @@ BEGIN_S = 0.002
 BEGIN_SHARE = 0.08  # of the budget, after the burst
 BURST = 16
 EVEN = 0.5  # part of the budget divided evenly; the rest goes by the CPU time the processes use
+MOST_NUMBERS = 0xFFFF  # a journal frame has 16 bits for it
 _SUMS = ("rounds", "looks", "reused", "cpu_ns", "dropped_looks", "threads")
 
 
@@ -65,7 +66,7 @@ class Samplers:
         self._tokens += (now - self._filled) * BEGIN_SHARE * self._budget / BEGIN_S
         self._tokens, self._filled = min(self._tokens, float(BURST)), now
         most = max(BURST // 4, int(self._budget / FEWEST_S))
-        return max(0, min(int(self._tokens), most - len(self._running)))
+        return max(0, min(int(self._tokens), most - len(self._running), MOST_NUMBERS - self._made))
 
     def make(self, pid: int, ppid: int | None, *, before: bool, start: bool = True) -> None:
         """Observe a process (from `start_all` on without `start`).

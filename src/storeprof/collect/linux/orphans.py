@@ -6,6 +6,8 @@ import ctypes
 import os
 import resource
 
+# Pids of what storeprof itself started (tool_process adds them): its other children are orphans of the program.
+STARTED: set[int] = set()
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -16,7 +18,7 @@ def adopt_orphans() -> None:
 
 
 def reap_orphan(pid: int) -> resource.struct_rusage | None:
-    """Collect an adopted process that has ended; None when it has not, or is not ours."""
+    """Collect an adopted process that has ended; None when it has not, or is not our child."""
     try:
         found, _, usage = os.wait4(pid, os.WNOHANG)
     except ChildProcessError:

@@ -151,7 +151,6 @@ class PerfSession:
         finally:
             os.close(commands)
             os.close(answers)
-        self.pid = self._tool.pid
 
     def enable(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Begin to sample; returns when perf has confirmed it, so that the program can be released."""
