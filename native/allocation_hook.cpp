@@ -1,6 +1,6 @@
 // Samples the allocations of the program it is preloaded into (docs/formats/allocations.md).
 // Hot path: a thread-local countdown and, on free, one byte of a filter. No Python code is run, nothing is linked but libc
-// and libm, and whatever is missing (listener, Python, room) means fewer samples, never a program that fails.
+// and libm; whatever is missing (listener, Python, room) means fewer samples, never a program that fails.
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -95,9 +95,7 @@ void publish(const Unit* units, uint64_t count) {
         __atomic_store_n(&to.kind, units[i].kind, __ATOMIC_RELEASE);
     }
 }
-
 bool listening() { return region && *in_program; }
-
 void draw() {  // an exponential interval: xorshift64 through the inverse of the distribution
     if (!mine.random) mine.random = now() ^ thread() * 0x9E3779B97F4A7C15;
     mine.random ^= mine.random << 13, mine.random ^= mine.random >> 7, mine.random ^= mine.random << 17;
@@ -107,9 +105,9 @@ void draw() {  // an exponential interval: xorshift64 through the inverse of the
 
 void adapt(uint64_t t) {  // races lose a count, no more
     uint32_t most = t - began < 30000000000ull ? 64 : 8;
-    bool many = ++window_samples >= most;
-    if (!many && t - window_began < 100000000) return;
-    if (many && t - window_began < 100000000) region->mean *= 2;
+    bool many = ++window_samples >= most, early = t - window_began < 100000000;
+    if (early && !many) return;
+    if (early) region->mean *= 2;
     else if (window_samples * 3 < most && region->mean > LEAST_MEAN) region->mean /= 2;
     window_began = t, window_samples = 0;
 }
@@ -143,9 +141,8 @@ void native_stack(char* text) {  // an address takes 20 bytes at most
 
 __attribute__((noinline)) uint64_t stack_of_now() {
     void* state = py_name && py.Py_IsInitialized() ? py.PyGILState_GetThisThreadState() : nullptr;
-    bool holds_gil = state && py_current() == state;
     char text[48 + (MOST_UNITS - 1) * 56] = "";
-    holds_gil ? python_stack(state, text, sizeof text) : native_stack(text);
+    state && py_current() == state ? python_stack(state, text, sizeof text) : native_stack(text);  // who holds the GIL
     uint64_t hash = 1, count = 1, length = strlen(text);
     for (char* c = text; *c; c++) hash = mixed(hash, static_cast<uint8_t>(*c));
     if (__atomic_exchange_n(&told[hash % TOLD], hash, __ATOMIC_RELAXED) == hash) return hash;
@@ -254,19 +251,17 @@ __attribute__((constructor)) void start() {
     void* at = fd < 0 ? MAP_FAILED : mmap(nullptr, sizeof(Region), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (fd >= 0) close(fd);
     auto* page = static_cast<char*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    auto* found = static_cast<Region*>(at);
-    bool wanted = at != MAP_FAILED && found->magic == MAGIC && found->pid == static_cast<uint32_t>(getpid());
-    if (wanted && page != MAP_FAILED && !madvise(page, 4096, MADV_WIPEONFORK)) {
+    auto* found = at == MAP_FAILED ? nullptr : static_cast<Region*>(at);
+    if (found && (found->magic != MAGIC || found->pid != static_cast<uint32_t>(getpid()))) found = nullptr;
+    if (found && page != MAP_FAILED && !madvise(page, 4096, MADV_WIPEONFORK)) {
         in_program = page, *page = 1, region = found;
-        void* warm[2];
-        backtrace(warm, 2);  // loads the unwinder now, not within somebody's malloc
+        backtrace(&at, 1);  // loads the unwinder now, not within somebody's malloc
         began = window_began = now();
         region->hooked = 1, region->python = watch_python();
         if (region->python || !region->behind_launcher) restore_environment();
     }
     started = true;
 }
-
 }  // namespace
 
 EXPORTED void* malloc(size_t n) { return counted(n, [=] { return real.malloc(n); }); }

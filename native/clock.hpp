@@ -57,16 +57,18 @@ class Pace {
 class Governor {
   public:
     // Aims below the budget: the Python side of a recording needs a sixth of it with threads by the hundred.
-    Governor(uint64_t wanted_ns, double budget) : wanted_(double(wanted_ns)), budget_(0.8 * budget), mean_(wanted_) {}
+    explicit Governor(uint64_t wanted_ns) : wanted_(double(wanted_ns)), mean_(wanted_) {}
     double mean_ns() const { return mean_; }
     size_t threads_per_round() const { return at_once_; }
+    void set_budget(double budget) { budget_ = 0.8 * budget; }
     void account(double cost_ns, size_t looks, size_t threads, uint64_t since_start, uint64_t spent_ns) {
         double keep = std::exp(-double(since_start - last_) / kWindow);
+        allowed_ns_ += budget_ * double(since_start - last_);  // the budget may change on the way
         last_ = since_start;
         cost_ = cost_ * keep + cost_ns;
         looks_ = looks_ * keep + double(looks);
         // What was overspent (at the start, say) is saved again within about a second.
-        double debt_s = (double(spent_ns) / budget_ - double(since_start)) / double(kSecond);
+        double debt_s = (double(spent_ns) - allowed_ns_) / budget_ / double(kSecond);
         double interval = cost_ / std::max(looks_, 1.0) / (budget_ * std::clamp(1 - debt_s, 0.4, 1.0));  // for each look
         double count = double(std::max<size_t>(threads, 1));
         double fewest = std::ceil(count / 8);  // every round has a cost of its own, which grows with their number
@@ -76,7 +78,7 @@ class Governor {
 
   private:
     static constexpr double kWindow = 2.0 * kSecond;
-    double wanted_, budget_, mean_, looks_ = 80, cost_ = 80 * 30e3;  // as measured on a slow machine
+    double wanted_, budget_ = 0, mean_, allowed_ns_ = 0, looks_ = 80, cost_ = 80 * 30e3;  // as measured on a slow machine
     size_t at_once_ = ~size_t{0};
     uint64_t last_ = 0;
 };

@@ -76,6 +76,13 @@ PyObject* stop(PyObject* self, PyObject*) {
     Py_RETURN_NONE;
 }
 PyObject* alive(PyObject* self, PyObject*) { return PyBool_FromLong(sampler_of(self).alive()); }
+PyObject* set_budget(PyObject* self, PyObject* value) {
+    double budget = PyFloat_AsDouble(value);
+    if (!PyErr_Occurred() && !(budget > 0 && budget <= 1)) PyErr_SetString(PyExc_ValueError, "0 < cpu_budget <= 1");
+    if (PyErr_Occurred()) return nullptr;
+    sampler_of(self).set_budget(budget);
+    Py_RETURN_NONE;
+}
 
 PyObject* drain(PyObject* self, PyObject*) {
     storeprof::Tables::Bytes taken;
@@ -123,6 +130,7 @@ PyMethodDef methods[] = {
     {"start", start, METH_NOARGS, nullptr},   {"stop", stop, METH_NOARGS, nullptr},
     {"alive", alive, METH_NOARGS, nullptr},   {"drain", drain, METH_NOARGS, nullptr},
     {"probes", probes, METH_NOARGS, nullptr}, {"stats", stats, METH_NOARGS, nullptr},
+    {"set_budget", set_budget, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 PyType_Slot slots[] = {

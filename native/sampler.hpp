@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <signal.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <thread>
 
@@ -32,7 +33,7 @@ class Sampler {
     Sampler(const SamplerOptions& o, FindPython find_python)
         : options_(o), find_python_(std::move(find_python)), memory_(o.pid), proc_(o.pid), made_(o.buffer_bytes),
           stacks_(made_), python_(memory_, stacks_), resources_(made_, proc_), probe_(made_, proc_),
-          threads_(made_, proc_, probe_), governor_(o.mean_interval_ns, o.cpu_budget),
+          threads_(made_, proc_, probe_), governor_(o.mean_interval_ns), budget_(o.cpu_budget),
           random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
 
@@ -62,6 +63,7 @@ class Sampler {
     }
     Tables::Bytes drain() { return made_.take(); }
     ProbeReader::Found probes() { return probe_.take_found(); }
+    void set_budget(double cpu_seconds_per_second) { budget_ = cpu_seconds_per_second; }
     SamplerStats stats() {
         std::lock_guard<std::mutex> hold(mutex_);
         return published_;
@@ -90,6 +92,7 @@ class Sampler {
     }
     void round() {
         uint64_t spent = stats_.cpu_ns;
+        governor_.set_budget(budget_);
         now_ = now_ns();
         prepare();
         bool relist = threads_changed_ || now_ >= relist_ns_;
@@ -113,19 +116,19 @@ class Sampler {
         uint64_t age = now_ - process_ns_;
         if (python_.failures() >= 3) check_image();
         long count = proc_.thread_count();
-        if (count >= 0) threads_changed_ |= threads_.scan(count, now_, options_.cpu_budget / 2);
+        if (count >= 0) threads_changed_ |= threads_.scan(count, now_, budget_ / 2);
         gone_ = count < 0 || (!threads_.size() && !alive());
         if (gone_) return;
         if (python_.found().state == PythonState::searching && attach_.due(now_)) {
             // Most programs that run Python do so within the first tenth of a second.
             uint64_t period = std::clamp(age / 4, 8 * kMillisecond, kSecond);
-            attach_.run(period, 5 * options_.cpu_budget, [&] { python_.attach(find_python_); });
+            attach_.run(period, 5 * budget_, [&] { python_.attach(find_python_); });
             if (python_.found().state != PythonState::searching) check_image();  // it may be the next program's
             describe_process();
         }
         if (!probe_.attached() && probe_scan_.due(now_)) {
             uint64_t period = (age < kSecond ? 10 : age < 6 * kSecond ? 100 : 1000) * kMillisecond;
-            probe_scan_.run(period, options_.cpu_budget / 4, [&] { probe_.scan(process_, ns_pid_, start_ticks_); });
+            probe_scan_.run(period, budget_ / 4, [&] { probe_.scan(process_, ns_pid_, start_ticks_); });
         }
     }
 
@@ -228,7 +231,7 @@ class Sampler {
     // ---- totals, by the clock ----
     void totals() {
         uint64_t now = now_ns();
-        double share = options_.cpu_budget / 8;
+        double share = budget_ / 8;
         if (second_.due(now)) second_.run(kSecond, share, [&] { each_second(now, 30); });
         if (quarter_.due(now)) quarter_.run(240 * kMillisecond, share, [&] { threads_.write_all_counters(false); });
     }
@@ -266,6 +269,7 @@ class Sampler {
     ProbeReader probe_;
     ThreadTable threads_;
     Governor governor_;
+    std::atomic<double> budget_;
     std::mt19937_64 random_;
 
     uint32_t process_ = 0, processes_ = 0;  // the number is also that of its exec: there is one pid

@@ -56,6 +56,50 @@ def test_python_locks_are_told_by_the_frame_that_called(frames: tuple[tuple[str,
     assert python_wait(*frames) == expected
 
 
+CONNECTION = "/usr/lib/python3.11/multiprocessing/connection.py"
+SHARED_QUEUES = "/usr/lib/python3.11/multiprocessing/queues.py"
+SEMAPHORES = "/usr/lib/python3.11/multiprocessing/synchronize.py"
+RECEIVES = (("Connection._recv", CONNECTION), ("Connection.recv", CONNECTION), MINE)
+POLLS = (("_PollLikeSelector.select", "/usr/lib/python3.11/selectors.py"),)
+
+
+@pytest.mark.parametrize(
+    ("call", "descriptor", "frames", "expected"),
+    [
+        (0, "socket", RECEIVES, "pipe-read"),
+        (0, "pipe", RECEIVES, "pipe-read"),
+        (1, "socket", (("Connection._send", CONNECTION), MINE), "pipe-write"),
+        (7, None, (*POLLS, ("wait", CONNECTION), MINE), "pipe-read"),
+        (7, None, (*POLLS, ("Popen._communicate", "/usr/lib/python3.11/subprocess.py"), MINE), "child"),
+        (7, None, (*POLLS, MINE), "poll"),
+        (0, "socket", (MINE,), "network-receive"),
+    ],
+)
+def test_waits_for_processes_of_ones_own_are_no_network(
+    call: int, descriptor: str | None, frames: tuple[tuple[str, str], ...], expected: str
+) -> None:
+    """multiprocessing and subprocess talk through local sockets and polls: their frames say whom they wait for."""
+    assert reason(Wait("S", call, descriptor=descriptor, frames=frames)) == expected
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ((("SemLock.__enter__", SEMAPHORES), ("SimpleQueue.get", SHARED_QUEUES)), "queue-get"),
+        ((("Queue.get", SHARED_QUEUES), MINE), "queue-get"),
+        ((("Queue.put", SHARED_QUEUES), MINE), "queue-put"),
+        ((("SemLock.__enter__", SEMAPHORES), MINE), "lock"),
+        ((("Condition.wait", SEMAPHORES), ("Event.wait", SEMAPHORES), MINE), "event"),
+        ((("Queue.get", QUEUE), MINE), "lock"),
+    ],
+)
+def test_semaphores_between_processes_are_told_by_the_frame_that_called(
+    frames: tuple[tuple[str, str], ...], expected: str
+) -> None:
+    """Workers that queue up for a shared queue's lock wait for work; a lock of the program's own is a lock."""
+    assert python_wait(*frames) == expected
+
+
 def test_a_simple_queue_leaves_only_the_source_line() -> None:
     """SimpleQueue.get is C: the caller's source line tells it from a lock."""
     assert python_wait(MINE, source="item = self.work.get()") == "queue-get"

@@ -119,6 +119,17 @@ def test_weights_add_up_when_only_some_threads_are_looked_at() -> None:
     assert abs(int(looks["weight_ns"].sum()) - lifetime) < 0.25 * lifetime
 
 
+def test_a_budget_changes_while_it_looks() -> None:
+    """A sampler that is given less CPU time looks more rarely from then on, and a wrong budget is refused."""
+    with observed([sys.executable, program("gil"), "60"], cpu_budget=0.5) as (_, sampler):
+        until(lambda: sampler.stats()["looks"] > 100)
+        assert sampler.stats()["mean_interval_ns"] == 5_000_000
+        sampler.set_budget(0.0004)
+        until(lambda: sampler.stats()["mean_interval_ns"] > 20_000_000)
+        with pytest.raises(ValueError, match="cpu_budget"):
+            sampler.set_budget(0.0)
+
+
 def test_run_time_agrees_with_the_kernel() -> None:
     """The last cumulative run time of a busy thread is the CPU time it had."""
     rows, _, _ = observe([sys.executable, program("shares"), "1.5"])

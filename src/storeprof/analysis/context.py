@@ -16,6 +16,7 @@ from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
+from storeprof.analysis.processes import process_of_threads
 from storeprof.analysis.slack import Slack, slack_of
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
@@ -44,7 +45,8 @@ class Settings:
 class Context:
     """The recording's busy wall time, accounted for, with what finders need to size and place it.
 
-    Where a mask over the rows of `busy` is asked for, an array of their positions does as well.
+    Where a mask over the rows of `busy` is asked for, an array of their positions does as well. `process`: index of the
+    process of each thread.
     """
 
     recording: Recording
@@ -57,6 +59,7 @@ class Context:
     operations: OperationTree
     native: NativeDetail
     slack: Slack
+    process: Array
     cores: int
 
     @cached_property
@@ -157,10 +160,21 @@ class Context:
         """CPU time of the window in seconds, garbage collection included."""
         return float(self.by_category[list(ON_CPU)].sum())
 
-    @property
-    def gil_bound(self) -> bool:
-        """Whether threads wait for the GIL so much that it, not the CPUs, limits what Python code can run."""
-        return float(self.by_category[GIL]) > 0.1 * max(self.cpu_seconds, 1e-9)
+    def gil_limit_seconds(self, taken: Array) -> float:
+        """CPU time that stays in the process that its GIL limits most, without what is `taken` of it.
+
+        `taken`: seconds per thread and category. A process is limited by its GIL, not the CPUs, when its threads wait
+        for it a tenth as long as they run; removing such waits lifts the limit. 0 without such a process.
+        """
+        whole, removed = self._by_process(self.by_thread), self._by_process(taken)
+        on_cpu, saved = (part[:, list(ON_CPU)].sum(axis=1) for part in (whole, removed))
+        limited = (whole[:, GIL] > 0.1 * np.maximum(on_cpu, 1e-9)) & (removed[:, GIL] <= 0)
+        return float(((on_cpu - saved) * limited).max(initial=0.0))
+
+    def _by_process(self, by_thread: Array) -> Array:
+        sums = np.zeros((int(self.process.max(initial=-1)) + 2, by_thread.shape[1]))
+        np.add.at(sums, self.process, by_thread)
+        return sums
 
     @property
     def cpus_wanted(self) -> float:
@@ -230,6 +244,7 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         operations=load_operations(recording),
         native=native,
         slack=slack_of(charges),
+        process=process_of_threads(recording, looks.thread_ids),
         cores=int(recording.meta["machine"]["cpus_usable"]),
     )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from storeprof.analysis.context import Context
+from storeprof.analysis.processes import not_observed_cpu_s
 
 _LATER = {
     "memory-leak": "growth of memory is recorded and not judged in this version",
     "allocation-churn": "allocations are not sampled in this version",
     "tail-latency": "percentiles are reported, their causes are not taken apart in this version",
 }
+WORTH_A_WORD = 0.01
 _REMEDY = "read the tables of the recording, or use a tool for that kind"
 
 
@@ -47,6 +49,30 @@ def placed_share(context: Context, category: int | None = None) -> float | None:
         whole, placed = whole[category], placed[category]
     total = float(whole.sum())
     return float(placed.sum()) / total if total > 0 else None
+
+
+def unseen_share(context: Context) -> float:
+    """Share of the program's time that was CPU time of children nobody looked at."""
+    unseen = not_observed_cpu_s(context.recording)
+    return unseen / (float(context.by_category.sum()) + unseen) if unseen > 0 else 0.0
+
+
+def unplaced_share(context: Context) -> float | None:
+    """Share of the program's time without a place, what nobody looked at included; None when there is no time."""
+    placed = placed_share(context)
+    return None if placed is None else 1 - placed * (1 - unseen_share(context))
+
+
+def with_children(context: Context, row: Covered) -> Covered:
+    """The row of a kind, with what it can't say of children that nobody looked at."""
+    processes = context.recording.meta.get("processes") or {}
+    unseen, whole = not_observed_cpu_s(context.recording), processes.get("cpu_s") or 0.0
+    if not row.checked or row.reason or unseen < WORTH_A_WORD * whole or unseen == 0:
+        return row
+    missing = max(0, processes["seen"] - processes["observed"])
+    why = processes.get("reason") or f"too short-lived, or too many; {missing} of those seen were not looked at"
+    reason = f"{unseen:.2f} s of CPU time ({unseen / whole:.0%}) was that of children nobody looked at ({why})"
+    return replace(row, reason=reason, remedy=row.remedy or "record one such child by itself")
 
 
 def no_looks(context: Context, kind: str) -> Covered | None:

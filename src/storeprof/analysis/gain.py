@@ -100,12 +100,13 @@ def _induced_ratio(context: Context, taken: Array, concerned: Array) -> float:
 
 
 def _resource_bound(context: Context, taken: Array) -> float:
-    """How far throughput could rise before the CPUs, or the GIL, are the limit."""
+    """How far throughput could rise before the CPUs, or one process's GIL, are the limit."""
     remaining = context.cpu_seconds - _on_cpu(taken.sum(axis=0))
     if remaining <= 1e-9:
         return LARGEST
     wall = context.recording.duration_s
     bound = context.cores * wall / remaining
-    if context.gil_bound and taken[:, GIL].sum() <= 0:
-        bound = min(bound, wall / remaining)
+    under_gil = context.gil_limit_seconds(taken)  # each process has a GIL of its own
+    if under_gil > 0:
+        bound = min(bound, wall / under_gil)
     return max(1.0, bound)

@@ -44,16 +44,17 @@ def idle_looks(looks: Looks, stacks: Stacks, native: NativeDetail, cpu_share: Ar
     operation always count.
     """
     candidate = looks.because(*WAITS_FOR_WORK) & (looks.op_seq == 0)
-    hands_over = looks.because(*HAND_OFFS)
+    hands_over, children = looks.because(*HAND_OFFS), looks.because("child")
     idle = np.zeros(len(looks), dtype=bool)
     for thread in np.unique(looks.thread[candidate]).tolist():
         mine = looks.of_thread(thread)
         at = np.flatnonzero(candidate[mine]) + mine.start
         history = History(native.sampled_stacks(thread, looks), stacks)
-        situation, which = np.unique(looks.stack[at] * 2 + hands_over[at], return_inverse=True)
+        # Without a stack, a shell or launcher that waits for its child is idle: the time is the child's.
+        situation, which = np.unique(looks.stack[at] * 4 + 2 * children[at] + hands_over[at], return_inverse=True)
         without_stack = bool(cpu_share[thread] < NATIVE_IDLE_CPU)
         verdicts = [
-            waits_for_work(stacks, history, one // 2, bool(one % 2)) if one >= 0 else without_stack
+            waits_for_work(stacks, history, one // 4, bool(one % 2)) if one >= 0 else without_stack or bool(one & 2)
             for one in situation.tolist()
         ]
         idle[at] = np.array(verdicts, dtype=bool)[which]
@@ -63,11 +64,12 @@ def idle_looks(looks: Looks, stacks: Stacks, native: NativeDetail, cpu_share: Ar
 def waits_for_work(stacks: Stacks, history: History, stack: int, hands_over: bool) -> bool:
     """Whether a wait was called from a loop of the thread, or by a function that takes work for a loop."""
     own = stacks.own_frames(stack)
-    if stacks.functions[own[0].function].library:  # nothing of the program's but, perhaps, its entry
-        return stacks.functions[stacks.frames(stack)[-1].function].name in THREAD_ENTRIES
+    innermost = stacks.functions[own[0].function]
+    if innermost.library:  # the loop is Python's own (a pool's worker), or inlined into the thread's entry
+        return innermost.kind == "python" or stacks.functions[stacks.frames(stack)[-1].function].name in THREAD_ENTRIES
     if history.is_loop(own[0].function):
         return True
-    if not hands_over or not takes_work(stacks.functions[own[0].function].name):
+    if not hands_over or not takes_work(innermost.name):
         return False
     return len(own) == 1 or history.is_loop(own[1].function)  # without a caller of its own: the thread's entry is
 

@@ -10,6 +10,7 @@ from storeprof.analysis.charges import CATEGORIES, CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import by_stack
 from storeprof.analysis.operations import merged_latency
+from storeprof.analysis.processes import not_observed_cpu_s, summed_memory
 from storeprof.analysis.throughput import throughput
 from storeprof.recording.model import Recording
 
@@ -35,6 +36,8 @@ def metrics(context: Context) -> dict[str, Any]:
     rate = throughput(context)
     latency = merged_latency(context.operations.operations)
     cpu = float(context.totals.run_ns.sum()) / 1e9
+    if recording.meta.get("window") is None:  # when it was used is not known
+        cpu += not_observed_cpu_s(recording)
     seconds = recording.duration_s
     return {
         "throughput_per_s": None if rate.per_s is None else round(rate.per_s, 3),
@@ -53,17 +56,13 @@ def metrics(context: Context) -> dict[str, Any]:
 
 
 def _memory(recording: Recording) -> dict[str, int | None]:
-    start, end = recording.window
-    rows = recording.sql(
-        "SELECT max(bytes) AS peak, avg(bytes) AS mean FROM memory WHERE kind = 'rss' AND t_ns BETWEEN ? AND ?",
-        [start, end],
-    )
-    peak, mean = rows["peak"][0], rows["mean"][0]
-    unknown = np.ma.is_masked(peak)
-    return {
-        "rss_peak_bytes": None if unknown else int(peak),
-        "rss_mean_bytes": None if unknown else int(mean),
-    }
+    """Resident memory of all processes together: the highest sum, and the mean over time."""
+    times, total = summed_memory(recording, "rss")
+    if len(times) == 0:
+        return {"rss_peak_bytes": None, "rss_mean_bytes": None}
+    weights = np.diff(times) if len(times) > 1 else np.ones(1)
+    mean = np.average(total[: len(weights)], weights=weights)
+    return {"rss_peak_bytes": int(total.max()), "rss_mean_bytes": int(mean)}
 
 
 def _grown(recording: Recording, kind: str) -> int | None:

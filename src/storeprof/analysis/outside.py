@@ -17,10 +17,14 @@ def outside_cpu_seconds(recording: Recording) -> tuple[float | None, float | Non
             return None
         return float((after[key] - before[key]) / 1e9)
 
-    busy = grown("busy_ns")
-    own = (recording.meta.get("rusage") or {}).get("user_s")
-    others = None
-    if busy is not None and own is not None:
-        usage = recording.meta["rusage"]
-        others = max(0.0, busy - usage["user_s"] - usage["system_s"])
+    busy, own = grown("busy_ns"), _own_cpu_seconds(recording.meta)
+    others = max(0.0, busy - own) if busy is not None and own is not None else None
     return grown("throttled_ns"), grown("steal_ns"), others
+
+
+def _own_cpu_seconds(meta: dict[str, Any]) -> float | None:
+    """CPU time of the program, children included: of all, or (older recordings) of those it waited for."""
+    whole = (meta.get("processes") or {}).get("cpu_s")
+    usage = meta.get("rusage") or {}
+    waited_for = usage["user_s"] + usage["system_s"] if usage.get("user_s") is not None else None
+    return whole if whole is not None else waited_for

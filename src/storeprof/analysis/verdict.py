@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from storeprof.analysis.context import Context, Settings
-from storeprof.analysis.coverage import Covered, placed_share
+from storeprof.analysis.coverage import Covered, unplaced_share, unseen_share
 from storeprof.analysis.event_loop import undecided_event_loop
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
 from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS
@@ -166,11 +166,14 @@ def _doubt(context: Context, coverage: list[Covered]) -> str | None:
         )
     if float(context.busy.weight_ns.sum()) <= 0:
         return "the program did nothing but wait for work; record it under load"
+    unseen = unseen_share(context)
+    if unseen > context.settings.unplaced_share:
+        return f"can't tell: {unseen:.0%} of the program's time was that of children nobody looked at; see coverage"
     unchecked = next((row for row in coverage if row.kind == "cpu-hotspot" and not row.checked), None)
     if unchecked:
         remedy = f"; {unchecked.remedy}" if unchecked.remedy else ""
         return f"can't tell: {unchecked.reason}{remedy}"
-    placed = placed_share(context)
-    if placed is not None and 1 - placed > context.settings.unplaced_share:
-        return f"can't tell: {1 - placed:.0%} of busy wall time has no place; see coverage"
+    unplaced = unplaced_share(context)
+    if unplaced is not None and unplaced > context.settings.unplaced_share:
+        return f"can't tell: {unplaced:.0%} of busy wall time has no place; see coverage"
     return None

@@ -91,3 +91,8 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")
     parser.add_argument("--no-alloc-hook", action="store_true", help="do not sample the program's allocations")
+    parser.add_argument(
+        "--subprocesses",
+        action=argparse.BooleanOptionalAction,
+        help="observe the program's children too (default: of a COMMAND yes, of a process attached to no)",
+    )

@@ -86,6 +86,7 @@ def _run(options: argparse.Namespace, folder: Path, workload: str) -> Any:
         observer_budget=options.overhead_budget / 100,
         use_perf=not options.no_perf,
         use_allocation_hook=not options.no_alloc_hook,
+        children=options.subprocesses is not False,
     )
     return Planned(workload, recorded, scratch=data)
 

@@ -71,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         use_perf=not options.no_perf,
         description={"target_per_s": options.target} if options.target else {},
         use_allocation_hook=not options.no_alloc_hook,
+        children=bool(command) if options.subprocesses is None else options.subprocesses,
         ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
     )
     return record_and_say(recorded.folder, runs_below(recorded, options.runs))

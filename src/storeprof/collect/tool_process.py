@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO, Final, NoReturn
 
 from storeprof.collect.command_check import check_command, exec_error
+from storeprof.collect.linux.orphans import STARTED
 from storeprof.collect.output_relay import OPS_PATTERN, open_channel, open_pipe, run_relay
 from storeprof.errors import CollectorError, TargetError, UsageError
 
-__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "children_cpu_s", "run_tool"]
+__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "run_tool"]
 
 PR_SET_PDEATHSIG: Final = 1
 # After a tool's group was killed its pipes close at once, unless something escaped the group.
@@ -144,6 +145,7 @@ class HeldCommand:
         if self.pid == 0:
             os.close(self._gate)  # with our copy of it open, the end of storeprof would never be seen
             _run_held(self._argv, environment, stdout, gate, failure)
+        STARTED.add(self.pid)
         for fd in (gate, failure) if stdout is None else (gate, failure, stdout):
             os.close(fd)
         self._pidfd = os.pidfd_open(self.pid)
@@ -239,6 +241,7 @@ class OutputRelay:
         self.pid = os.fork()
         if self.pid == 0:
             run_relay(source, stdout, ops_file, pattern)
+        STARTED.add(self.pid)
         os.close(source)
         os.close(ops_file)
         self._done = False
@@ -262,12 +265,6 @@ class OutputRelay:
         return True
 
 
-def children_cpu_s() -> float:
-    """CPU time of the children that were waited for: a tool is, when it has stopped."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 def _start(
     argv: Sequence[str],
     *,
@@ -280,7 +277,7 @@ def _start(
     preexec: Callable[[], None] | None = None,
 ) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             list(argv),
             stdin=stdin,
             stdout=stdout,
@@ -294,6 +291,8 @@ def _start(
     except (OSError, subprocess.SubprocessError) as error:
         reason = "it is not installed or not in PATH" if isinstance(error, FileNotFoundError) else str(error)
         raise CollectorError(f"{argv[0]} could not be started: {reason}") from None
+    STARTED.add(process.pid)
+    return process
 
 
 def _die_with(parent: int) -> Callable[[], None]:

@@ -78,3 +78,6 @@ class Sampler:
 
     def stats(self) -> SamplerStats:
         """Figures as of the last round."""
+
+    def set_budget(self, cpu_budget: float) -> None:
+        """Change the CPU-seconds per second, from the next round on. Raises ValueError when it is out of range."""

@@ -103,6 +103,9 @@ def reason(wait: Wait) -> str:  # noqa: PLR0911 - a decision list reads best as 
         return "page-fault" if wait.state == "D" else "unknown"
     if wait.syscall == _FUTEX:
         return _futex_reason(wait)
+    between = _between_processes(wait.frames)
+    if between:
+        return between
     direction = _X86_64_BY_DESCRIPTOR.get(wait.syscall)
     if direction:
         return _descriptor_reason(wait, direction)
@@ -112,6 +115,26 @@ def reason(wait: Wait) -> str:  # noqa: PLR0911 - a decision list reads best as 
     if found:
         return found
     return DISK if wait.state == "D" else "unknown"
+
+
+_BETWEEN_PROCESSES = {
+    ("multiprocessing/connection.py", "Connection._recv"): "pipe-read",
+    ("multiprocessing/connection.py", "Connection._send"): "pipe-write",
+    ("multiprocessing/connection.py", "wait"): "pipe-read",
+    ("subprocess.py", "Popen._communicate"): "child",
+}
+_LIBRARY_OF_PIPES = ("selectors.py", "multiprocessing/connection.py", "subprocess.py")
+
+
+def _between_processes(frames: tuple[tuple[str, str], ...]) -> str | None:
+    """A wait for a process of the program's own, in Python's modules for that; their pipes may be local sockets."""
+    for function, file in frames:
+        if not file.endswith(_LIBRARY_OF_PIPES):
+            return None
+        for (suffix, name), meaning in _BETWEEN_PROCESSES.items():
+            if function == name and file.endswith(suffix):
+                return meaning
+    return None
 
 
 def _is_sleep(wait: Wait) -> bool:
@@ -157,6 +180,9 @@ _HANDOFFS = {
     ("concurrent/futures/thread.py", "_worker"): "queue-get",
     ("concurrent/futures/thread.py", "ThreadPoolExecutor.shutdown"): "join",
     ("multiprocessing/queues.py", "Queue.get"): "queue-get",
+    ("multiprocessing/queues.py", "SimpleQueue.get"): "queue-get",
+    ("multiprocessing/synchronize.py", "Event.wait"): "event",
+    ("multiprocessing/synchronize.py", "Barrier.wait"): "condition",
     ("multiprocessing/queues.py", "Queue.put"): "queue-put",
     ("multiprocessing/queues.py", "Queue._feed"): "queue-get",
 }
@@ -171,6 +197,13 @@ _LIBRARY_OF_WAITS = (
 )
 
 
+_SHORT_MUTEX = frozenset(
+    {"Condition.__enter__", "Queue.put", "Queue.get", "Queue.qsize", "Queue.task_done", "Event.set"}
+)
+# Its queues have no mutex at that place: the semaphore says that there is room, the lock that it is a reader's turn.
+_SEMAPHORES_OF_ITS_OWN = "multiprocessing/queues.py"
+
+
 def _python_futex_reason(frames: tuple[tuple[str, str], ...], source: str) -> str:
     """Decide by the outermost known hand-off above the leaf; a plain acquire is a lock."""
     found: str | None = None
@@ -182,15 +215,8 @@ def _python_futex_reason(frames: tuple[tuple[str, str], ...], source: str) -> st
         for (suffix, name), meaning in _HANDOFFS.items():
             if function == name and file.endswith(suffix):
                 found = meaning
-    leaf = frames[0][0]
-    if leaf in (
-        "Condition.__enter__",
-        "Queue.put",
-        "Queue.get",
-        "Queue.qsize",
-        "Queue.task_done",
-        "Event.set",
-    ):
+    leaf, leaf_file = frames[0]
+    if leaf in _SHORT_MUTEX and not leaf_file.endswith(_SEMAPHORES_OF_ITS_OWN):
         return "lock"  # the short mutex inside these objects, not the wait they are for
     if found:
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import platform
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -86,3 +87,9 @@ def _throttled_ns() -> int | None:
             if key == "throttled_time":
                 return int(value)
     return None
+
+
+def children_cpu_s() -> float:
+    """CPU time of the children that were waited for: a tool is, when it has stopped."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

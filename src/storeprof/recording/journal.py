@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.errors import RecordingError
+from storeprof.recording.sampler_numbers import offsets_of, shift_lines, shifted_rows, sizes
 from storeprof.recording.schema import JOURNAL_DTYPES, JOURNAL_MAGIC, JSON_TABLES, JournalTable
 
 _FRAME = struct.Struct("<IIHH")
@@ -33,16 +34,16 @@ class JournalWriter:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         os.write(self._fd, JOURNAL_MAGIC)
 
-    def append(self, table: int, payload: bytes) -> None:
+    def append(self, table: int, payload: bytes, sampler: int = 0) -> None:
         """Write one frame in a single call, so that a kill leaves at most one frame unfinished."""
         if payload:
-            header = _FRAME.pack(len(payload), _checksum(table, payload), table, 0)
+            header = _FRAME.pack(len(payload), _checksum(table, payload), table, sampler)
             os.writev(self._fd, [header, payload])
 
-    def append_all(self, frames: Iterable[tuple[int, bytes]]) -> None:
+    def append_all(self, frames: Iterable[tuple[int, bytes]], sampler: int = 0) -> None:
         """Write frames as a sampler drained them."""
         for table, payload in frames:
-            self.append(table, payload)
+            self.append(table, payload, sampler)
 
     def note(self, **fields: object) -> None:
         """Write one line of table `notes`."""
@@ -57,25 +58,28 @@ class JournalWriter:
 
 @dataclass(frozen=True)
 class Journal:
-    """All rows of a journal, by table, and how many bytes at its end could not be read."""
+    """All rows of a journal, by table, and how many bytes at its end could not be read.
+
+    Numbers are unique over all samplers that wrote into it.
+    """
 
     packed: dict[JournalTable, np.ndarray[Any, Any]]
     lines: dict[JournalTable, list[dict[str, Any]]]
     unread_bytes: int
 
 
-def _frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (end offset, table, payload) up to the first frame that does not fit."""
+def _frames(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield (end offset, table, sampler, payload) up to the first frame that does not fit."""
     at = len(JOURNAL_MAGIC)
     while at + _FRAME.size <= len(data):
-        length, crc, table, _ = _FRAME.unpack_from(data, at)
+        length, crc, table, sampler = _FRAME.unpack_from(data, at)
         end = at + _FRAME.size + length
         if end > len(data):
             return
         payload = data[at + _FRAME.size : end]
         if _checksum(table, payload) != crc:
             return
-        yield end, table, payload
+        yield end, table, sampler, payload
         at = end
 
 
@@ -101,16 +105,44 @@ def read_journal(path: Path) -> Journal:
         raise RecordingError(f"{path}: written by a newer storeprof (journal version {data[6]}); upgrade storeprof")
     if data[6] < JOURNAL_MAGIC[6]:
         raise RecordingError(f"{path}: left by an older storeprof (journal version {data[6]}); finish it with that one")
-    chunks: dict[JournalTable, list[bytes]] = {table: [] for table in JournalTable}
+    chunks: dict[int, dict[JournalTable, list[bytes]]] = {0: _no_chunks()}
     known = frozenset(int(table) for table in JournalTable)
     end = len(JOURNAL_MAGIC)
-    for frame_end, number, payload in _frames(data):
+    for frame_end, number, sampler, payload in _frames(data):
         end = frame_end
         if number in known:
-            chunks[JournalTable(number)].append(payload)
-    packed = {table: _rows(dtype, chunks[table]) for table, dtype in JOURNAL_DTYPES.items()}
-    lines = {table: _json_lines(chunks[table]) for table in JSON_TABLES}
+            chunks.setdefault(sampler, _no_chunks())[JournalTable(number)].append(payload)
+    packed, lines = _joined([chunks[sampler] for sampler in sorted(chunks)])
     return Journal(packed, lines, len(data) - end)
+
+
+def _no_chunks() -> dict[JournalTable, list[bytes]]:
+    return {table: [] for table in JournalTable}
+
+
+def _joined(
+    samplers: list[dict[JournalTable, list[bytes]]],
+) -> tuple[dict[JournalTable, np.ndarray[Any, Any]], dict[JournalTable, list[dict[str, Any]]]]:
+    """Rows of all samplers together, each one's numbers shifted past those of the samplers before it."""
+    packed = [{table: _rows(dtype, chunks[table]) for table, dtype in JOURNAL_DTYPES.items()} for chunks in samplers]
+    lines = [{table: _json_lines(chunks[table]) for table in JSON_TABLES} for chunks in samplers]
+    offsets = offsets_of(sizes(rows, texts) for rows, texts in zip(packed, lines, strict=True))
+    for texts, offset in zip(lines, offsets, strict=True):
+        for table in JSON_TABLES:
+            shift_lines(table, texts[table], offset)
+    return (
+        {
+            table: _concatenated(
+                [shifted_rows(table, rows[table], offset) for rows, offset in zip(packed, offsets, strict=True)]
+            )
+            for table in JOURNAL_DTYPES
+        },
+        {table: [line for texts in lines for line in texts[table]] for table in JSON_TABLES},
+    )
+
+
+def _concatenated(parts: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _rows(dtype: np.dtype[np.void], chunks: list[bytes]) -> np.ndarray[Any, Any]:

@@ -106,7 +106,7 @@ TABLES: dict[str, dict[str, str]] = {
     "processes": {
         "proc_id": "BIGINT", "pid": "INTEGER", "start_ticks": "BIGINT", "exec": "INTEGER", "exe": "VARCHAR",
         "python": "VARCHAR", "python_why": "VARCHAR", "probe": "BOOLEAN", "ticks_per_s": "DOUBLE",
-        "probe_floor_ns": "DOUBLE",
+        "probe_floor_ns": "DOUBLE", "ppid": "INTEGER", "name": "VARCHAR",
     },
     "threads": {
         "thread_id": "BIGINT", "proc_id": "BIGINT", "tid": "INTEGER", "start_ticks": "BIGINT", "name": "VARCHAR",

@@ -18,6 +18,7 @@ from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, write_table
 from storeprof.session import evidence, tabulate, tabulate_scopes
 from storeprof.session.allocation_tables import add_allocation_tables
+from storeprof.session.cpu_accounts import note_not_observed
 from storeprof.session.native_tables import add_native_tables
 from storeprof.session.py_spy_tables import add_py_spy_tables
 from storeprof.session.python_frames import with_lines
@@ -110,7 +111,6 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
     journal = with_lines(journal)
     ids = tabulate.identify(journal, meta["machine"]["boot_id"])
     resources = tabulate.resources_of(journal)
-    attached = meta.get("attached_pid") is not None
     tables: dict[str, Columns] = {
         "processes": tabulate.processes_table(journal, ids),
         "threads": tabulate.threads_table(journal, ids),
@@ -119,13 +119,14 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "stacks": tabulate.stacks_table(journal),
         "frames": tabulate.frames_table(journal),
         "scope_nodes": tabulate_scopes.scope_nodes_table(journal, ids),
-        "scope_slices": tabulate_scopes.scope_slices_table(journal, ids, attached),
-        "scope_histograms": tabulate_scopes.scope_histograms_table(journal, ids, attached),
+        "scope_slices": tabulate_scopes.scope_slices_table(journal, ids),
+        "scope_histograms": tabulate_scopes.scope_histograms_table(journal, ids),
         "operations": tabulate_scopes.operations_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),
     }
     tables["resources"] = tabulate.resources_table(resources)
+    note_not_observed(meta, journal)
     tables = add_native_tables(folder, meta, tables)
     tables = add_py_spy_tables(folder, meta, journal, ids, tables)
     return add_allocation_tables(journal, tables)

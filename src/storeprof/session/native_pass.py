@@ -8,8 +8,9 @@ from typing import Any
 
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.linux.perf import Perf, PerfOptions, PerfSession
-from storeprof.collect.tool_process import children_cpu_s
 from storeprof.errors import CollectorError
+from storeprof.observe.descendants import descendants_of
+from storeprof.recording.environment import children_cpu_s
 from storeprof.session.options import RecordOptions
 
 PERF_DATA = Path("raw") / "perf.data"
@@ -35,6 +36,7 @@ class NativePass:
         wanted = PerfOptions(
             data=folder / PERF_DATA,
             pid=pid,
+            others=tuple(descendants_of(pid)) if options.children and not options.command else (),
             held=bool(options.command),
             kernel="kernel" in availability.abilities,
             switches="switches" in availability.abilities,

@@ -19,6 +19,7 @@ from storeprof.session.native_pass import PERF_DATA
 Array = np.ndarray[Any, Any]
 
 SCRIPT_TIMEOUT_S = 300.0
+SAME_LIFE_NS = 2_000_000_000  # a tid may be used again by a child that nobody looked at
 
 
 def read_perf(folder: Path) -> NativeSamples | None:
@@ -54,6 +55,7 @@ def add_native_tables(folder: Path, meta: dict[str, Any], tables: dict[str, Colu
     if native is None:
         return tables
     _note_quality(meta, native)
+    _note_processes(meta, native, tables["processes"])
     first_frame, first_stack = first_free(tables["frames"]["frame_id"]), first_free(tables["stacks"]["stack_id"])
     threads = thread_lives(tables["threads"])
     return {
@@ -72,6 +74,14 @@ def _note_quality(meta: dict[str, Any], native: NativeSamples) -> None:
             row["samples"] = quality.samples
             row["broken_stacks"] = round(quality.broken, 4)
             row["lost_samples"] = native.lost
+
+
+def _note_processes(meta: dict[str, Any], native: NativeSamples, processes: Columns) -> None:
+    """Count the processes that perf saw and the observer did not."""
+    found = meta.get("processes")
+    if found:
+        others = set(native.samples["pid"].tolist()) - set(processes["pid"].tolist())
+        found["seen"] = max(found["seen"], found["observed"] + len(others))
 
 
 def thread_lives(threads: Columns) -> dict[int, list[tuple[int, int, int]]]:
@@ -109,11 +119,12 @@ def _samples(
 
 
 def thread_at(threads: dict[int, list[tuple[int, int, int]]], tid: int, t_ns: int) -> int:
-    """The thread that had this tid then, or nearest to then; -1 for one the observer never saw."""
+    """The thread that had this tid then, or nearly then; -1 for one the observer never saw."""
     lives = threads.get(tid, [])
     if not lives:
         return -1
-    return min(lives, key=lambda life: max(life[0] - t_ns, t_ns - life[1], 0))[2]
+    first, last, identity = min(lives, key=lambda life: max(life[0] - t_ns, t_ns - life[1], 0))
+    return identity if first - SAME_LIFE_NS <= t_ns <= last + SAME_LIFE_NS else -1
 
 
 def stacks_table(native: NativeSamples, first_frame: int, first_stack: int) -> Columns:

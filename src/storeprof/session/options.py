@@ -15,6 +15,7 @@ class RecordOptions:
 
     `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
     recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
+    `children`: observe the program's children too.
     """
 
     folder: Path
@@ -27,6 +28,7 @@ class RecordOptions:
     observer_budget: float = 0.01
     use_perf: bool = True
     use_allocation_hook: bool = True
+    children: bool = True
 
 
 @dataclass(frozen=True)

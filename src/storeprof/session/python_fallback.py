@@ -9,10 +9,11 @@ from typing import Any
 
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.py_spy import USE_SUPPORTED, PySpy, PySpyOptions, complaint
-from storeprof.collect.tool_process import BackgroundTool, children_cpu_s
+from storeprof.collect.tool_process import BackgroundTool
 from storeprof.errors import CollectorError
 from storeprof.observe.permission import Refusal, refusal
 from storeprof.observe.python_runtime import NOT_PERMITTED
+from storeprof.recording.environment import children_cpu_s
 
 PY_SPY_TRACE = Path("raw") / "py-spy.json"
 

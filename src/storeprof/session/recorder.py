@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -14,11 +15,9 @@ from typing import Any
 
 from storeprof import __version__
 from storeprof.collect.linux.address_map import snapshot, write_snapshot
+from storeprof.collect.linux.orphans import adopt_orphans
 from storeprof.collect.tool_process import HeldCommand, OutputRelay
 from storeprof.errors import StoreprofError, TargetError
-from storeprof.observe._observer import Sampler
-from storeprof.observe.probe_totals import ProbeTotals
-from storeprof.observe.process_memory import ProcessMemory
 from storeprof.recording.environment import cpu_contention, describe_machine, usable_cpus
 from storeprof.recording.journal import JournalWriter
 from storeprof.recording.model import JOURNAL, write_meta
@@ -27,10 +26,11 @@ from storeprof.session.allocation_pass import AllocationPass
 from storeprof.session.folder import make_folder, remove_folder
 from storeprof.session.native_pass import NativePass
 from storeprof.session.options import Outcome, RecordOptions
+from storeprof.session.process_tree import ProcessTree, TreeOptions
 from storeprof.session.progress import Progress
 from storeprof.session.python_fallback import PythonFallback
+from storeprof.session.samplers import Samplers
 
-TICK_S = 0.25
 FIRST_MAP_S = 1.0
 BESIDE_PERF = 0.7  # the sampler's part of the budget where perf needs the rest
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
@@ -56,9 +56,6 @@ class Recorder:
         self._terminal_interrupt = False
         self._began = False
         self._allocations = AllocationPass.absent()
-        self._pid = 0
-        self._memory: ProcessMemory | None = None
-        self._totals = ProbeTotals(options.observer_budget * usable_cpus() / 8)
 
     def run(self) -> Outcome:
         """Record.
@@ -83,37 +80,37 @@ class Recorder:
     def _record(self) -> Outcome:
         meta = self._new_meta()
         self._allocations = AllocationPass.prepare(self._options)
-        pid = self._pid = self._start_held()
-        self._memory = ProcessMemory(pid)
+        pid = self._start_held()
         native = NativePass.start(self._options, self._folder, pid)
         meta["collectors"] = [*native.collector_rows(), self._allocations.collector_row()]
         journal = JournalWriter(self._folder / JOURNAL)
         budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
         python = PythonFallback(self._folder, pid)
-        sampler = Sampler(pid, cpu_budget=budget, seed=os.getpid())
+        samplers = Samplers(journal, budget, seed=os.getpid())
+        tree = ProcessTree(self._tree_options(pid, budget), samplers)
         meta["started_ns"] = self._clock()
         write_meta(self._folder, meta)
         cpu_before = time.process_time()
         try:
             if self._command:
                 self._command.release()  # exec has happened when it returns: no look at the fork of ourselves
-            sampler.start()
+            tree.start()
             self._began = True
-            self._watch(sampler, journal, pid, python)
+            self._watch(tree, samplers, journal, python)
         finally:
             native.stop()
             python.stop()
-            self._totals.put_gates_back()
-            sampler.stop()
+            tree.stop()
+        journal.append_all(self._allocations.take(self._clock()))
         meta["collectors"] = python.completed(meta["collectors"])
-        self._journal(sampler, journal, last=True)
         meta["collectors"][-1] = self._allocations.close()
         meta["ended_ns"] = self._clock()
-        meta["observer"] = self._observer_row(sampler, time.process_time() - cpu_before, native, python)
+        meta["observer"] = self._observer_row(samplers.stats(), time.process_time() - cpu_before, native, python)
         status = self._let_go()
         meta["exit_status"] = status
         meta["ended_by"] = self._ended_by
-        meta["rusage"] = self._rusage_row()
+        meta["rusage"] = usage = self._rusage_row()
+        meta["processes"] = tree.row(usage["user_s"] + usage["system_s"] if usage else None)
         meta["contention"]["after"] = cpu_contention()
         write_meta(self._folder, meta)
         journal.close()
@@ -146,19 +143,29 @@ class Recorder:
         self._allocations.admit(self._command.pid)
         return self._command.pid
 
-    def _watch(self, sampler: Sampler, journal: JournalWriter, pid: int, python: PythonFallback) -> None:
+    def _tree_options(self, pid: int, budget: float) -> TreeOptions:
+        launched = self._command is not None
+        if launched and self._options.children:
+            adopt_orphans()
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        # Three files a thread; ours alone, since the program was forked before.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return TreeOptions(pid, self._options.children, budget, launched)
+
+    def _watch(self, tree: ProcessTree, samplers: Samplers, journal: JournalWriter, python: PythonFallback) -> None:
         started = self._clock()
         next_map = FIRST_MAP_S
-        while sampler.alive() and not (self._command and self._command.ended()):
-            self._handle(signal.sigtimedwait(_HANDLED, TICK_S))
-            self._journal(sampler, journal)
+        while tree.alive() and not (self._command and self._command.ended()):
+            self._handle(signal.sigtimedwait(_HANDLED, tree.pause_s()))
+            if tree.step():
+                journal.append_all(self._allocations.take(self._clock()))
+                stats = samplers.stats()
+                python.update(stats["python"])
+                self._progress.update((self._clock() - started) / 1e9, stats)
             elapsed = (self._clock() - started) / 1e9
             if elapsed >= next_map:
-                self._keep_map(pid)
+                self._keep_map(tree.busiest())
                 next_map *= 2
-            stats = sampler.stats()
-            python.update(stats["python"])
-            self._progress.update(elapsed, stats)
             if self._options.duration_s is not None and elapsed >= self._options.duration_s and self._asked_ns is None:
                 self._ask_to_end("duration")
             if self._asked_ns is not None:
@@ -166,16 +173,6 @@ class Recorder:
                     break
                 self._escalate()
         self._progress.done()
-
-    def _journal(self, sampler: Sampler, journal: JournalWriter, last: bool = False) -> None:
-        for process, memory in sampler.probes():
-            self._totals.follow(process, memory, self._pid)
-        drained = sampler.drain()
-        journal.append_all(drained)
-        if self._memory:
-            journal.append_all(self._memory.take(drained, self._clock()))
-        journal.append_all(self._totals.take(last))
-        journal.append_all(self._allocations.take(self._clock()))
 
     def _handle(self, received: Any) -> None:
         if received is None or received.si_signo == signal.SIGCHLD:
@@ -225,10 +222,9 @@ class Recorder:
         return {"user_s": usage.ru_utime, "system_s": usage.ru_stime, "max_rss_bytes": usage.ru_maxrss * 1024}
 
     def _observer_row(
-        self, sampler: Sampler, own_cpu_s: float, native: NativePass, python: PythonFallback
+        self, stats: dict[str, Any], own_cpu_s: float, native: NativePass, python: PythonFallback
     ) -> dict[str, Any]:
-        stats = dict(sampler.stats())
-        sampler_s = float(str(stats.get("cpu_ns", 0))) / 1e9
+        sampler_s = float(stats.get("cpu_ns", 0)) / 1e9
         return {
             "looks": stats.get("looks"),
             "mean_interval_ns": stats.get("mean_interval_ns"),

@@ -59,9 +59,15 @@ def last_lines(journal: Journal, table: JournalTable, key: str) -> dict[int, dic
     return result
 
 
+def process_lines(journal: Journal) -> dict[int, dict[str, Any]]:
+    """Processes by their number, those left out of which nothing but the parent was written."""
+    rows = last_lines(journal, JournalTable.PROCESSES, "process")
+    return {number: row for number, row in rows.items() if "pid" in row}
+
+
 def identify(journal: Journal, boot: str) -> Identities:
     """Work out the identity of every process and thread of a journal."""
-    processes = last_lines(journal, JournalTable.PROCESSES, "process")
+    processes = process_lines(journal)
     threads = last_lines(journal, JournalTable.THREADS, "thread")
     proc_ids = np.full(max(processes, default=-1) + 1, -1, dtype=np.int64)
     for number, row in processes.items():
@@ -78,11 +84,15 @@ def identify(journal: Journal, boot: str) -> Identities:
 
 def processes_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `processes`."""
-    rows = last_lines(journal, JournalTable.PROCESSES, "process")
+    rows = process_lines(journal)
     values = list(rows.values())
     probe = np.array([bool(row.get("probe")) for row in values], dtype=bool)
     floor = np.array([row.get("floor_ticks") or 0.0 for row in values], dtype=np.float64)
     ns_per_tick = ids.ticks.factors(np.array(list(rows), dtype=np.int64))
+    # exec keeps the parent, which is noted with the first of a process's programs.
+    parents = {(row["pid"], row["start_ticks"]): row.get("ppid") for row in values if "ppid" in row}
+    mains = last_lines(journal, JournalTable.THREADS, "thread").values()
+    names = {row["process"]: row["name"] for row in mains if row["tid"] == rows.get(row["process"], {}).get("pid")}
     return {
         "proc_id": ids.proc_ids[list(rows)] if rows else np.array([], dtype=np.int64),
         "pid": integers([row["pid"] for row in values]),
@@ -94,6 +104,8 @@ def processes_table(journal: Journal, ids: Identities) -> Columns:
         "probe": probe,
         "ticks_per_s": null_where(1e9 / ns_per_tick, ~probe),
         "probe_floor_ns": null_where(floor * ns_per_tick, floor == 0),
+        "ppid": integers([parents.get((row["pid"], row["start_ticks"])) for row in values]),
+        "name": strings([names.get(number) for number in rows]),
     }
 
 
@@ -176,7 +188,8 @@ def looks_table(journal: Journal, ids: Identities, resources: dict[int, tuple[st
     # The sampler looks up every small first argument; only for some calls is it a descriptor.
     rows["resource"][~np.isin(rows["syscall"], list(DESCRIPTOR_CALLS))] = NONE
     reasons = _reasons(journal, rows, resources)
-    resource = np.where(rows["resource"] == NONE, -1, rows["resource"].astype(np.int64))
+    nothing = rows["resource"] == NONE
+    resource = np.where(nothing, -1, _first_of_name(resources)[np.where(nothing, 0, rows["resource"])])
     resource = _lock_resources(rows, reasons, resource, resources)
     holder = ids.threads(rows["holder"])
     node = ids.scope_nodes(rows["thread"], rows["scope_record"])
@@ -257,6 +270,15 @@ def resources_of(journal: Journal) -> dict[int, tuple[str, str]]:
     """Resources by number: kind and name."""
     rows = last_lines(journal, JournalTable.RESOURCES, "resource")
     return {number: (resource_kind(row["name"]), row["name"]) for number, row in rows.items()}
+
+
+def _first_of_name(resources: dict[int, tuple[str, str]]) -> Array:
+    """For each number the first one of the same name: processes may wait for one file."""
+    first: dict[tuple[str, str], int] = {}
+    result = np.arange(max(resources, default=0) + 1, dtype=np.int64)
+    for number, named in resources.items():
+        result[number] = first.setdefault(named, number)
+    return result
 
 
 def resources_table(resources: dict[int, tuple[str, str]]) -> Columns:

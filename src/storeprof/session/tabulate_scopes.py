@@ -11,7 +11,7 @@ from storeprof.recording.journal import Journal
 from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, integers, null_where, strings
 from storeprof.session.pretty_names import plain_name
-from storeprof.session.tabulate import Identities, last_lines
+from storeprof.session.tabulate import Identities, last_lines, process_lines
 
 Array = np.ndarray[Any, Any]
 STEPS = 16
@@ -56,26 +56,38 @@ def _without_module(row: dict[str, Any], name: str) -> str:
     return name[len(prefix) :] if prefix and name.startswith(prefix) else name
 
 
-def baseline_ns(journal: Journal, attached: bool) -> int:
-    """When the counters of an attached program were first read: what they held then is not of this run. Else -1."""
-    rows = journal.packed[JournalTable.SCOPE_COUNTS]
-    return int(rows["t_ns"].min()) if attached and len(rows) else -1
+def counted_before(journal: Journal, process: Array, t_ns: Array) -> Array:
+    """Whether rows hold what a probe had counted when its process was attached to, which is not of this run."""
+    counts = journal.packed[JournalTable.SCOPE_COUNTS]
+    result = np.zeros(len(t_ns), dtype=bool)
+    for number, row in process_lines(journal).items():
+        mine = counts["t_ns"][counts["process"] == number]
+        if row.get("before") and len(mine):
+            result |= (process == number) & (t_ns == mine.min())
+    return result
 
 
-def scope_slices_table(journal: Journal, ids: Identities, attached: bool = False) -> Columns:
+def _rhythm(rows: Array, starts: int) -> Array:
+    """When each row's process was counted the time before; `starts` for its first time."""
+    result = np.full(len(rows), starts, dtype=np.int64)
+    for process in np.unique(rows["process"]).tolist():
+        mine = rows["process"] == process
+        ticks, at = np.unique(rows["t_ns"][mine], return_inverse=True)
+        result[mine] = np.concatenate([[starts], ticks[:-1].astype(np.int64)])[at]
+    return result
+
+
+def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `scope_slices`: differences between a node's consecutive cumulative rows.
 
-    A node's first row counts from the row before it in the journal's once-a-second rhythm, whichever node wrote it.
+    A node's first row counts from the row before it in its process's once-a-second rhythm, whichever node wrote it.
     """
     rows = journal.packed[JournalTable.SCOPE_COUNTS]
     rows = rows[np.lexsort((rows["t_ns"], rows["node"]))]
-    ticks = np.unique(rows["t_ns"])
-    starts = _started(journal)
     first = np.ones(len(rows), dtype=bool)
     first[1:] = rows["node"][1:] != rows["node"][:-1]
     t1 = rows["t_ns"].astype(np.int64)
-    at = np.searchsorted(ticks, rows["t_ns"])
-    rhythm = np.where(at > 0, ticks[np.maximum(at - 1, 0)].astype(np.int64) if len(ticks) else 0, starts)
+    rhythm = _rhythm(rows, _started(journal))
 
     def grown(name: str) -> Array:
         values = rows[name].astype(np.int64)
@@ -98,7 +110,7 @@ def scope_slices_table(journal: Journal, ids: Identities, attached: bool = False
         "min_ns": null_where(in_ns(rows["min_ticks"]), rows["count"] == 0),
         "max_ns": in_ns(rows["max_ticks"]),
     }
-    of_this_run = t1 != baseline_ns(journal, attached)
+    of_this_run = ~counted_before(journal, rows["process"], rows["t_ns"])
     return {name: values[of_this_run] for name, values in columns.items()}
 
 
@@ -117,11 +129,13 @@ def bucket_edges(bucket: Array) -> tuple[Array, Array]:
     return lower(bucket), lower(bucket + 1)
 
 
-def scope_histograms_table(journal: Journal, ids: Identities, attached: bool = False) -> Columns:
+def scope_histograms_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `scope_histograms`, edges turned from ticks to ns."""
     rows = journal.packed[JournalTable.SCOPE_HISTOGRAMS]
-    rows = rows[rows["t_ns"].astype(np.int64) != baseline_ns(journal, attached)]
-    ns_per_tick = ids.ticks.factors(ids.nodes.processes_of(rows["node"]))
+    process = ids.nodes.processes_of(rows["node"])
+    of_this_run = ~counted_before(journal, process, rows["t_ns"])
+    rows, process = rows[of_this_run], process[of_this_run]
+    ns_per_tick = ids.ticks.factors(process)
     low, high = bucket_edges(rows["bucket"].astype(np.int64))
     return {
         "node": rows["node"].astype(np.int64),

@@ -47,7 +47,9 @@ READY_TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class PerfOptions:
-    """What to record: `data` is the file to write, `pid` the process (its threads and children come with it).
+    """What to record: `data` is the file to write, `pid` the process (its threads and future children come with it).
+
+    `others` are processes that run already and are recorded too.
 
     `kernel` includes kernel frames, `switches` the stacks of blocking switches: take both from the abilities
     that `available` reports. `control` holds the descriptors for commands and acknowledgements, None without
@@ -56,6 +58,7 @@ class PerfOptions:
 
     data: Path
     pid: int
+    others: tuple[int, ...] = ()
     call_graph: CallGraph = "dwarf"
     kernel: bool = True
     switches: bool = True
@@ -91,7 +94,8 @@ class Perf:
 
     def command(self, options: PerfOptions) -> list[str]:
         """Build `perf record` for one process; its output ends up in `options.data`."""
-        argv = ["perf", "record", "-o", str(options.data), "-p", str(options.pid), "-k", "CLOCK_MONOTONIC"]
+        pids = ",".join(map(str, (options.pid, *options.others)))
+        argv = ["perf", "record", "-o", str(options.data), "-p", pids, "-k", "CLOCK_MONOTONIC"]
         # Without build ids perf need not read its whole file again before it ends; with BPF events it takes a
         # second longer to end.
         argv += ["--no-buildid", "--no-bpf-event", "--max-size", MAX_DATA]
