@@ -60,7 +60,8 @@ NOINLINE inline void make_key(std::string& out, uint64_t series, uint64_t stamp)
   series = __builtin_bswap64(series), stamp = __builtin_bswap64(stamp);
   std::memcpy(key + 3, &series, 8);
   std::memcpy(key + 11, &stamp, 8);
-  out.assign(key, sizeof key);
+  out.resize(sizeof key);
+  std::memcpy(out.data(), key, sizeof key);
 }
 
 NOINLINE inline void put_varint(std::string& out, uint64_t value) {
@@ -121,8 +122,8 @@ class MemTable {
     std::string record;
   };
   NOINLINE size_t place(uint64_t hash) const {
-    size_t at = hash % slots_.size();
-    for (int step = 0; step < 8 && slots_[at].hash && slots_[at].hash != hash; step++) at = (at + 1) % slots_.size();
+    size_t at = hash & (slots_.size() - 1);  // a power of two
+    for (int step = 0; step < 8 && slots_[at].hash && slots_[at].hash != hash; step++) at = (at + 1) & (slots_.size() - 1);
     return at;
   }
   std::vector<Slot> slots_;

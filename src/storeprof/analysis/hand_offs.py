@@ -7,26 +7,34 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CATEGORY_OF_CODE, DEPENDENCY, NETWORK, ON_CPU, OTHER, RUN_QUEUE
+from storeprof.analysis.charges import (
+    CATEGORY_OF_CODE,
+    DEPENDENCY,
+    IO,
+    ON_CPU,
+    OTHER,
+    PAGE_FAULT,
+    RUN_QUEUE,
+    SLEEP,
+)
 from storeprof.analysis.context import Context
-from storeprof.analysis.kernel_work import KernelWork, has_kernel_frames, kernel_work
+from storeprof.analysis.kernel_work import KernelWork, kernel_work
 from storeprof.analysis.looks import index_of
 
 Array = np.ndarray[Any, Any]
 
-WAITS = (DEPENDENCY, NETWORK)
+WAITS = (DEPENDENCY,)  # an answer over a socket is network-wait, however quick
+WORK_OFF_CPU = (IO, PAGE_FAULT, SLEEP)
 HAND_OFF_CALLS = frozenset(
     {
         "schedule", "__schedule", "do_futex", "pipe_read", "pipe_write", "anon_pipe_read", "anon_pipe_write",
-        "eventfd_read", "eventfd_write", "unix_stream_sendmsg", "unix_stream_recvmsg", "unix_stream_read_generic",
-        "do_epoll_wait", "do_sys_poll", "core_sys_select", "try_to_wake_up",
+        "eventfd_read", "eventfd_write", "do_epoll_wait", "do_sys_poll", "core_sys_select", "try_to_wake_up",
     }
 )  # fmt: skip
 HAND_OFF_LIBRARY = (
     "queue.", "threading.Condition.", "threading.Event.", "threading.Semaphore.", "threading.Barrier.",
     "concurrent.futures.", "multiprocessing.queues.", "multiprocessing.connection.",
 )  # fmt: skip
-LOCAL_SOCKETS = frozenset({"unix_stream_sendmsg", "unix_stream_recvmsg", "unix_stream_read_generic"})
 FEWEST_SWITCHES_PER_S = 1000
 LITTLE_WORK_NS = 100_000  # of CPU time between two switches: under 20 times what they cost
 SWITCH_NS, LEAST, MOST = 3_000, 0.67, 1.67  # a wake-up and the two switches it causes: 2 to 5 us
@@ -77,17 +85,11 @@ def _waits_for_others(context: Context) -> Array:
     looks, threads = context.looks, len(context.looks.thread_ids)
     category = CATEGORY_OF_CODE[looks.reason_code]
     running = looks.because("running")
-    local = [DEPENDENCY, NETWORK] if _uses_local_sockets(context) else [DEPENDENCY]
     waits = np.where(running | (category == OTHER), 0.0, looks.weight_ns)
     all_waits = np.bincount(looks.thread, weights=waits, minlength=threads)
-    for_others = np.bincount(looks.thread, weights=waits * np.isin(category, local), minlength=threads)
+    for_others = np.bincount(looks.thread, weights=waits * (category == DEPENDENCY), minlength=threads)
     found: Array = (for_others > 0) & (for_others >= 0.5 * all_waits)
     return found
-
-
-def _uses_local_sockets(context: Context) -> bool:
-    """Whether sockets of this program lead to itself or the same machine: a wait on one is a wait for a thread."""
-    return has_kernel_frames(context) and bool(len(kernel_work(context, LOCAL_SOCKETS).placed.t_ns))
 
 
 def sampled_work(context: Context, traffic: Traffic) -> KernelWork:
@@ -128,11 +130,13 @@ def counted_work(context: Context, traffic: Traffic) -> KernelWork:
 def hand_off_part(context: Context, threads: Array, on_cpu: Array) -> Array:
     """Fraction of each row of busy wall that is hand-off: its CPU part, and waits beyond the other side's real work.
 
-    While a thread waits, the others' real work would have to be done anyway; what exceeds it is the way there and back.
+    While a thread waits, the others' real work would have to be done anyway, on a CPU or on a disk, by any thread;
+    what exceeds it is the way there and back.
     """
     rows, count = context.busy, len(threads)
     is_cpu = np.isin(rows.category, ON_CPU)
-    useful = threads * np.bincount(rows.thread, weights=rows.weight_ns * (1.0 - on_cpu) * is_cpu, minlength=count)
+    real = np.where(is_cpu, 1.0 - on_cpu, np.isin(rows.category, WORK_OFF_CPU))
+    useful = np.bincount(rows.thread, weights=rows.weight_ns * real, minlength=count)
     others = useful.sum() - useful
     waiting = (context.by_thread[:, WAITS].sum(axis=1) + context.slack.idle_s) * 1e9
     late = np.clip(1.0 - np.divide(others, waiting, out=np.ones(count), where=waiting > 0), 0.0, 1.0) * threads

@@ -21,6 +21,7 @@ from storeprof.analysis.charges import (
     DEPENDENCY,
     IO,
     LOCK,
+    NETWORK,
     SLEEP,
     Charges,
     charges_of,
@@ -45,6 +46,8 @@ _FAMILIES = (
         DEPENDENCY,
     ),
     (("sleep",), SLEEP),
+    (("pipe_read", "pipe_write", "eventfd"), DEPENDENCY),
+    (("unix_stream", "tcp_", "udp_", "sock_", "inet_", "recv", "send", "accept", "connect", "poll", "select"), NETWORK),
     (("fsync", "fdatasync", "sync", "read", "write", "open", "rename", "unlink", "fault"), IO),
 )
 _PLACED_BY_SWITCHES = tuple(category for _, category in _FAMILIES)

@@ -57,11 +57,12 @@ def rank(findings: list[Finding]) -> list[Finding]:
     """Bottlenecks first, then the largest gain, the larger share where gains are equal.
 
     A cost whose removal gains nothing by itself stands where its share would put it; threads that take the CPUs from
-    each other for most of their time stand above what they burn them with.
+    each other for most of their time stand above what they burn them with. A leak, which ends the program, is first.
     """
 
     def weight(one: Finding) -> float:
-        if one.kind == "cpu-starvation" and one.wall_share.low >= NOISY:
+        crowded = one.kind == "cpu-starvation" and one.wall_share.low >= NOISY
+        if crowded or one.kind == "memory-leak":
             return ABOVE_ALL
         return one.impact.speedup.value if one.needs_gain else 1.0 / max(1.0 - one.wall_share.value, 0.001)
 

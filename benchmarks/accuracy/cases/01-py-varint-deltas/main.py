@@ -26,7 +26,7 @@ def put_varints(out, numbers):
 
 
 class ChunkWriter:
-    """Deltas of timestamps behind a count."""
+    """Timestamps and their deltas behind a count."""
 
     def __init__(self):
         self.chunks = 0
@@ -34,10 +34,11 @@ class ChunkWriter:
     def pack(self, stamps):
         out = bytearray(len(stamps).to_bytes(2, "little"))
         steps = [zigzag(later - earlier) for earlier, later in pairwise(stamps)]
-        if PLANT:
-            put_varints(out, steps)
-        else:
-            out += struct.pack(f"<{len(steps)}q", *steps)
+        for column in (stamps, steps):
+            if PLANT:
+                put_varints(out, column)
+            else:
+                out += struct.pack(f"<{len(column)}q", *column)
         self.chunks += 1
         return bytes(out)
 

@@ -15,7 +15,7 @@ from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, native_reason, native_remedy, no_looks, placed_share, unread_python
 from storeprof.analysis.entries import is_entry
-from storeprof.analysis.finding import Finding, Where
+from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, Finding, Where
 from storeprof.analysis.gain import impact
 
 Array = np.ndarray[Any, Any]
@@ -58,6 +58,7 @@ def _finding(context: Context, key: int, mask: Array) -> Finding:
         impact=impact(context, mask),
         lines=describe.lines(context.stacks, rows),
         call_paths=describe.call_paths(context.stacks, rows),
+        at_most=HOTSPOT if function.library else BOTTLENECK,  # whose call it was is not known
         effort="local",
         evidence=tuple(evidence),
         recommendation=(
