@@ -56,12 +56,10 @@ NOINLINE inline uint64_t hash_of(const std::string& key) {
 }
 
 NOINLINE inline void make_key(std::string& out, uint64_t series, uint64_t stamp) {
-  char key[19] = {'s', 'e', 'r'};
   series = __builtin_bswap64(series), stamp = __builtin_bswap64(stamp);
-  std::memcpy(key + 3, &series, 8);
-  std::memcpy(key + 11, &stamp, 8);
-  out.resize(sizeof key);
-  std::memcpy(out.data(), key, sizeof key);
+  if (out.size() != 19) out.assign(19, 's');
+  std::memcpy(out.data() + 3, &series, 8);
+  std::memcpy(out.data() + 11, &stamp, 8);
 }
 
 NOINLINE inline void put_varint(std::string& out, uint64_t value) {
