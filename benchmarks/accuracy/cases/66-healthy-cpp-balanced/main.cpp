@@ -10,13 +10,21 @@ NOINLINE uint64_t histogram(const std::string& data, uint64_t* counts, int turn)
 }
 NOINLINE uint64_t minimum(const std::string& data) {
   unsigned char low = 255;
-  for (size_t i = 0; i < data.size(); i += 2) low = std::min(low, static_cast<unsigned char>(data[i]));
+  for (size_t i = 0; i < data.size(); i += 6) low = std::min(low, static_cast<unsigned char>(data[i]));
   return low;
 }
 NOINLINE uint64_t digits(const std::string& data) {
   uint64_t count = 0;
-  for (size_t i = 0; i < data.size(); i += 2) count += data[i] <= '9';
+  for (size_t i = 0; i < data.size(); i += 3) count += data[i] <= '9';
   return count;
+}
+NOINLINE uint64_t fold(const std::string& key) {
+  uint64_t word, mixed = key.size();
+  for (size_t at = 0; at + 8 <= key.size(); at += 8) {
+    std::memcpy(&word, &key[at + key.size() % 8], 8);
+    mixed = (mixed ^ word) * 0x9E3779B97F4A7C15;
+  }
+  return mixed ^ mixed >> 29;
 }
 NOINLINE uint64_t separators(const std::string& data) {
   uint64_t count = 0;
@@ -57,7 +65,7 @@ class Ingest {
   NOINLINE void put(uint64_t n, const std::string& value) {
     engine::make_key(key_, n % 400, n);
     engine::encode(record_, key_, value);
-    uint64_t hash = engine::hash_of(key_);
+    uint64_t hash = fold(key_);
     admit(hash, value);
     inspect(value, static_cast<int>(n));
     seen_ += engine::quick_sum(record_);
@@ -67,7 +75,7 @@ class Ingest {
   }
   NOINLINE size_t get(uint64_t n) {
     engine::make_key(key_, n % 400, n);
-    uint64_t hash = engine::hash_of(key_);
+    uint64_t hash = fold(key_);
     const std::string* found = bloom_.may_contain(hash) ? table_.find(hash) : nullptr;
     if (!found) return 0;
     size_t at = 0;
