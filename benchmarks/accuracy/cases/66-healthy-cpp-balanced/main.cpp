@@ -13,6 +13,26 @@ NOINLINE uint64_t minimum(const std::string& data) {
   for (size_t i = 0; i < data.size(); i += 6) low = std::min(low, static_cast<unsigned char>(data[i]));
   return low;
 }
+NOINLINE uint64_t parity(const std::string& data) {
+  uint64_t bits = 0;
+  for (size_t i = 0; i < data.size(); i += 3) bits ^= static_cast<unsigned char>(data[i]) << (i & 15);
+  return bits;
+}
+NOINLINE uint64_t changes(const std::string& data) {
+  uint64_t count = 0;
+  for (size_t i = 3; i < data.size(); i += 3) count += data[i] != data[i - 3];
+  return count;
+}
+NOINLINE uint64_t widest(const std::string& data) {
+  uint64_t wide = 0;
+  for (size_t i = 4; i < data.size(); i += 4) wide = std::max<uint64_t>(wide, static_cast<unsigned char>(data[i]) * i);
+  return wide;
+}
+NOINLINE uint64_t letters(const std::string& data) {
+  uint64_t count = 0;
+  for (size_t i = 1; i < data.size(); i += 3) count += data[i] >= 'a';
+  return count;
+}
 NOINLINE uint64_t digits(const std::string& data) {
   uint64_t count = 0;
   for (size_t i = 0; i < data.size(); i += 3) count += data[i] <= '9';
@@ -90,7 +110,7 @@ class Ingest {
     recent_.touch(hash);
   }
   NOINLINE void inspect(const std::string& value, int turn) {
-    seen_ += histogram(value, counts_, turn) + minimum(value) + digits(value) + separators(value) + recent_.newest();
+    seen_ += histogram(value, counts_, turn) + minimum(value) + digits(value) + separators(value) + parity(value) + changes(value) + widest(value) + letters(value) + recent_.newest();
     reverse_copy(reversed_, value);
   }
   engine::Log log_;
