@@ -77,7 +77,7 @@ def charge(looks: Looks, totals: ThreadTime, idle: Array) -> Charges:
     without a running look goes to the thread's other running looks, and to a row without a stack when it has none.
     """
     rows = [_charge_thread(looks, totals, idle, thread) for thread in np.unique(totals.thread).tolist() if thread >= 0]
-    return concatenate([row for row in rows if row is not None]) if rows else _empty()
+    return concatenate([row for row in rows if row is not None]) if rows else EMPTY
 
 
 def _charge_thread(looks: Looks, totals: ThreadTime, idle: Array, thread: int) -> Charges | None:
@@ -170,5 +170,4 @@ def _without_place(t_ns: int, thread: int, category: int, weight: float) -> Char
     )
 
 
-def _empty() -> Charges:
-    return _without_place(0, 0, OTHER, 0.0).where(np.array([False]))
+EMPTY = _without_place(0, 0, OTHER, 0.0).where(np.array([False]))

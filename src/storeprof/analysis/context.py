@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import GIL, ON_CPU, Charges, charge
+from storeprof.analysis.charges import GIL, ON_CPU, Charges, charge, concatenate
 from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places
+from storeprof.analysis.operation_looks import OperationLooks, load_operation_looks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
 from storeprof.analysis.stacks import Stacks
+from storeprof.analysis.tail_causes import Tail, operation_tails
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
@@ -23,12 +26,19 @@ SATURATED = 0.8
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds of the method, as shares of busy wall."""
+    """Thresholds of the method, as shares of busy wall.
+
+    Of a tail: P99 over P50, the share of the gap that makes one cause of it, and the gap in seconds below which nobody
+    would mend it (a buffer that is written out every hundredth call is meant to be so).
+    """
 
     bottleneck_share: float = 0.10
     hotspot_share: float = 0.05
     bottleneck_speedup: float = 1.05
     unplaced_share: float = 0.10
+    tail_ratio: float = 5.0
+    tail_share: float = 0.50
+    tail_floor_s: float = 0.0005
 
 
 @dataclass(frozen=True)
@@ -94,13 +104,22 @@ class Context:
         taken = self.cpu_seconds + others + (throttled or 0.0) + (stolen or 0.0)
         return taken < (SATURATED + 0.05) * self.cores * self.recording.duration_s
 
+    @cached_property
+    def operation_looks(self) -> OperationLooks:
+        """Busy rows inside operations, as looks saw them, with the length of each one's operation."""
+        rows = concatenate([self.busy, self.native.replaced]) if len(self.native.replaced.t_ns) else self.busy
+        return load_operation_looks(self.recording, self.looks.thread_ids, rows, self.operations)
+
+    @cached_property
+    def tails(self) -> tuple[Tail, ...]:
+        """The tail of each operation, taken apart."""
+        return operation_tails(self)
+
     def place_functions(self, rows: Charges) -> Array:
         """Function index each row is charged to; -1 without a stack."""
-        known: dict[int, int] = {}
-        for stack in np.unique(rows.stack).tolist():
-            place = self.stacks.place(stack)
-            known[stack] = -1 if place is None else place.function
-        return np.array([known[stack] for stack in rows.stack.tolist()], dtype=np.int64)
+        stack, back = np.unique(rows.stack, return_inverse=True)
+        places = [self.stacks.place(one) for one in stack.tolist()]
+        return np.array([place.function if place else -1 for place in places], dtype=np.int64)[back]
 
 
 def build_context(recording: Recording, settings: Settings) -> Context:

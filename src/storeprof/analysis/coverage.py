@@ -14,7 +14,6 @@ _LATER = {
     "gc-pressure": "garbage collection is counted as CPU time in this version",
     "cache-misses": "hardware counters are not read in this version",
     "page-faults": "minor faults are counted as CPU time in this version; waits for mapped files are io-wait",
-    "tail-latency": "percentiles are reported, their causes are not taken apart in this version",
     "growing-cost": "cost against data size is not fitted in this version",
     "chatty-wakeups": "switches are recorded and not judged in this version",
 }

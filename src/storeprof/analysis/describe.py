@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
+import numpy as np
+
 from storeprof.analysis.charges import Charges
 from storeprof.analysis.finding import CallPath, Shared
 from storeprof.analysis.stacks import Stacks
@@ -23,6 +25,12 @@ def totals_by(keys: Iterable[Key], weights: Iterable[float]) -> list[tuple[Key, 
         sums[key] += weight
     whole = sum(sums.values()) or 1.0
     return sorted(((key, value / whole) for key, value in sums.items()), key=lambda row: -row[1])
+
+
+def _by_stack(rows: Charges) -> list[tuple[int, float]]:
+    """Weight per stack."""
+    stack, back = np.unique(rows.stack, return_inverse=True)
+    return list(zip(stack.tolist(), np.bincount(back, weights=rows.weight_ns).tolist(), strict=True))
 
 
 def lines(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
@@ -61,9 +69,10 @@ def _path(stacks: Stacks, members: list[tuple[int, float]]) -> CallPath:
 
 def functions(stacks: Stacks, rows: Charges) -> tuple[Shared, ...]:
     """The functions the rows are charged to, largest share first."""
-    keyed = [place.function if (place := stacks.place(stack)) else None for stack in rows.stack.tolist()]
+    by_stack = _by_stack(rows)
+    keyed = [place.function if (place := stacks.place(stack)) else None for stack, _ in by_stack]
     result = []
-    for key, share in totals_by(keyed, rows.weight_ns.tolist())[:MOST_LINES]:
+    for key, share in totals_by(keyed, [weight for _, weight in by_stack])[:MOST_LINES]:
         if key is not None:
             function = stacks.functions[key]
             result.append(Shared(function.name, function.file, function.line, share))
@@ -88,3 +97,26 @@ def effort_of(stacks: Stacks, rows: Charges) -> str:
         return "local"
     same_file = sum(row.share for row in ranked if row.file == ranked[0].file)
     return "module" if same_file >= 0.6 else "design"
+
+
+def deepest_function(stacks: Stacks, rows: Charges, least: float = 0.6) -> Shared | None:
+    """The function deepest in the call tree of which at least `least` of the rows are part, itself or below it.
+
+    Work that is spread over many small functions has its place where they are called from. None without such a one.
+    """
+    inside: dict[int, float] = defaultdict(float)
+    depth: dict[int, float] = defaultdict(float)
+    whole = float(rows.weight_ns.sum()) or 1.0
+    for stack, total in _by_stack(rows):
+        weight = total / whole
+        frames = stacks.own_frames(stack) if stack >= 0 else ()
+        first = {frame.function: position for position, frame in enumerate(reversed(frames))}
+        for function, position in first.items():
+            inside[function] += weight
+            depth[function] += weight * position
+    found = [function for function, share in inside.items() if share >= least]
+    if not found:
+        return None
+    best = max(found, key=lambda one: depth[one] / inside[one])
+    place = stacks.functions[best]
+    return Shared(place.name, place.file, place.line, inside[best])

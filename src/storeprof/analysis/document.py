@@ -16,9 +16,11 @@ from storeprof.analysis.kinds import (
     lock_contention,
     network_wait,
     sleep_wait,
+    tail_latency,
 )
 from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
-from storeprof.analysis.operations import Operation
+from storeprof.analysis.tail_causes import Tail
+from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
 from storeprof.recording.model import Recording
 
@@ -46,6 +48,7 @@ KINDS: dict[str, Kind] = {
     "dependency-wait": dependency_wait,
     "sleep-wait": sleep_wait,
     "cpu-starvation": cpu_starvation,
+    "tail-latency": tail_latency,
 }
 
 
@@ -70,20 +73,21 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "overhead": overhead(context),
         "metrics": metrics(context),
         "wall_time": wall_time(context.busy),
-        "operations": [_operation(context, operation) for operation in context.operations.operations],
+        "operations": [_operation(context, tail) for tail in context.tails],
         "functions": top_functions(context),
         "findings": [finding.as_document() for finding in findings],
         "coverage": [row.as_document() for row in covered],
     }
 
 
-def _operation(context: Context, operation: Operation) -> dict[str, Any]:
-    seconds = context.operations.measured_s
+def _operation(context: Context, tail: Tail) -> dict[str, Any]:
+    operation, seconds = tail.operation, context.operations.measured_s
     return {
         "name": operation.name,
         "count": operation.count,
         "throughput_per_s": round(operation.count / seconds, 3) if seconds > 0 else None,
         "latency_s": operation.latency.as_document(),
-        "wall_time": context.operations.wall_time(operation.name, context.busy),
-        "tail": None,
+        "wall_time": context.operations.wall_time(operation.name, context.operation_looks.rows),
+        "tail": tail_document(tail),
+        "mean": mean_document(tail),
     }

@@ -8,6 +8,7 @@ Statistics 17 (1989).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,22 @@ class Blocks:
         block = np.clip((t_ns - self._start) // BLOCK_NS, 0, self.count - 1).astype(np.int64)
         return np.bincount(block, weights=weights, minlength=self.count)
 
+    def sums_by(self, t_ns: Array, weights: Array, key: Array, keys: int) -> Array:
+        """Weight per block and key (0 to `keys` - 1): an array of shape (count, keys)."""
+        block = np.clip((t_ns - self._start) // BLOCK_NS, 0, self.count - 1).astype(np.int64)
+        return np.bincount(block * keys + key, weights=weights, minlength=self.count * keys).reshape(-1, keys)
+
+    @cached_property
+    def _times_drawn(self) -> Array:
+        """How often each resample drew each block: shape (RESAMPLES, count)."""
+        flat = self._draws + np.arange(RESAMPLES)[:, None] * self.count
+        return np.bincount(flat.ravel(), minlength=RESAMPLES * self.count).reshape(RESAMPLES, -1).astype(np.float64)
+
+    def resampled(self, sums: Array) -> Array:
+        """Per-block sums of shape (count, keys), added up over each resample: shape (RESAMPLES, keys)."""
+        drawn: Array = self._times_drawn @ sums
+        return drawn
+
     def share(self, part: Array, whole: Array) -> Estimate:
         """Share of two per-block sums, with its interval by the percentile method."""
         total = float(whole.sum())
@@ -62,3 +79,14 @@ class Blocks:
         edge = (1.0 - LEVEL) / 2
         low, high = np.quantile(ratios, [edge, 1.0 - edge])
         return Estimate(float(part.sum()) / total, float(low), float(high))
+
+
+def binomial(share: Array, seen: int) -> tuple[Array, Array]:
+    """Lower and upper bounds of shares of which `seen` independent cases tell (Wilson, JASA 22, 1927).
+
+    A bootstrap of cases that all agree has no width; this has.
+    """
+    z = 1.96
+    centre = (share + z**2 / (2 * seen)) / (1 + z**2 / seen)
+    half = z / (1 + z**2 / seen) * np.sqrt(share * (1 - share) / seen + z**2 / (4 * seen**2))
+    return centre - half, centre + half

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, DEPENDENCY, IO, LOCK, SLEEP, Charges, concatenate
+from storeprof.analysis.charges import CPU, DEPENDENCY, EMPTY, IO, LOCK, SLEEP, Charges, concatenate
 from storeprof.analysis.looks import Looks, index_of
 from storeprof.analysis.stacks import Stacks
 from storeprof.recording.model import Recording
@@ -37,7 +37,10 @@ _FAMILIES = (
 
 @dataclass(frozen=True)
 class NativeDetail:
-    """perf's samples of the window, ordered by thread and time, and what they say of Python functions."""
+    """perf's samples of the window, ordered by thread and time, and what they say of Python functions.
+
+    `replaced`: the rows of looks in whose place samples stand; looks alone know the operation they fell into.
+    """
 
     cpu_t: Array
     cpu_thread: Array
@@ -45,6 +48,7 @@ class NativeDetail:
     switch_t: Array
     switch_thread: Array
     switch_stack: Array
+    replaced: Charges
     native_threads: set[int] = field(default_factory=set)
     callees: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
 
@@ -70,7 +74,7 @@ def load_native_detail(recording: Recording, thread_ids: Array) -> NativeDetail:
         end,
         thread_ids,
     )
-    return NativeDetail(*cpu, *switch)
+    return NativeDetail(*cpu, *switch, EMPTY)
 
 
 def _samples(recording: Recording, query: str, start: int, end: int, thread_ids: Array) -> tuple[Array, Array, Array]:
@@ -95,10 +99,11 @@ def with_native_places(
         kept &= ~cpu
         replaced.append(_spread(charges.where(cpu), native, thread))
     whole = concatenate([charges.where(kept), *replaced]) if replaced else charges
+    of_looks = charges.where(~kept)
     for thread in sorted(threads & set(native.switch_thread.tolist())):
         whole = _place_waits(whole, native, thread, stacks)
     callees = _python_callees(looks, native, stacks, threads)
-    return whole, replace(native, native_threads=set(sampled), callees=callees)
+    return whole, replace(native, replaced=of_looks, native_threads=set(sampled), callees=callees)
 
 
 def _native_threads(looks: Looks) -> set[int]:

@@ -34,14 +34,23 @@ class Histogram:
         total = int(self.count.sum())
         if total * (1.0 - q) < BEYOND:
             return None
+        at, inside = self._bucket(q)
+        low, high = float(self.low_s[at]), float(self.high_s[at])
+        return low + inside * (high - low)
+
+    def edges(self, q: float) -> tuple[float, float]:
+        """Edges in seconds of the bucket that a percentile lies in; there must be operations."""
+        at, _ = self._bucket(q)
+        return float(self.low_s[at]), float(self.high_s[at])
+
+    def _bucket(self, q: float) -> tuple[int, float]:
+        """The bucket a percentile lies in, and how far into it."""
         order = np.argsort(self.low_s)
         reached = np.cumsum(self.count[order])
-        wanted = q * total
+        wanted = q * float(reached[-1])
         at = int(np.searchsorted(reached, wanted))
-        inside_count = float(self.count[order][at])
-        inside = (wanted - (float(reached[at]) - inside_count)) / inside_count
-        low, high = float(self.low_s[order][at]), float(self.high_s[order][at])
-        return low + inside * (high - low)
+        inside_count = float(self.count[order[at]])
+        return int(order[at]), (wanted - (float(reached[at]) - inside_count)) / inside_count
 
     def as_document(self) -> dict[str, float | None]:
         """P50, P95, P99, P99.9 and maximum in seconds."""

@@ -48,11 +48,12 @@ def with_severity(finding: Finding, settings: Settings, long_enough: bool = True
 def rank(findings: list[Finding]) -> list[Finding]:
     """Bottlenecks first, then the largest gain, the larger share where gains are equal.
 
-    A cost whose removal gains nothing by itself stands where its share would put it.
+    A cost whose removal gains nothing by itself, or latency only, stands where its share would put it.
     """
 
     def weight(one: Finding) -> float:
-        return one.impact.speedup.value if one.needs_gain else 1.0 / max(1.0 - one.wall_share.value, 0.001)
+        gains = one.needs_gain and one.impact.basis != "latency"
+        return one.impact.speedup.value if gains else 1.0 / max(1.0 - one.wall_share.value, 0.001)
 
     return sorted(findings, key=lambda one: (one.severity != BOTTLENECK, -round(weight(one), 2), -one.wall_share.value))
 

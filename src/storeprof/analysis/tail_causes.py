@@ -1,0 +1,172 @@
+"""What the components of an operation's time are: categories of wall time with the function and resource concerned.
+
+Waits are told apart by the function that waits (files of a log change their names, locks may be many); time on the CPU
+and waits for CPU or GIL are one component each, whose place is the deepest function that holds most of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from storeprof.analysis import describe
+from storeprof.analysis.beside import OtherWork, work_beside
+from storeprof.analysis.charges import (
+    CATEGORIES,
+    DEPENDENCY,
+    GIL,
+    IO,
+    LOCK,
+    NETWORK,
+    PAGE_FAULT,
+    RUN_QUEUE,
+    SLEEP,
+    Charges,
+)
+from storeprof.analysis.finding import Where
+from storeprof.analysis.intervals import Estimate
+from storeprof.analysis.operation_looks import OperationLooks
+from storeprof.analysis.operations import Operation
+from storeprof.analysis.resources import resource_name
+from storeprof.analysis.tail import OperationTime, TailBudget, TooThin, mean_shares, tail_budget
+
+if TYPE_CHECKING:
+    from storeprof.analysis.context import Context
+
+Array = np.ndarray[Any, Any]
+
+BY_FUNCTION = (LOCK, IO, NETWORK, DEPENDENCY, PAGE_FAULT, SLEEP)
+HAS_OTHER_SIDE = (LOCK, GIL, RUN_QUEUE, DEPENDENCY, IO, SLEEP)
+SMALLEST = 0.02  # of a budget: smaller parts are summed up in the document
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component of an operation's time.
+
+    `share`: of the gap between P99 and P50, or of the mean; `rows`: the looks it was told from (in the tail, or all).
+    """
+
+    category: int
+    place: Where
+    share: Estimate
+    rows: Charges
+
+    @property
+    def component(self) -> str:
+        """Its category of wall time."""
+        return CATEGORIES[self.category]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A part of the tail: P99 over P99 without it; what other threads did meanwhile.
+
+    `ordinary`: share of the time of operations around P50 that lies in the same category and function; None where too
+    few of those were looked at. `everywhere`: the looks of this component in all operations of the name.
+    """
+
+    part: Part
+    speedup: Estimate
+    beside: OtherWork
+    ordinary: float | None
+    everywhere: Charges
+
+    @property
+    def resource(self) -> str | None:
+        """What the operation waits for or spends: file, lock, the other side's work, or the function itself."""
+        place = self.part.place
+        other = self.beside.functions[0].function if self.beside.functions else None
+        if self.part.category in (GIL, RUN_QUEUE, DEPENDENCY):
+            return other or place.resource or place.function
+        return place.resource or (other if self.part.category == LOCK else None) or place.function
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The budget of one operation, largest cause first, and of its mean; `thin` says why there are no causes."""
+
+    operation: Operation
+    budget: TailBudget | None
+    causes: tuple[Cause, ...]
+    mean: tuple[Part, ...]
+    thin: TooThin | None = None
+
+
+def operation_tails(context: Context) -> tuple[Tail, ...]:
+    """The tails of all operations, in their order."""
+    looks = context.operation_looks
+    return tuple(_tail(context, one, looks.of(one.name)) for one in context.operations.operations)
+
+
+def _tail(context: Context, operation: Operation, looks: OperationLooks) -> Tail:
+    category, component = _components(context, looks.rows)
+    time = OperationTime(
+        looks.rows.t_ns, looks.rows.weight_ns, component, len(category), looks.duration_s, looks.number
+    )
+    mean = []
+    if len(category):
+        for one, share in enumerate(mean_shares(time, context.blocks)):
+            rows = looks.rows.where(component == one)
+            mean.append(Part(int(category[one]), _where(context, int(category[one]), rows, operation), share, rows))
+    budget = tail_budget(operation.latency, time, context.blocks)
+    ranked = tuple(sorted(mean, key=lambda part: -part.share.value))
+    if isinstance(budget, TooThin):
+        return Tail(operation, None, (), ranked, budget)
+    causes = []
+    for one in range(len(category)):
+        tail = looks.rows.where(budget.tail.rows & (component == one))
+        part = Part(int(category[one]), _where(context, int(category[one]), tail, operation), budget.share[one], tail)
+        ordinary = _ordinary(context, part, looks.rows, budget)
+        everywhere = looks.rows.where(component == one)
+        causes.append(Cause(part, budget.speedup[one], _beside(context, part), ordinary, everywhere))
+    return Tail(operation, budget, tuple(sorted(causes, key=lambda one: -one.part.share.value)), ranked)
+
+
+def _components(context: Context, rows: Charges) -> tuple[Array, Array]:
+    """The category of each component, and the component of each row."""
+    function = np.where(np.isin(rows.category, BY_FUNCTION), context.place_functions(rows), -1)
+    width = len(context.stacks.functions) + 1
+    keys, component = np.unique(rows.category * width + function + 1, return_inverse=True)
+    return keys // width, component
+
+
+def _where(context: Context, category: int, rows: Charges, operation: Operation) -> Where:
+    """The place of a component: where it waits, or the deepest function that most of it lies in."""
+    places = describe.functions(context.stacks, rows)
+    found = places[0] if places else None
+    if category not in BY_FUNCTION:
+        found = describe.deepest_function(context.stacks, rows) or found
+    function, file, line = (found.function, found.file, found.line) if found else (None, None, None)
+    return Where(function, file, line, operation.name, _resource(context, category, rows))
+
+
+def _resource(context: Context, category: int, rows: Charges) -> str | None:
+    if category == GIL:
+        return "GIL"
+    name = resource_name(context.recording, rows) if category in (LOCK, IO, NETWORK, PAGE_FAULT, DEPENDENCY) else None
+    return None if name and name.startswith("lock at ") else name
+
+
+def _beside(context: Context, part: Part) -> OtherWork:
+    """What other threads did meanwhile; only of parts that another side can have."""
+    if part.category not in HAS_OTHER_SIDE or part.share.value < SMALLEST:
+        return OtherWork()
+    start, end = context.recording.window
+    return work_beside(context.busy, part.rows, part.category, context.stacks, end - start)
+
+
+def _ordinary(context: Context, part: Part, rows: Charges, budget: TailBudget) -> float | None:
+    """Share of the time of operations around P50 that is spent in the part's category and inside its function."""
+    if np.isnan(budget.in_middle).any():
+        return None
+    weight = budget.middle.weight_ns
+    mine = rows.category == part.category
+    if part.place.function is not None:
+        names = {number for number, one in enumerate(context.stacks.functions) if one.name == part.place.function}
+        stack, back = np.unique(rows.stack, return_inverse=True)
+        inside = [not names.isdisjoint(context.stacks.function_set(one)) for one in stack.tolist()]
+        mine &= np.array(inside, dtype=bool)[back]
+    return float(weight[mine].sum() / weight.sum())
