@@ -16,6 +16,7 @@ Key = TypeVar("Key", bound=Hashable)
 MOST_LINES = 5
 MOST_PATHS = 3
 DEEPEST_PATH = 16
+MOST_OF_IT = 0.6
 
 
 def totals_by(keys: Iterable[Key], weights: Iterable[float]) -> list[tuple[Key, float]]:
@@ -99,24 +100,39 @@ def effort_of(stacks: Stacks, rows: Charges) -> str:
     return "module" if same_file >= 0.6 else "design"
 
 
-def deepest_function(stacks: Stacks, rows: Charges, least: float = 0.6) -> Shared | None:
-    """The function deepest in the call tree of which at least `least` of the rows are part, itself or below it.
+def deepest_function(stacks: Stacks, rows: Charges) -> Shared | None:
+    """The function deepest in the call tree that most of the rows are part of, itself or below it.
 
     Work that is spread over many small functions has its place where they are called from. None without such a one.
     """
+    shares = _inclusive_shares(stacks, rows)
+    found = [key for key, (share, _) in shares.items() if share >= MOST_OF_IT]
+    return _shared(stacks, shares, max(found, key=lambda key: shares[key][1])) if found else None
+
+
+def entry_function(stacks: Stacks, rows: Charges, ordinary: Charges, usual: float) -> Shared | None:
+    """Where work begins that is not done ordinarily.
+
+    The outermost function that most of the rows are part of, and less than `usual` of the ordinary rows.
+    """
+    shares, ordinarily = _inclusive_shares(stacks, rows), _inclusive_shares(stacks, ordinary)
+    rare = [key for key, (share, _) in shares.items() if share >= MOST_OF_IT and ordinarily.get(key, (0, 0))[0] < usual]
+    return _shared(stacks, shares, min(rare, key=lambda key: shares[key][1])) if rare else None
+
+
+def _inclusive_shares(stacks: Stacks, rows: Charges) -> dict[int, tuple[float, float]]:
+    """For each of the program's own functions its share of the rows, what it calls included, and its mean depth."""
     inside: dict[int, float] = defaultdict(float)
     depth: dict[int, float] = defaultdict(float)
     whole = float(rows.weight_ns.sum()) or 1.0
-    for stack, total in _by_stack(rows):
-        weight = total / whole
+    for stack, weight in _by_stack(rows):
         frames = stacks.own_frames(stack) if stack >= 0 else ()
-        first = {frame.function: position for position, frame in enumerate(reversed(frames))}
-        for function, position in first.items():
+        for function, position in {frame.function: at for at, frame in enumerate(reversed(frames))}.items():
             inside[function] += weight
             depth[function] += weight * position
-    found = [function for function, share in inside.items() if share >= least]
-    if not found:
-        return None
-    best = max(found, key=lambda one: depth[one] / inside[one])
-    place = stacks.functions[best]
-    return Shared(place.name, place.file, place.line, inside[best])
+    return {function: (weight / whole, depth[function] / weight) for function, weight in inside.items() if weight > 0}
+
+
+def _shared(stacks: Stacks, shares: dict[int, tuple[float, float]], key: int) -> Shared:
+    function = stacks.functions[key]
+    return Shared(function.name, function.file, function.line, shares[key][0])

@@ -25,7 +25,7 @@ from storeprof.analysis.charges import (
     SLEEP,
     Charges,
 )
-from storeprof.analysis.finding import Where
+from storeprof.analysis.finding import Shared, Where
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.operation_looks import OperationLooks
 from storeprof.analysis.operations import Operation
@@ -39,6 +39,7 @@ Array = np.ndarray[Any, Any]
 
 BY_FUNCTION = (LOCK, IO, NETWORK, DEPENDENCY, PAGE_FAULT, SLEEP)
 HAS_OTHER_SIDE = (LOCK, GIL, RUN_QUEUE, DEPENDENCY, IO, SLEEP)
+SAME_WORK = 0.1  # of an ordinary operation's time: what takes that is done ordinarily
 SMALLEST = 0.02  # of a budget: smaller parts are summed up in the document
 
 
@@ -106,23 +107,44 @@ def _tail(context: Context, operation: Operation, looks: OperationLooks) -> Tail
     time = OperationTime(
         looks.rows.t_ns, looks.rows.weight_ns, component, len(category), looks.duration_s, looks.number
     )
-    mean = []
-    if len(category):
-        for one, share in enumerate(mean_shares(time, context.blocks)):
-            rows = looks.rows.where(component == one)
-            mean.append(Part(int(category[one]), _where(context, int(category[one]), rows, operation), share, rows))
+    mean = _mean(context, operation, looks.rows, time, category)
     budget = tail_budget(operation.latency, time, context.blocks)
-    ranked = tuple(sorted(mean, key=lambda part: -part.share.value))
     if isinstance(budget, TooThin):
-        return Tail(operation, None, (), ranked, budget)
-    causes = []
-    for one in range(len(category)):
-        tail = looks.rows.where(budget.tail.rows & (component == one))
-        part = Part(int(category[one]), _where(context, int(category[one]), tail, operation), budget.share[one], tail)
-        ordinary = _ordinary(context, part, looks.rows, budget)
-        everywhere = looks.rows.where(component == one)
-        causes.append(Cause(part, budget.speedup[one], _beside(context, part), ordinary, everywhere))
-    return Tail(operation, budget, tuple(sorted(causes, key=lambda one: -one.part.share.value)), ranked)
+        return Tail(operation, None, (), mean, budget)
+    causes = [
+        _cause(context, operation, looks.rows, budget, (one, component, category)) for one in range(len(category))
+    ]
+    return Tail(operation, budget, tuple(sorted(causes, key=lambda one: -one.part.share.value)), mean)
+
+
+def _mean(
+    context: Context, operation: Operation, rows: Charges, time: OperationTime, category: Array
+) -> tuple[Part, ...]:
+    """Parts of the mean, largest first."""
+    if not len(category):
+        return ()
+    parts = []
+    for one, share in enumerate(mean_shares(time, context.blocks)):
+        mine = rows.where(time.component == one)
+        place = _place(context, int(category[one]), mine, None)
+        parts.append(Part(int(category[one]), _where(context, int(category[one]), mine, operation, place), share, mine))
+    return tuple(sorted(parts, key=lambda part: -part.share.value))
+
+
+def _cause(
+    context: Context, operation: Operation, rows: Charges, budget: TailBudget, which: tuple[int, Array, Array]
+) -> Cause:
+    one, component, category = which
+    kind = int(category[one])
+    known = not np.isnan(budget.in_middle).any()
+    ordinary = rows.where(budget.middle.rows)
+    tail = rows.where(budget.tail.rows & (component == one))
+    place = _place(context, kind, tail, ordinary if known else None)
+    part = Part(kind, _where(context, kind, tail, operation, place), budget.share[one], tail)
+    inside = (component == one) & _inside(context, rows, place)
+    weight = budget.middle.weight_ns
+    usual = float(weight[inside].sum() / weight.sum()) if known else None
+    return Cause(part, budget.speedup[one], _beside(context, part), usual, rows.where(inside))
 
 
 def _components(context: Context, rows: Charges) -> tuple[Array, Array]:
@@ -133,14 +155,39 @@ def _components(context: Context, rows: Charges) -> tuple[Array, Array]:
     return keys // width, component
 
 
-def _where(context: Context, category: int, rows: Charges, operation: Operation) -> Where:
-    """The place of a component: where it waits, or the deepest function that most of it lies in."""
+def _place(context: Context, category: int, rows: Charges, ordinary: Charges | None) -> Shared | None:
+    """The function of a component.
+
+    For waits the one that waits. Else the one whose own code it is, if there is one; else where the work begins that
+    the `ordinary` rows do not do; else the deepest function that most of it lies in.
+    """
     places = describe.functions(context.stacks, rows)
-    found = places[0] if places else None
-    if category not in BY_FUNCTION:
-        found = describe.deepest_function(context.stacks, rows) or found
-    function, file, line = (found.function, found.file, found.line) if found else (None, None, None)
-    return Where(function, file, line, operation.name, _resource(context, category, rows))
+    if category in BY_FUNCTION or (places and places[0].share >= describe.MOST_OF_IT):
+        return places[0] if places else None
+    begins = describe.entry_function(context.stacks, rows, ordinary, SAME_WORK) if ordinary else None
+    return begins or describe.deepest_function(context.stacks, rows) or (places[0] if places else None)
+
+
+def _where(context: Context, category: int, rows: Charges, operation: Operation, place: Shared | None) -> Where:
+    resource = _resource(context, category, rows)
+    if place is None:
+        return Where(None, operation=operation.name, resource=resource)
+    return Where(place.function, place.file, place.line, operation.name, resource)
+
+
+def _inside(context: Context, rows: Charges, place: Shared | None) -> Array:
+    """Rows with a function on their stack (all of them without one)."""
+    if place is None:
+        return np.ones(len(rows.t_ns), dtype=bool)
+    same = {
+        number
+        for number, one in enumerate(context.stacks.functions)
+        if (one.name, one.file, one.line) == (place.function, place.file, place.line)
+    }
+    stack, back = np.unique(rows.stack, return_inverse=True)
+    found = [not same.isdisjoint(context.stacks.function_set(one)) for one in stack.tolist()]
+    inside: Array = np.array(found, dtype=bool)[back]
+    return inside
 
 
 def _resource(context: Context, category: int, rows: Charges) -> str | None:
@@ -156,17 +203,3 @@ def _beside(context: Context, part: Part) -> OtherWork:
         return OtherWork()
     start, end = context.recording.window
     return work_beside(context.busy, part.rows, part.category, context.stacks, end - start)
-
-
-def _ordinary(context: Context, part: Part, rows: Charges, budget: TailBudget) -> float | None:
-    """Share of the time of operations around P50 that is spent in the part's category and inside its function."""
-    if np.isnan(budget.in_middle).any():
-        return None
-    weight = budget.middle.weight_ns
-    mine = rows.category == part.category
-    if part.place.function is not None:
-        names = {number for number, one in enumerate(context.stacks.functions) if one.name == part.place.function}
-        stack, back = np.unique(rows.stack, return_inverse=True)
-        inside = [not names.isdisjoint(context.stacks.function_set(one)) for one in stack.tolist()]
-        mine &= np.array(inside, dtype=bool)[back]
-    return float(weight[mine].sum() / weight.sum())

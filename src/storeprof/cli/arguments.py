@@ -43,6 +43,14 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def dotted_name(text: str) -> str:
+    """A function by its module: MODULE.FUNCTION or MODULE.Class.method."""
+    parts = text.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not MODULE.FUNCTION, as in engine.StorageEngine.put")
+    return text
+
+
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
     """Options that `record` and `profile` share."""
     parser.add_argument(

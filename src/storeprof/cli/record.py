@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import add_recording_options, positive, seconds
+from storeprof.cli.arguments import add_recording_options, dotted_name, positive, seconds
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -38,6 +38,14 @@ def add_parser(commands: Any) -> None:
         metavar="REGEX",
         help="how the program states its own count: group 1 operations, group 2 seconds (default: ops=N seconds=S)",
     )
+    parser.add_argument(
+        "--operation",
+        type=dotted_name,
+        action="append",
+        default=[],
+        metavar="MODULE.FUNCTION",
+        help="time this Python function or method as an operation, without touching its source (repeatable)",
+    )
     add_recording_options(parser)
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG...]", help="the program to run")
     parser.set_defaults(run=run)
@@ -56,6 +64,10 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "name one program: `-- COMMAND`, or `--pid PID`, or `--name NAME`; see `storeprof record --help`"
         )
+    if pid is not None and options.operation:
+        raise UsageError(
+            "--operation works on a program that storeprof starts: name the command after --, or put probes into it"
+        )
     label = Path(command[0]).name if command else f"pid-{pid}"
     if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):
         label = Path(command[1]).name
@@ -65,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
         pid=pid,
         duration_s=options.duration,
         observer_budget=options.overhead_budget / 100,
+        operations=tuple(dict.fromkeys(options.operation)),
         use_perf=not options.no_perf,
         ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
     )
@@ -78,6 +91,9 @@ def record_and_finish(options: Any) -> int:
     from storeprof.session.recorder import record
 
     outcome = record(options, Progress(sys.stderr, options.duration_s))
-    finish(outcome.folder)
+    recording = finish(outcome.folder)
+    for row in recording.meta["operations_asked"]:
+        if row["reason"]:
+            print(f"storeprof: --operation {row['name']}: {row['reason']}; {row['remedy']}", file=sys.stderr)
     print(f"recording: {outcome.folder}", file=sys.stderr, flush=True)
     return outcome.exit_status

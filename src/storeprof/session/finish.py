@@ -17,6 +17,7 @@ from storeprof.recording.model import JOURNAL, Recording, read_meta, write_meta
 from storeprof.recording.schema import JournalTable
 from storeprof.recording.tables import Columns, write_table
 from storeprof.session import evidence, tabulate, tabulate_scopes
+from storeprof.session.named_operations import operations_asked
 from storeprof.session.native_tables import add_native_tables
 
 
@@ -64,6 +65,7 @@ def _completed_meta(folder: Path, meta: dict[str, Any], journal: Journal) -> dic
         done["exit_status"] = None
     done["unread_journal_bytes"] = journal.unread_bytes
     done["program_counts"] = _json_lines(folder / "program-counts.jsonl")
+    done["operations_asked"] = operations_asked(folder, done.get("operations_asked") or [], journal)
     driven = _driven(folder)
     if driven:
         done["driven"] = driven

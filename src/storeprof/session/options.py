@@ -14,7 +14,8 @@ class RecordOptions:
     """One recording: of COMMAND, or of a running process (`pid`), into `folder`.
 
     `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
-    recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
+    recording.json as it is (engine, workload …). `operations`: functions to time, as MODULE.FUNCTION.
+    `observer_budget` is CPU seconds per second over usable CPUs.
     """
 
     folder: Path
@@ -24,6 +25,7 @@ class RecordOptions:
     environment: dict[str, str] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
     ops_pattern: bytes = OPS_PATTERN
+    operations: tuple[str, ...] = ()
     observer_budget: float = 0.01
     use_perf: bool = True
 

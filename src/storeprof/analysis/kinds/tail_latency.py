@@ -14,10 +14,9 @@ from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Impact
 from storeprof.analysis.tail import TailBudget
-from storeprof.analysis.tail_causes import SMALLEST, Cause, Tail
+from storeprof.analysis.tail_causes import SAME_WORK, SMALLEST, Cause, Tail
 from storeprof.analysis.verdict import is_long_enough
 
-SAME_WORK = 0.1  # of an ordinary operation's time
 WORDS = {
     "cpu": "CPU time", "run_queue": "waiting for a CPU", "lock": "waiting for a lock", "gil": "waiting for the GIL",
     "io": "waiting for the disk", "network": "waiting for the network", "dependency": "waiting for other threads",
