@@ -20,12 +20,13 @@ from storeprof.analysis.operations import BEYOND, Histogram
 
 Array = np.ndarray[Any, Any]
 
-# The first band with enough operations is taken; wider ones mix in other operations, but a few looks say nothing.
-TAIL_BANDS = ((0.986, 0.994), (0.98, 0.996), (0.97, 0.9985), (0.96, 1.0))
+# The first band with enough operations is taken. Tails widen upwards first: longer operations mostly have the same
+# cause and are looked at more often, shorter ones soon have none.
+TAIL_BANDS = ((0.986, 0.994), (0.986, 0.998), (0.98, 0.9985), (0.97, 1.0))
 MIDDLE_BANDS = ((0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9))
-WANTED = 60  # different operations looked at in a band
+WANTED = 30  # different operations looked at in a band
 FEWEST = 15
-CUT = 0.996  # operations over this percentile count as if they were as long
+CUT = 0.994  # operations over this percentile count as if they were as long
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _shares(time: OperationTime, band: Band, blocks: Blocks) -> tuple[Array, Arr
     """Shares of a band's time by component: of all looks, and of each resample (shape (resamples, components))."""
     rows = band.rows
     sums = blocks.sums_by(time.t_ns[rows], band.weight_ns[rows], time.component[rows], time.components)
-    total = sums.sum(axis=0)
+    total = sums.sum(axis=0).astype(np.float64)
     shares = total / total.sum() if total.sum() > 0 else total
     drawn = blocks.resampled(sums)
     whole = drawn.sum(axis=1, keepdims=True)

@@ -92,8 +92,15 @@ def record_and_finish(options: Any) -> int:
 
     outcome = record(options, Progress(sys.stderr, options.duration_s))
     recording = finish(outcome.folder)
-    for row in recording.meta["operations_asked"]:
-        if row["reason"]:
-            print(f"storeprof: --operation {row['name']}: {row['reason']}; {row['remedy']}", file=sys.stderr)
+    _say_what_is_not_timed(recording.meta["operations_asked"])
     print(f"recording: {outcome.folder}", file=sys.stderr, flush=True)
     return outcome.exit_status
+
+
+def _say_what_is_not_timed(asked: list[dict[str, Any]]) -> None:
+    names: dict[tuple[str, str], list[str]] = {}
+    for row in asked:
+        if row["reason"]:
+            names.setdefault((row["reason"], row["remedy"]), []).append(row["name"])
+    for (reason, remedy), of in names.items():
+        print(f"storeprof: --operation {', '.join(of)}: {reason}; {remedy}", file=sys.stderr)

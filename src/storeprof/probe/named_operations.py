@@ -17,10 +17,11 @@ from storeprof.probe import _functions
 
 CO_NOT_PLAIN = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator
 MOST_CALLS = 500_000  # traced before the main program's definition is given up
+CORRECT_IT = "correct the name: MODULE.FUNCTION or MODULE.Class.method"
 
 
 class Report:
-    """Lines of JSON for the recorder: `{"python"}` at the start, then `{"name", "found", "why"}` for each name."""
+    """Lines of JSON for the recorder (docs/formats/recording.md): one at the start, then one for each name."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -32,6 +33,14 @@ class Report:
                 file.write(json.dumps(line) + "\n")
         except OSError:
             pass
+
+
+class NotTimed(Exception):
+    """Why a function is not timed, and what would help."""
+
+    def __init__(self, why: str, remedy: str = CORRECT_IT) -> None:
+        super().__init__(why)
+        self.remedy = remedy
 
 
 class Names:
@@ -49,37 +58,36 @@ class Names:
         """Wrap what of the pending names a module defines; `recorded`: the module's name in the recording."""
         for name in [one for one in self.pending if one.startswith(module + ".")]:
             path = name[len(module) + 1 :]
+            written = f"{recorded or module}.{path}"
             try:
-                why = wrap(namespace, path.split("."), f"{recorded or module}.{path}")
+                wrap(namespace, path.split("."), written)
+            except NotTimed as error:
+                self.report.say(name=name, found=False, why=str(error), remedy=error.remedy)
             except Exception as error:  # the program must not see what goes wrong here
-                why = f"{name} can't be wrapped ({error})"
-            if why is None:
+                self.report.say(name=name, found=False, why=f"{name} can't be wrapped ({error})", remedy=CORRECT_IT)
+            else:
                 self.pending.discard(name)
-            self.report.say(name=name, found=why is None, why=why, recorded=f"{recorded or module}.{path}")
+                self.report.say(name=name, found=True, recorded=written)
 
 
-def wrap(namespace: dict[str, Any], path: Sequence[str], name: str) -> str | None:
-    """Put the timed function in place of the one at `path` below a module's namespace; the reason when it can't be."""
-    owner: Any = None
-    attribute = path[-1]
-    found = namespace.get(path[0])
+def wrap(namespace: dict[str, Any], path: Sequence[str], name: str) -> None:
+    """Put the timed function in place of the one at `path` below a module's namespace; NotTimed where that can't be."""
+    owner, found = None, namespace.get(path[0])
     for part in path[1:]:
-        owner = found
-        found = _raw_attribute(owner, part)
+        owner, found = found, _raw_attribute(found, part)
     if found is None:
-        return f"{name} is not defined there"
+        raise NotTimed(f"{name.rpartition('.')[0]} has no {path[-1]}")
     function = getattr(found, "__func__", found)
     if isinstance(function, type) or not callable(function):
-        return f"{name} is no function: name a function or a method"
+        raise NotTimed(f"{name} is no function", "name a function or a method")
     code = _functions.code_of(function)
     if code is not None and code.co_flags & CO_NOT_PLAIN:
-        return f"{name} is a generator or async: only its creation could be timed; name a plain function it calls"
+        raise NotTimed(f"{name} is a generator or async: only its creation could be timed", "name a function it calls")
     timed = _functions.wrap(found, name, True)
     if owner is None:
-        namespace[attribute] = timed
+        namespace[path[0]] = timed
     else:
-        setattr(owner, attribute, timed)
-    return None
+        setattr(owner, path[-1], timed)
 
 
 def _raw_attribute(owner: Any, name: str) -> Any:
@@ -140,7 +148,7 @@ class WrapInMain:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._calls = 0
-        self._wanted: dict[str, str] = {}  # what is defined at module level -> the module's name in the request
+        self._wanted: set[tuple[str, str]] = set()  # (what is defined at module level, the module's name as asked for)
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         """A function is called: only the main program's module code is followed, line by line."""
@@ -158,27 +166,27 @@ class WrapInMain:
             return self._line
         return None
 
-    def _defined_in(self, frame: FrameType) -> dict[str, str]:
+    def _defined_in(self, frame: FrameType) -> set[tuple[str, str]]:
         spec = frame.f_globals.get("__spec__")
         stem = frame.f_code.co_filename.rpartition("/")[2].partition(".")[0]
         defined = {one.co_name for one in frame.f_code.co_consts if isinstance(one, CodeType)}
-        result = {}
+        result = set()
         for module in {"__main__", stem, getattr(spec, "name", None) or stem}:
             for name in [one for one in self._names.pending if one.startswith(module + ".")]:
                 first = name[len(module) + 1 :].split(".")[0]
                 if first in defined:
-                    result[first] = module
+                    result.add((first, module))
                 else:
-                    why = f"{module} defines no {first}"
-                    self._names.report.say(name=name, found=False, why=why, recorded=name)
+                    why = f"{module} has no {first}"
+                    self._names.report.say(name=name, found=False, why=why, remedy=CORRECT_IT)
         return result
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
-        for first, module in list(self._wanted.items()):
+        for first, module in list(self._wanted):
             if callable(frame.f_globals.get(first)) or event == "return":
                 recorded = frame.f_code.co_filename.rpartition("/")[2].partition(".")[0]
                 self._names.wrap_in(module, frame.f_globals, recorded if recorded.isidentifier() else module)
-                del self._wanted[first]
+                self._wanted.discard((first, module))
         if self._wanted:
             return self._line
         sys.settrace(None)

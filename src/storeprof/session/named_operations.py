@@ -41,7 +41,7 @@ def _row(name: str, report: list[dict[str, Any]], called: set[str], journal: Jou
         reason = None if wrapped["recorded"] in called else "it was never called"
         remedy = "name the function that the program calls for each operation"
     elif lines:
-        reason, remedy = lines[-1]["why"], "correct the name: MODULE.FUNCTION or MODULE.Class.method"
+        reason, remedy = lines[-1]["why"], lines[-1]["remedy"]
     else:
         reason, remedy = _not_loaded(name, report, journal)
     return {"name": name, "found": wrapped is not None, "reason": reason, "remedy": remedy if reason else None}
@@ -58,7 +58,7 @@ def _not_loaded(name: str, report: list[dict[str, Any]], journal: Journal) -> tu
             "correct the name: the module as the program imports it",
         )
     processes = last_lines(journal, JournalTable.PROCESSES, "process").values()
-    if any(row.get("python") or "CPython" in str(row.get("python_why") or "") for row in processes):
+    if not all(str(row.get("python_why")).startswith("no CPython") for row in processes):
         return (
             "the program's Python did not run storeprof's start-up file",
             "start it without -I, -E and -S, and leave PYTHONPATH to it; or use @profile_operation",

@@ -51,7 +51,7 @@ def main():
     def flusher():
         while time.monotonic() < end:
             shared.flush()
-            time.sleep(0.05)
+            time.sleep(0.03)
 
     thread = threading.Thread(target=flusher)
     thread.start()

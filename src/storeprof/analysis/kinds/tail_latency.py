@@ -74,6 +74,7 @@ def _finding(context: Context, tail: Tail, budget: TailBudget, cause: Cause) -> 
     share = context.blocks.share(
         context.blocks.sums(rows.t_ns, rows.weight_ns), context.blocks.sums(busy.t_ns, busy.weight_ns)
     )
+    severity = _severity(context, budget, cause)
     return Finding(
         kind="tail-latency",
         where=cause.part.place,
@@ -81,7 +82,8 @@ def _finding(context: Context, tail: Tail, budget: TailBudget, cause: Cause) -> 
         share_of="wall",
         wall_share=share,
         impact=Impact(cause.speedup, "latency", "P99 over P99 without this cause"),
-        judged=_severity(context, budget, cause),
+        judged=severity,
+        at_most=severity,
         lines=describe.lines(context.stacks, cause.part.rows),
         call_paths=describe.call_paths(context.stacks, cause.part.rows),
         holders=cause.beside.functions,
@@ -96,7 +98,7 @@ def _evidence(tail: Tail, budget: TailBudget, cause: Cause) -> tuple[str, ...]:
     low, high = part.share.as_list()
     lines = [
         f"P99 of {name} is {_time(budget.p99_s)}, {budget.p99_s / budget.p50_s:.0f} times its P50 of "
-        f"{_time(budget.p50_s)}; {part.share.value:.0%} ({low:.0%} to {min(high, 1.0):.0%}) of the gap is "
+        f"{_time(budget.p50_s)}; {min(part.share.value, 1.0):.0%} ({low:.0%} to {min(high, 1.0):.0%}) of the gap is "
         f"{WORDS[part.component]} in {part.place.function or 'native code'}"
         + (f" on {part.place.resource}" if part.place.resource else ""),
         f"seen in {len(set(part.rows.op_seq.tolist()))} of {budget.tail.operations} operations around P99 that were "
@@ -137,16 +139,13 @@ def _time(seconds: float) -> str:
 def cover(context: Context) -> Covered:
     """Checked where operations are known and the tail of at least one could be taken apart."""
     kind = "tail-latency"
-    missing = "; ".join(row["reason"] for row in context.recording.meta.get("operations_asked") or [] if row["reason"])
+    untimed = [row for row in context.recording.meta.get("operations_asked") or [] if row["reason"]]
+    missing = list(dict.fromkeys(row["reason"] for row in untimed))
     if not context.tails:
-        return Covered(
-            kind,
-            False,
-            None,
-            missing or "no operations are known: the program has no probes, and none were named",
-            "name the function that does one: --operation MODULE.FUNCTION, or put @profile_operation on it",
-        )
+        reason = "; ".join(missing) or "no operations are known: the program has no probes, and none were named"
+        name_them = "name the function that does one: --operation MODULE.FUNCTION, or put @profile_operation on it"
+        return Covered(kind, False, None, reason, untimed[0]["remedy"] if untimed else name_them)
     thin = [(tail.operation.name, tail.thin) for tail in context.tails if tail.thin]
-    reasons = [f"{name}: {one.reason}" for name, one in thin[:2]] + ([missing] if missing else [])
-    remedy = thin[0][1].remedy if thin else None
+    reasons = [f"{name}: {one.reason}" for name, one in thin[:2]] + missing
+    remedy = thin[0][1].remedy if thin else (untimed[0]["remedy"] if untimed else None)
     return Covered(kind, len(thin) < len(context.tails), "probes and observer", "; ".join(reasons) or None, remedy)
