@@ -13,6 +13,7 @@ from storeprof.analysis.charges import CPU, GC, GIL, IO, LOCK, OTHER, RUN_QUEUE,
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Impact
+from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.tail import TailBudget
 from storeprof.analysis.tail_causes import SAME_WORK, SMALLEST, Cause, Tail
 from storeprof.analysis.verdict import is_long_enough
@@ -81,7 +82,11 @@ def _finding(context: Context, tail: Tail, budget: TailBudget, cause: Cause) -> 
         share=share,
         share_of="wall",
         wall_share=share,
-        impact=Impact(cause.speedup, "latency", "P99 over P99 without this cause"),
+        impact=Impact(
+            Estimate(1.0, 1.0, 1.0) if _is_same_work(cause) else cause.speedup,
+            "latency",
+            "P99 over P99 without this cause",
+        ),
         judged=severity,
         at_most=severity,
         lines=describe.lines(context.stacks, cause.part.rows),
