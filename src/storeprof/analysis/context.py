@@ -16,6 +16,7 @@ from storeprof.analysis.native_places import NativeDetail, load_native_detail, w
 from storeprof.analysis.operation_looks import OperationLooks, load_operation_looks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
+from storeprof.analysis.queueing import queueing_in_long
 from storeprof.analysis.stacks import Stacks
 from storeprof.analysis.tail_causes import Tail, operation_tails
 from storeprof.recording.model import Recording
@@ -108,7 +109,8 @@ class Context:
     def operation_looks(self) -> OperationLooks:
         """Busy rows inside operations, as looks saw them, with the length of each one's operation."""
         rows = concatenate([self.busy, self.native.replaced]) if len(self.native.replaced.t_ns) else self.busy
-        return load_operation_looks(self.recording, self.looks.thread_ids, rows, self.operations)
+        looks = load_operation_looks(self.recording, self.looks.thread_ids, rows, self.operations)
+        return queueing_in_long(looks, self.operations)
 
     @cached_property
     def tails(self) -> tuple[Tail, ...]:

@@ -16,7 +16,7 @@ class SharedStore:
     def __init__(self):
         self.mutex = threading.Lock()
         self.store = Store()
-        self.block = os.urandom(160_000)
+        self.block = os.urandom(400_000)
         self.flushed = 0
 
     @profile_operation
@@ -51,7 +51,7 @@ def main():
     def flusher():
         while time.monotonic() < end:
             shared.flush()
-            time.sleep(0.03)
+            time.sleep(0.02)
 
     thread = threading.Thread(target=flusher)
     thread.start()

@@ -22,8 +22,8 @@ class Service:
 
     def handle(self, first, size):
         with profile_operation("request"):
-            self.write(first, size // 3)
-            self.read(first, size - size // 3)
+            self.write(first, size // 2)
+            self.read(first, size - size // 2)
 
     def write(self, first, count):
         for i in range(first, first + count):
