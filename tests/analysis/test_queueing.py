@@ -26,7 +26,8 @@ def looks(*moments: tuple[float, float, float]) -> OperationLooks:
         weight_ns=weight, stack=none, resource=none, holder=none, node=np.ones(count, dtype=np.int64),
         op_seq=np.arange(count) // 2, syscall=none, idle=np.zeros(count, dtype=bool),
     )  # fmt: skip
-    return OperationLooks(("put",), rows, np.zeros(count, dtype=np.int64), length, np.arange(count) // 2)
+    zero = np.zeros(count, dtype=np.int64)
+    return OperationLooks(("put",), rows, zero, length, zero, np.arange(count) // 2)
 
 
 def spent(found: OperationLooks, category: int, long: bool) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import CATEGORIES, GIL, RUN_QUEUE, Charges
 from storeprof.analysis.finding import Shared
+from storeprof.analysis.operation_looks import nearest
 from storeprof.analysis.stacks import Stacks
 
 Array = np.ndarray[Any, Any]
@@ -39,7 +40,7 @@ def work_beside(busy: Charges, waiting: Charges, category: int, stacks: Stacks, 
     others = busy.where((busy.category != category) & (busy.stack >= 0))
     if len(times) == 0 or len(others.t_ns) == 0:
         return OtherWork()
-    at = _nearest(times, others.t_ns)
+    at = nearest(times, others.t_ns)
     near = (np.abs(times[at] - others.t_ns) <= NEAR_NS) & (threads[at] != others.thread)
     if category == GIL:
         near &= (holders[at] < 0) | (holders[at] == others.thread)
@@ -50,12 +51,6 @@ def work_beside(busy: Charges, waiting: Charges, category: int, stacks: Stacks, 
         return OtherWork()
     sums = np.bincount(rows.category, weights=rows.weight_ns, minlength=len(CATEGORIES))
     return OtherWork(_functions(stacks, rows), CATEGORIES[int(sums.argmax())])
-
-
-def _nearest(times: Array, wanted: Array) -> Array:
-    after = np.clip(np.searchsorted(times, wanted), 0, len(times) - 1)
-    before = np.clip(after - 1, 0, len(times) - 1)
-    return np.where(np.abs(times[before] - wanted) <= np.abs(times[after] - wanted), before, after)
 
 
 def _part_of_run(waiting: Charges, run_ns: int) -> float:

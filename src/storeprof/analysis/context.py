@@ -13,7 +13,7 @@ from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places
-from storeprof.analysis.operation_looks import OperationLooks, load_operation_looks
+from storeprof.analysis.operation_looks import OperationLooks, load_operation_looks, with_native_stacks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
 from storeprof.analysis.queueing import queueing_in_long
@@ -110,7 +110,7 @@ class Context:
         """Busy rows inside operations, as looks saw them, with the length of each one's operation."""
         rows = concatenate([self.busy, self.native.replaced]) if len(self.native.replaced.t_ns) else self.busy
         looks = load_operation_looks(self.recording, self.looks.thread_ids, rows, self.operations)
-        return queueing_in_long(looks, self.operations)
+        return queueing_in_long(with_native_stacks(looks, self.native), self.operations)
 
     @cached_property
     def tails(self) -> tuple[Tail, ...]:

@@ -121,12 +121,13 @@ def entry_function(stacks: Stacks, rows: Charges, ordinary: Charges, usual: floa
 
 
 def _inclusive_shares(stacks: Stacks, rows: Charges) -> dict[int, tuple[float, float]]:
-    """For each of the program's own functions its share of the rows, what it calls included, and its mean depth."""
+    """For each of the program's own functions its share of the rows with a stack, calls included, and its mean depth."""
     inside: dict[int, float] = defaultdict(float)
     depth: dict[int, float] = defaultdict(float)
-    whole = float(rows.weight_ns.sum()) or 1.0
-    for stack, weight in _by_stack(rows):
-        frames = stacks.own_frames(stack) if stack >= 0 else ()
+    placed = rows.where(rows.stack >= 0)
+    whole = float(placed.weight_ns.sum()) or 1.0
+    for stack, weight in _by_stack(placed):
+        frames = stacks.own_frames(stack)
         for function, position in {frame.function: at for at, frame in enumerate(reversed(frames))}.items():
             inside[function] += weight
             depth[function] += weight * position

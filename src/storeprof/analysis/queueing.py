@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import ON_CPU, RUN_QUEUE, concatenate
+from storeprof.analysis.charges import ON_CPU, RUN_QUEUE
 from storeprof.analysis.intervals import BLOCK_NS
 from storeprof.analysis.operation_looks import OperationLooks
 from storeprof.analysis.operations import OperationTree
@@ -44,16 +44,9 @@ def queueing_in_long(looks: OperationLooks, operations: OperationTree) -> Operat
     to_queue = room * _ratio(moved, sums(room))[cell]
     freed = movable * _ratio(moved, sums(movable))[cell]
     back = ordinary * _ratio(moved, sums(ordinary))[cell]
-    left = replace(rows, weight_ns=rows.weight_ns - to_queue - freed + back)
-    picked = to_queue > 0
-    waits = replace(rows, weight_ns=to_queue, category=np.full(len(to_queue), RUN_QUEUE)).where(picked)
-    return OperationLooks(
-        looks.names,
-        concatenate([left, waits]),
-        np.concatenate([looks.name, looks.name[picked]]),
-        np.concatenate([looks.duration_s, looks.duration_s[picked]]),
-        np.concatenate([looks.number, looks.number[picked]]),
-    )
+    left = replace(looks, rows=replace(rows, weight_ns=rows.weight_ns - to_queue - freed + back))
+    waits = replace(rows, weight_ns=to_queue, category=np.full(len(to_queue), RUN_QUEUE))
+    return left.joined(replace(looks, rows=waits).where(to_queue > 0))
 
 
 def _usual_and_long(looks: OperationLooks, operations: OperationTree) -> tuple[Array, Array]:

@@ -20,6 +20,7 @@ from storeprof.analysis.charges import (
     IO,
     LOCK,
     NETWORK,
+    ON_CPU,
     PAGE_FAULT,
     RUN_QUEUE,
     SLEEP,
@@ -40,6 +41,7 @@ Array = np.ndarray[Any, Any]
 BY_FUNCTION = (LOCK, IO, NETWORK, DEPENDENCY, PAGE_FAULT, SLEEP)
 HAS_OTHER_SIDE = (LOCK, GIL, RUN_QUEUE, DEPENDENCY, IO, SLEEP)
 SAME_WORK = 0.1  # of an ordinary operation's time: what takes that is done ordinarily
+UNPLACED = 0.5  # of the time of ordinary operations without a stack: what they do is not known
 SMALLEST = 0.02  # of a budget: smaller parts are summed up in the document
 
 
@@ -136,8 +138,11 @@ def _cause(
 ) -> Cause:
     one, component, category = which
     kind = int(category[one])
-    known = not np.isnan(budget.in_middle).any()
     ordinary = rows.where(budget.middle.rows)
+    placed = (ordinary.stack >= 0) | ~np.isin(ordinary.category, ON_CPU)
+    known = not np.isnan(budget.in_middle).any() and float(ordinary.weight_ns[~placed].sum()) < UNPLACED * float(
+        ordinary.weight_ns.sum()
+    )
     tail = rows.where(budget.tail.rows & (component == one))
     place = _place(context, kind, tail, ordinary if known else None)
     part = Part(kind, _where(context, kind, tail, operation, place), budget.share[one], tail)

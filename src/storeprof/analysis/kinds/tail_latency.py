@@ -62,6 +62,8 @@ def _severity(context: Context, budget: TailBudget, cause: Cause) -> str:
         return NOTICE
     if cause.part.category == RUN_QUEUE and not context.cpu_bound:
         return NOTICE  # pushed aside by other programs
+    if cause.part.category == CPU and cause.ordinary is None:
+        return HOTSPOT  # larger requests would look the same
     sure = cause.part.share.low >= context.settings.tail_share
     return BOTTLENECK if sure and budget.gap_s >= context.settings.tail_floor_s else HOTSPOT
 
