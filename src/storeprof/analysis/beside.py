@@ -14,6 +14,7 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import CATEGORIES, GIL, RUN_QUEUE, Charges
 from storeprof.analysis.finding import Shared
+from storeprof.analysis.grouping import distinct
 from storeprof.analysis.operation_looks import nearest
 from storeprof.analysis.stacks import Stacks
 
@@ -61,7 +62,7 @@ def _part_of_run(waiting: Charges, run_ns: int) -> float:
 
 def _more_than_chance(others: Charges, near: Array, part: float, stacks: Stacks) -> Array:
     """Rows of functions that are beside the waits more often than their part of the run says."""
-    stack, back = np.unique(others.stack, return_inverse=True)
+    stack, back = distinct(others.stack)
     places = [stacks.place(one) for one in stack.tolist()]
     function = np.array([place.function if place else 0 for place in places], dtype=np.int64)[back]
     whole = np.bincount(function, weights=others.weight_ns)

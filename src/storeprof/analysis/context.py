@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis.charges import GIL, ON_CPU, Charges, charge, concatenate
+from storeprof.analysis.grouping import distinct
 from storeprof.analysis.idle import idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
@@ -119,7 +120,7 @@ class Context:
 
     def place_functions(self, rows: Charges) -> Array:
         """Function index each row is charged to; -1 without a stack."""
-        stack, back = np.unique(rows.stack, return_inverse=True)
+        stack, back = distinct(rows.stack)
         places = [self.stacks.place(one) for one in stack.tolist()]
         return np.array([place.function if place else -1 for place in places], dtype=np.int64)[back]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from storeprof.analysis.charges import Charges
 from storeprof.analysis.finding import CallPath, Shared
+from storeprof.analysis.grouping import distinct
 from storeprof.analysis.stacks import Stacks
 
 Key = TypeVar("Key", bound=Hashable)
@@ -30,7 +31,7 @@ def totals_by(keys: Iterable[Key], weights: Iterable[float]) -> list[tuple[Key, 
 
 def _by_stack(rows: Charges) -> list[tuple[int, float]]:
     """Weight per stack."""
-    stack, back = np.unique(rows.stack, return_inverse=True)
+    stack, back = distinct(rows.stack)
     return list(zip(stack.tolist(), np.bincount(back, weights=rows.weight_ns).tolist(), strict=True))
 
 
@@ -121,7 +122,7 @@ def entry_function(stacks: Stacks, rows: Charges, ordinary: Charges, usual: floa
 
 
 def _inclusive_shares(stacks: Stacks, rows: Charges) -> dict[int, tuple[float, float]]:
-    """For each of the program's own functions its share of the rows with a stack, calls included, and its mean depth."""
+    """For each of the program's own functions its share of rows with a stack, calls included, and its mean depth."""
     inside: dict[int, float] = defaultdict(float)
     depth: dict[int, float] = defaultdict(float)
     placed = rows.where(rows.stack >= 0)

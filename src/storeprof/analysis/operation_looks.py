@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis.charges import ON_CPU, Charges, concatenate
+from storeprof.analysis.grouping import distinct
 from storeprof.analysis.looks import index_of
 from storeprof.analysis.native_places import NativeDetail
 from storeprof.analysis.operations import OperationTree
@@ -60,7 +61,7 @@ def load_operation_looks(
     names = tuple(operation.name for operation in operations.operations)
     index = {name: position for position, name in enumerate(names)}
     name_of_node = {node: index[name] for node, name in operations.operation_of_node.items() if name in index}
-    node, back = np.unique(inside.node, return_inverse=True)
+    node, back = distinct(inside.node)
     name = np.array([name_of_node.get(one, -1) for one in node.tolist()], dtype=np.int64)[back]
     known = recording.sql(
         "SELECT thread_id, op_seq, max(duration_ns) AS duration_ns, max(start_ns) AS start_ns FROM operations "

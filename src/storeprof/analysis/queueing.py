@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis.charges import ON_CPU, RUN_QUEUE
+from storeprof.analysis.grouping import distinct
 from storeprof.analysis.intervals import BLOCK_NS
 from storeprof.analysis.operation_looks import OperationLooks
 from storeprof.analysis.operations import OperationTree
@@ -62,7 +63,7 @@ def _cells(looks: OperationLooks) -> tuple[Array, int]:
     rows = looks.rows
     width, names = int(rows.thread.max(initial=0)) + 1, len(looks.names) + 1
     number = (rows.t_ns // BLOCK_NS * width + rows.thread) * names + looks.name + 1
-    keys, cell = np.unique(number, return_inverse=True)
+    keys, cell = distinct(number)
     return cell, len(keys)
 
 

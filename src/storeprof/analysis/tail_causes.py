@@ -27,6 +27,7 @@ from storeprof.analysis.charges import (
     Charges,
 )
 from storeprof.analysis.finding import Shared, Where
+from storeprof.analysis.grouping import distinct
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.operation_looks import OperationLooks
 from storeprof.analysis.operations import Operation
@@ -156,7 +157,7 @@ def _components(context: Context, rows: Charges) -> tuple[Array, Array]:
     """The category of each component, and the component of each row."""
     function = np.where(np.isin(rows.category, BY_FUNCTION), context.place_functions(rows), -1)
     width = len(context.stacks.functions) + 1
-    keys, component = np.unique(rows.category * width + function + 1, return_inverse=True)
+    keys, component = distinct(rows.category * width + function + 1)
     return keys // width, component
 
 
@@ -189,7 +190,7 @@ def _inside(context: Context, rows: Charges, place: Shared | None) -> Array:
         for number, one in enumerate(context.stacks.functions)
         if (one.name, one.file, one.line) == (place.function, place.file, place.line)
     }
-    stack, back = np.unique(rows.stack, return_inverse=True)
+    stack, back = distinct(rows.stack)
     found = [not same.isdisjoint(context.stacks.function_set(one)) for one in stack.tolist()]
     inside: Array = np.array(found, dtype=bool)[back]
     return inside
