@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,4 +56,4 @@ def test_a_program_that_ends_at_once_is_too_short_to_judge(tmp_path: Path) -> No
     document = findings(tmp_path)
     assert document["verdict"] == "inconclusive"
     assert "too short" in document["summary"]
-    assert "record for 10 s" in document["summary"]
+    assert re.search(r"record for \d+ s or longer", document["summary"])

@@ -82,12 +82,12 @@ def test_a_consumer_that_waits_for_work_is_idle(tmp_path: Path) -> None:
 
 
 def test_a_producer_on_a_full_queue_waits_for_others_work(tmp_path: Path) -> None:
-    """A queue-put on a full queue counts as a wait for others, at the function that puts."""
+    """A queue-put on a full queue counts as a wait for others, at what they do; the function that puts is named."""
     seen = observe(tmp_path, "producer_waits")
     assert seen.looks("producer", "queue-put") > 0.5
-    finding = seen.kinds("dependency-wait")[0]
-    assert finding["where"]["function"] == "states.submit"
-    assert finding["where"]["line"]
+    where = seen.kinds("dependency-wait")[0]["where"]
+    assert (where["function"], where["resource"]) == ("states.handle_slowly", "wait in states.submit")
+    assert where["line"]
 
 
 def test_two_cpu_bound_threads_wait_for_the_gil_and_its_holder_is_named(tmp_path: Path) -> None:
@@ -122,7 +122,8 @@ def test_a_pipe_is_a_hand_off(tmp_path: Path) -> None:
     """A read from an empty pipe is `pipe-read`; called deep, it is a wait for the writer's work."""
     seen = observe(tmp_path, "pipe")
     assert seen.looks("request_reply", "pipe-read") > 0.5
-    assert seen.kinds("dependency-wait")[0]["where"]["function"] == "states.request_reply"
+    where = seen.kinds("dependency-wait")[0]["where"]
+    assert (where["function"], where["resource"]) == ("states.pipe.<locals>.writer", "wait in states.request_reply")
 
 
 def test_a_socket_is_a_network_wait_inside_the_work_and_idle_in_a_servers_loop(tmp_path: Path) -> None:

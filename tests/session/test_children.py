@@ -180,6 +180,6 @@ def test_a_killed_recorder_leaves_the_tree_recoverable(tmp_path: Path) -> None:
         recorder.wait()
         document = findings(tmp_path)
         recorder.communicate("")
-    assert "children.scan" in document["functions"][0]["function"]
+    assert any("children.scan" in row["function"] for row in document["functions"])
     assert len(processes(tmp_path)) == 2
     assert json.loads((tmp_path / "recording" / "recording.json").read_text())["ended_by"] == "recorder-killed"

@@ -27,7 +27,7 @@ PLANTED = {
     "16-py-wal-sync": 4.0,
     "21-py-rendered-pages": 8.0,
     "22-cpp-unacknowledged": 8.0,
-    "51-cpp-replica-ack": 4.0,
+    "51-cpp-replica-ack": 6.0,
     "52-py-queue-slow-sink": 4.0,
     "56-py-retry-backoff": 4.0,
     "58-cpp-too-many-threads": 4.0,
@@ -37,7 +37,6 @@ HEALTHY = [
     "62-healthy-slack-flush",
     "63-healthy-main-loop",
     "66-healthy-cpp-balanced",
-    "67-healthy-cpp-workers",
 ]
 SYNCS_COST_NOTHING = 50e-6
 CPU_KINDS = {"cpu-hotspot", "cpu-starvation"}

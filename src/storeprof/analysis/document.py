@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from storeprof.analysis.causes import merge_causes
 from storeprof.analysis.context import Context, Settings, build_context
-from storeprof.analysis.coverage import Covered, not_yet, with_children
+from storeprof.analysis.coverage import Covered, not_yet, unseen_share, with_children
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.kinds import (
     cache_misses,
@@ -75,7 +75,9 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     context = build_context(recording, settings or Settings())
     enough = is_long_enough(context)
     all_found = [finding for kind in KINDS.values() for finding in kind.find(context)]
-    findings = merge_causes(rank([with_severity(finding, context.settings, enough) for finding in all_found]))
+    seen = 1.0 - unseen_share(context)
+    judged = [with_severity(finding, context.settings, enough, seen) for finding in all_found]
+    findings = merge_causes(rank(judged))
     covered = [with_children(context, kind.cover(context)) for kind in KINDS.values()] + not_yet(set(KINDS))
     verdict = judge(context, findings, covered)
     found = [finding.as_document() for finding in findings]

@@ -31,7 +31,7 @@ TAKES = re.compile(
 PUTS = re.compile(
     r"(^|_)(put|push|add|submit|enqueue|offer|send|emit|produce|publish|append|write|room|space|full)(_|\d|$)"
 )
-HAND_OFFS = ("queue-get", "condition", "event", "pipe-read", "network-receive")
+HAND_OFFS = ("queue-get", "condition", "event", "pipe-read")  # a receive from a socket may be a client's
 THREAD_ENTRIES = frozenset({"start_thread", "clone", "clone3", "__clone", "__clone3", "_start"})
 RETURNS_PER_LOOK = 0.003
 NATIVE_IDLE_CPU = 0.02

@@ -34,14 +34,15 @@ def is_long_enough(context: Context) -> bool:
     return len(context.looks) >= FEWEST_LOOKS and context.blocks.enough
 
 
-def with_severity(finding: Finding, settings: Settings, long_enough: bool = True) -> Finding:
+def with_severity(finding: Finding, settings: Settings, long_enough: bool = True, seen: float = 1.0) -> Finding:
     """The finding with its severity: by the lower bounds of its share of busy wall and of its gain.
 
-    Nothing is more than a notice in a run that is too short for intervals.
+    Nothing is more than a notice in a run that is too short for intervals. `seen`: part of the program's time that was
+    looked at, of which the finding has its share.
     """
     if finding.judged is not None:
         return replace(finding, severity=finding.judged)
-    low = finding.wall_share.low
+    low = finding.wall_share.low * seen
     gain = not finding.needs_gain or finding.impact.speedup.low >= settings.bottleneck_speedup
     if low >= settings.bottleneck_share and gain:
         severity = BOTTLENECK

@@ -65,6 +65,7 @@ class ProcessTree:
         self._cpu_before_s = 0.0
         root = process_stat(options.root)
         if root is None:
+            os.kill(options.root, 0)  # PermissionError where /proc hides it
             raise ProcessLookupError(options.root)
         samplers.make(options.root, root.ppid, before=not options.adopted, start=False)
         self._seen += 1
