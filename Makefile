@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-accuracy bench-peers clean
+.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
@@ -43,6 +43,9 @@ bench-observer: $(READY)
 
 bench-analysis: $(READY)
 	@$(BIN)/python benchmarks/analysis_speed.py
+
+bench-memory: $(READY)
+	@$(BIN)/python benchmarks/memory_hook_cost.py
 
 # Planted programs whose cause is known, about 20 s each; ONLY=01,45 takes those whose names begin so.
 bench-accuracy: $(READY)

@@ -250,7 +250,7 @@ def _native_function(stacks: Stacks, stack: int) -> str | None:
         binary = (function.binary or "").rsplit("/", 1)[-1]
         if binary.startswith(("libpython", "python")):
             break
-        if function.kind == "native":
+        if function.kind == "native" and not binary.startswith("_allocation_hook"):
             home = binary.split(".cpython", 1)[0]
             called = home if function.name.startswith("[") else f"{function.name} ({home})"
     return called

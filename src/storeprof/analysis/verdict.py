@@ -63,7 +63,7 @@ def rank(findings: list[Finding]) -> list[Finding]:
 
     def weight(one: Finding) -> float:
         crowded = one.kind == "cpu-starvation" and one.wall_share.low >= NOISY
-        if crowded or one.kind == "memory-leak":
+        if crowded or (one.kind == "memory-leak" and one.severity == BOTTLENECK):
             return ABOVE_ALL
         return one.impact.speedup.value if one.needs_gain else 1.0 / max(1.0 - one.wall_share.value, 0.001)
 
