@@ -134,6 +134,12 @@ def test_a_fault_without_a_system_call_reads_from_disk() -> None:
     assert reason(Wait("S", -1)) == "unknown"
 
 
+@pytest.mark.parametrize("call", [56, 58, 435])
+def test_a_vfork_waits_for_its_child_and_not_for_a_disk(call: int) -> None:
+    """Until its child has become another program the parent sleeps uninterruptibly: state D without any storage."""
+    assert reason(Wait("D", call)) == "child"
+
+
 def test_running_and_runnable_are_one_reason() -> None:
     """A single look can't tell on-CPU from run queue: the control totals do."""
     assert reason(Wait("R", 202)) == "running"

@@ -34,7 +34,7 @@ _X86_64: dict[int, str] = {
     43: "network-accept", 288: "network-accept",
     7: POLL, 271: POLL, 23: POLL, 270: POLL, 232: POLL, 281: POLL, 441: POLL,
     35: SLEEP, 230: SLEEP, 34: SLEEP, 130: SLEEP,
-    61: "child", 247: "child",
+    61: "child", 247: "child", 56: "child", 58: "child", 435: "child",  # vfork waits for its child's exec
     73: "file-lock", 72: "file-lock",
     65: "condition", 220: "condition", 64: "condition", 242: "queue-put", 243: "queue-get", 128: "condition",
 }  # fmt: skip
