@@ -53,6 +53,14 @@ def per_second(text: str) -> float:
     return value
 
 
+def dotted_name(text: str) -> str:
+    """A function by its module: MODULE.FUNCTION or MODULE.Class.method."""
+    parts = text.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not MODULE.FUNCTION, as in engine.StorageEngine.put")
+    return text
+
+
 def add_target_option(parser: argparse.ArgumentParser) -> None:
     """`--target`, of all commands that judge."""
     parser.add_argument(

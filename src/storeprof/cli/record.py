@@ -8,7 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import add_recording_options, add_runs_option, add_target_option, positive, seconds
+from storeprof.cli.arguments import (
+    add_recording_options,
+    add_runs_option,
+    add_target_option,
+    dotted_name,
+    positive,
+    seconds,
+)
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -39,6 +46,14 @@ def add_parser(commands: Any) -> None:
         metavar="REGEX",
         help="how the program states its own count: group 1 operations, group 2 seconds (default: ops=N seconds=S)",
     )
+    parser.add_argument(
+        "--operation",
+        type=dotted_name,
+        action="append",
+        default=[],
+        metavar="MODULE.FUNCTION",
+        help="time this Python function or method as an operation, without touching its source (repeatable)",
+    )
     add_runs_option(parser)
     add_target_option(parser)
     add_recording_options(parser)
@@ -59,6 +74,10 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "name one program: `-- COMMAND`, or `--pid PID`, or `--name NAME`; see `storeprof record --help`"
         )
+    if pid is not None and options.operation:
+        raise UsageError(
+            "--operation works on a program that storeprof starts: name the command after --, or put probes into it"
+        )
     label = Path(command[0]).name if command else f"pid-{pid}"
     if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):
         label = Path(command[1]).name
@@ -68,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
         pid=pid,
         duration_s=options.duration,
         observer_budget=options.overhead_budget / 100,
+        operations=tuple(dict.fromkeys(options.operation)),
         use_perf=not options.no_perf,
         description={"target_per_s": options.target} if options.target else {},
         use_allocation_hook=not options.no_alloc_hook,

@@ -15,7 +15,7 @@ class RecordOptions:
 
     `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
     recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
-    `children`: observe the program's children too.
+    `children`: observe the program's children too. `operations`: functions to time, as MODULE.FUNCTION.
     """
 
     folder: Path
@@ -25,6 +25,7 @@ class RecordOptions:
     environment: dict[str, str] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
     ops_pattern: bytes = OPS_PATTERN
+    operations: tuple[str, ...] = ()
     observer_budget: float = 0.01
     use_perf: bool = True
     use_allocation_hook: bool = True

@@ -24,6 +24,7 @@ from storeprof.recording.model import JOURNAL, write_meta
 from storeprof.recording.schema import FORMAT_VERSION
 from storeprof.session.allocation_pass import AllocationPass
 from storeprof.session.folder import make_folder, remove_folder
+from storeprof.session.named_operations import startup_environment
 from storeprof.session.native_pass import NativePass
 from storeprof.session.options import Outcome, RecordOptions
 from storeprof.session.process_tree import ProcessTree, TreeOptions
@@ -126,6 +127,7 @@ class Recorder:
             "command": list(options.command) or None,
             "attached_pid": options.pid,
             **options.description,
+            "operations_asked": [{"name": name} for name in options.operations],
             "started_at": datetime.now().astimezone().isoformat(timespec="seconds"),
             "window": None,
             "machine": describe_machine(),
@@ -138,7 +140,9 @@ class Recorder:
         if options.pid is not None:
             return options.pid
         self._relay = OutputRelay(self._folder / "program-counts.jsonl", options.ops_pattern)
-        additions = {"STOREPROF_RECORD": "1", **options.environment, **self._allocations.environment}
+        before = {**os.environ, **options.environment}.get("PYTHONPATH")
+        startup = startup_environment(options.operations, self._folder, before)
+        additions = {"STOREPROF_RECORD": "1", **options.environment, **startup, **self._allocations.environment}
         self._command = HeldCommand(options.command, env_additions=additions, stdout=self._relay.program_end)
         self._allocations.admit(self._command.pid)
         return self._command.pid
