@@ -64,8 +64,9 @@ def load_operation_looks(recording: Recording, rows: Charges, operations: Operat
     key = _key(index_of(rows.seen.looks.thread_ids, known["thread_id"]), known["op_seq"])
     order = np.argsort(key)
     number = _key(rows.thread, rows.op_seq)
+    at = _position(key[order], number)
     duration, start = (
-        _looked_up(key[order], values[order], number) for values in (known["duration_ns"] / 1e9, known["start_ns"])
+        np.append(values[order], np.nan).take(at) for values in (known["duration_ns"] / 1e9, known["start_ns"])
     )
     return OperationLooks(operations.names, rows, operations.operation_of(rows.node), duration, start, number)
 
@@ -95,8 +96,9 @@ def _key(thread: Array, op_seq: Array) -> Array:
     return (thread.astype(np.int64) << 32) | op_seq.astype(np.int64)
 
 
-def _looked_up(keys: Array, values: Array, wanted: Array) -> Array:
+def _position(keys: Array, wanted: Array) -> Array:
+    """Where each wanted key stands in `keys`, which are in order; -1 where it is not there."""
     if len(keys) == 0:
-        return np.full(len(wanted), np.nan)
+        return np.full(len(wanted), -1)
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[at] == wanted, values[at], np.nan)
+    return np.where(keys[at] == wanted, at, -1)

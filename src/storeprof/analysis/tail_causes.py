@@ -117,8 +117,9 @@ def _tail(context: Context, operation: Operation, looks: OperationLooks) -> Tail
     budget = tail_budget(operation.latency, time, context.blocks)
     if isinstance(budget, TooThin):
         return Tail(operation, None, (), mean, budget)
+    ordinary = _ordinary(looks.rows, budget)
     causes = [
-        _cause(context, operation, looks.rows, budget, (one, component, category))
+        _cause(context, operation, (looks.rows, ordinary), budget, (one, component, category))
         for one in range(len(category))
         if budget.share[one].value >= SMALLEST
     ]
@@ -141,22 +142,31 @@ def _mean(
     return tuple(sorted(parts, key=lambda part: -part.share.value))
 
 
+def _ordinary(rows: Charges, budget: TailBudget) -> Charges | None:
+    """The rows of operations around P50; None where too little is known of what those do."""
+    if np.isnan(budget.in_middle).any():
+        return None
+    found = rows.where(budget.middle.rows)
+    unplaced = (found.stack < 0) & np.isin(found.category, ON_CPU)
+    return found if found.weight_ns[unplaced].sum() < UNPLACED * found.weight_ns.sum() else None
+
+
 def _cause(
-    context: Context, operation: Operation, rows: Charges, budget: TailBudget, which: tuple[int, Array, Array]
+    context: Context,
+    operation: Operation,
+    seen: tuple[Charges, Charges | None],
+    budget: TailBudget,
+    which: tuple[int, Array, Array],
 ) -> Cause:
     one, component, category = which
+    rows, ordinary = seen
     kind = int(category[one])
-    ordinary = rows.where(budget.middle.rows)
-    placed = (ordinary.stack >= 0) | ~np.isin(ordinary.category, ON_CPU)
-    known = not np.isnan(budget.in_middle).any() and float(ordinary.weight_ns[~placed].sum()) < UNPLACED * float(
-        ordinary.weight_ns.sum()
-    )
     tail = rows.where(budget.tail.rows & (component == one))
-    place = _place(context, kind, tail, ordinary if known else None)
+    place = _place(context, kind, tail, ordinary)
     part = Part(kind, _where(context, kind, tail, operation, place), budget.share[one], tail)
     inside = (component == one) & _inside(context, rows, place)
     weight = budget.middle.weight_ns
-    usual = float(weight[inside].sum() / weight.sum()) if known else None
+    usual = float(weight[inside].sum() / weight.sum()) if ordinary is not None else None
     return Cause(part, budget.speedup[one], _beside(context, part), usual, rows.where(inside))
 
 
