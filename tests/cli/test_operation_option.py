@@ -100,7 +100,7 @@ NOT_TIMED = {
 
 
 def test_each_name_that_is_not_timed_has_its_line(tmp_path: Path) -> None:
-    """A name that is not found, can't be timed or is never called has one line with the reason, kept in the recording."""
+    """A name that is not found, can't be timed or is never called has one line with the reason."""
     done = record(tmp_path, sys.executable, PROGRAM, seconds=1, options=named(*NOT_TIMED))
     assert done.status == 0, done.stderr
     asked = json.loads((tmp_path / "recording" / "recording.json").read_text())["operations_asked"]

@@ -6,7 +6,7 @@ counts is the smaller of that of the cost and that of its ratio to the rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,11 @@ def innermost_growth(context: Context, series: OperationsOverTime) -> Grown | No
 
     That it grows must be clear from one of them, mostly an outer one: the inner ones, of fewer looks, only go along.
     """
-    costs = _costs(context, series)
+    inside, sized = _sized(context, series)
+    # Whose cost does not grow need not be placed row by row: in most recordings that is all of them.
+    if not any(_smaller_growth(series, one) for one in sized):
+        return None
+    costs = _placed(context, inside, sized)
     clear = [_grown(context, series, one, growth) for one in costs if (growth := _smaller_growth(series, one))]
     if not clear:
         return None
@@ -66,22 +70,24 @@ def innermost_growth(context: Context, series: OperationsOverTime) -> Grown | No
     )
 
 
-def _costs(context: Context, series: OperationsOverTime) -> list[Cost]:
-    """The program's own functions that take a fair part of the CPU time of an operation; no entries and loops."""
+def _sized(context: Context, series: OperationsOverTime) -> tuple[Array, list[Cost]]:
+    """Rows of the operations, and the functions that take a fair part of their CPU time, not placed yet."""
     rows, windows = context.busy, len(series.count)
     window = _windows(context, series)
     inside = (rows.category == CPU) & (window >= 0) & (window < windows)
     if series.nodes and (of_operation := inside & np.isin(rows.node, series.nodes)).any():
         inside = of_operation
     total = np.bincount(window[inside], weights=rows.weight_ns[inside], minlength=windows)
-    found = []
-    for key, own in _by_function(context, rows.where(inside), window[inside], windows).items():
-        if own.sum() < SMALLEST_PART * total.sum():
-            continue
-        mask = inside & context.stacks.having(key, rows.stack)
-        if not is_entry(context, key, rows.where(mask)):
-            found.append(Cost(key, mask, own, total - own))
-    return found
+    sums = _by_function(context, rows.where(inside), window[inside], windows)
+    fair = [(key, own) for key, own in sums.items() if own.sum() >= SMALLEST_PART * total.sum()]
+    return inside, [Cost(key, inside, own, total - own) for key, own in fair]
+
+
+def _placed(context: Context, inside: Array, sized: list[Cost]) -> list[Cost]:
+    """The costs with their own rows alone; entries and loops are left out."""
+    rows = context.busy
+    placed = [replace(one, mask=inside & context.stacks.having(one.function, rows.stack)) for one in sized]
+    return [one for one in placed if not is_entry(context, one.function, rows.where(one.mask))]
 
 
 def _by_function(context: Context, rows: Charges, window: Array, windows: int) -> dict[int, Array]:
