@@ -9,7 +9,7 @@ import storeprof
 from storeprof.cli.main import main
 
 for module in pkgutil.walk_packages(storeprof.__path__, "storeprof."):
-    if not module.name.endswith(("__main__", "_allocation_hook")):  # the hook is a library, no module
+    if not module.name.endswith(("__main__", "_allocation_hook", "sitecustomize")):  # a library, and a start-up file
         importlib.import_module(module.name)
 importlib.import_module("rich.table")
 os.setgroups([])

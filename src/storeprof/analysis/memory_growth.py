@@ -129,9 +129,10 @@ def judge_lifetimes(one: Lifetimes, start: float, end: float, floor: float) -> G
     steadiness = late / early if early > 0 else math.inf
     if steadiness > 2.2 + noise or sums[0] < (0.35 - noise / 2) * sums.mean():
         return Growth(NO_LEAK, rate, steadiness)  # what is old is gone
-    if _is_full(one, edges, end) or steadiness < STOPPED:
+    if _is_full(one, edges, end) or steadiness < STOPPED * (1 - noise / 2):
         return Growth(NO_LEAK, rate, steadiness)
-    return Growth(LEAK if steadiness >= STEADY - noise / 2 else MORE_TIME, rate, steadiness)
+    # Within what so few samples scatter: whether memory goes on growing is for resident memory to say.
+    return Growth(LEAK if steadiness >= STEADY - noise else MORE_TIME, rate, steadiness)
 
 
 def _is_full(one: Lifetimes, edges: Array, end: float) -> bool:

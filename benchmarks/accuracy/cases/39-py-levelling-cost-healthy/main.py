@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "parts"))
 
 from engine_parts import RUN_SECONDS, Store, keys, values
 
-LEVELS = 12
+LEVELS = 7
 REPORT_S = 0.5
 
 
