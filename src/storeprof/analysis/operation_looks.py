@@ -1,0 +1,104 @@
+"""Looks joined with the operations they fell into: how long the operation took in which a moment was spent.
+
+A look falls into an operation in proportion to its length, so the looks of a band of lengths divide the time of that
+band without bias, however rarely a single short operation is hit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from storeprof.analysis.charges import ON_CPU, Charges, concatenate, positions
+from storeprof.analysis.looks import index_of
+from storeprof.analysis.native_places import NativeDetail, nearest_of
+from storeprof.analysis.operations import OperationTree
+from storeprof.recording.model import Recording
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class OperationLooks:
+    """Rows of busy wall inside operations.
+
+    Arrays as long as `rows`: `name` is an index into `names` (-1 where the scope is in no operation), `duration_s` the
+    length of the operation (NaN where it did not finish or was not kept) and `start_ns` its start, `number` tells
+    operations apart.
+    """
+
+    names: tuple[str, ...]
+    rows: Charges
+    name: Array
+    duration_s: Array
+    start_ns: Array
+    number: Array
+
+    def where(self, mask: Array) -> OperationLooks:
+        """The rows that a mask, or an array of positions, picks."""
+        picked = positions(mask)
+        return OperationLooks(self.names, self.rows.where(picked), *(values.take(picked) for values in self._columns))
+
+    def of(self, name: str) -> OperationLooks:
+        """Those of one operation."""
+        return self.where(self.name == self.names.index(name))
+
+    def joined(self, other: OperationLooks) -> OperationLooks:
+        """Both sets of rows."""
+        columns = zip(self._columns, other._columns, strict=True)
+        return OperationLooks(self.names, concatenate([self.rows, other.rows]), *map(np.concatenate, columns))
+
+    @property
+    def _columns(self) -> tuple[Array, Array, Array, Array]:
+        return self.name, self.duration_s, self.start_ns, self.number
+
+
+def load_operation_looks(recording: Recording, rows: Charges, operations: OperationTree) -> OperationLooks:
+    """Join rows that carry an operation's number with the lengths of operations in the recording."""
+    known = recording.sql(
+        "SELECT thread_id, op_seq, max(duration_ns) AS duration_ns, max(start_ns) AS start_ns FROM operations "
+        "GROUP BY thread_id, op_seq"
+    )
+    key = _key(index_of(rows.seen.looks.thread_ids, known["thread_id"]), known["op_seq"])
+    order = np.argsort(key)
+    number = _key(rows.thread, rows.op_seq)
+    at = _position(key[order], number)
+    duration, start = (
+        np.append(values[order], np.nan).take(at) for values in (known["duration_ns"] / 1e9, known["start_ns"])
+    )
+    return OperationLooks(operations.names, rows, operations.operation_of(rows.node), duration, start, number)
+
+
+def with_native_stacks(looks: OperationLooks, native: NativeDetail) -> OperationLooks:
+    """The same looks, those on the CPU without a stack given the one of perf's nearest sample in the same operation.
+
+    The operation is known to the nanosecond, so what is inside it belongs to it; without a sample there is no stack.
+    """
+    rows = looks.rows
+    stack = rows.seen.stack.copy()
+    wanted = (rows.stack < 0) & np.isin(rows.category, ON_CPU) & ~np.isnan(looks.duration_s)
+    end_ns = looks.start_ns + looks.duration_s * 1e9
+    for thread in sorted(native.native_threads):
+        mine = np.flatnonzero(wanted & (rows.thread == thread))
+        samples = slice(*np.searchsorted(native.cpu_thread, [thread, thread + 1]))
+        if len(mine) == 0:
+            continue
+        t_ns = native.cpu_t[samples]
+        at = nearest_of(t_ns, rows.t_ns[mine])
+        inside = (t_ns[at] >= looks.start_ns[mine]) & (t_ns[at] <= end_ns[mine])
+        stack[rows.row[mine[inside]]] = native.cpu_stack[samples][at[inside]]
+    return replace(looks, rows=rows.with_stacks(stack))
+
+
+def _key(thread: Array, op_seq: Array) -> Array:
+    return (thread.astype(np.int64) << 32) | op_seq.astype(np.int64)
+
+
+def _position(keys: Array, wanted: Array) -> Array:
+    """Where each wanted key stands in `keys`, which are in order; -1 where it is not there."""
+    if len(keys) == 0:
+        return np.full(len(wanted), -1)
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[at] == wanted, at, -1)
