@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import ON_CPU, Charges, concatenate, positions
+from storeprof.analysis.charges import ON_CPU, RUN_QUEUE, Charges, concatenate, positions
+from storeprof.analysis.look_cost import look_cost_s
 from storeprof.analysis.looks import index_of
 from storeprof.analysis.native_places import NativeDetail, nearest_of
 from storeprof.analysis.operations import OperationTree
@@ -56,9 +57,13 @@ class OperationLooks:
 
 
 def load_operation_looks(recording: Recording, rows: Charges, operations: OperationTree) -> OperationLooks:
-    """Join rows that carry an operation's number with the lengths of operations in the recording."""
+    """Join rows that carry an operation's number with the lengths of operations in the recording.
+
+    Lengths are without what the look added.
+    """
     known = recording.sql(
-        "SELECT thread_id, op_seq, max(duration_ns) AS duration_ns, max(start_ns) AS start_ns FROM operations "
+        "SELECT thread_id, op_seq, max(duration_ns) AS duration_ns, max(start_ns) AS start_ns, "
+        "bool_or(hit) AS hit, any_value(node) AS node, max(weight) AS weight FROM operations "
         "GROUP BY thread_id, op_seq"
     )
     key = _key(index_of(rows.seen.looks.thread_ids, known["thread_id"]), known["op_seq"])
@@ -68,7 +73,26 @@ def load_operation_looks(recording: Recording, rows: Charges, operations: Operat
     duration, start = (
         np.append(values[order], np.nan).take(at) for values in (known["duration_ns"] / 1e9, known["start_ns"])
     )
-    return OperationLooks(operations.names, rows, operations.operation_of(rows.node), duration, start, number)
+    name = operations.operation_of(rows.node)
+    unseen = ~known["hit"].astype(bool)
+    others = {key: known[key][unseen] for key in ("node", "duration_ns", "weight")}
+    duration = _without_looks(rows, name, duration, operations, others)
+    return OperationLooks(operations.names, rows, name, duration, start, number)
+
+
+def _without_looks(
+    rows: Charges, name: Array, duration_s: Array, operations: OperationTree, others: dict[str, Array]
+) -> Array:
+    """Lengths without what a look adds while it has the program's CPU; `others` are operations without a look."""
+    ran = np.isin(rows.category, (*ON_CPU, RUN_QUEUE)) & ~np.isnan(duration_s)
+    name_of_other, shorter = operations.operation_of(others["node"]), duration_s.copy()
+    for one in range(len(operations.names)):
+        mine, same = np.flatnonzero(ran & (name == one)), name_of_other == one
+        cost = look_cost_s(
+            duration_s[mine], rows.weight_ns[mine], others["duration_ns"][same] / 1e9, others["weight"][same]
+        )
+        shorter[mine] = np.maximum(duration_s[mine] - cost, duration_s[mine] / 2)
+    return shorter
 
 
 def with_native_stacks(looks: OperationLooks, native: NativeDetail) -> OperationLooks:

@@ -43,4 +43,4 @@ class Runs:
 
 class Paused(Runs):
     def compact(self):
-        time.sleep(0.006)  # stands for a device that answers late
+        time.sleep(0.004)  # stands for a device that answers late

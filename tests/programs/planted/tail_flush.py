@@ -51,7 +51,7 @@ def main():
     def flusher():
         while time.monotonic() < end:
             shared.flush()
-            time.sleep(0.04)  # the lock stays well under a tenth of the time: the tail is the finding
+            time.sleep(0.09)  # the lock stays well under a tenth of the time: the tail is the finding
 
     thread = threading.Thread(target=flusher)
     thread.start()

@@ -34,6 +34,8 @@ ADVICE = {
 }
 OTHER_ADVICE = "find out what {where} waits for in {operation}; meanwhile {other} runs"
 
+SURELY = 0.7  # of the share that makes a cause, as lower bound of its interval
+
 
 def find(context: Context) -> list[Finding]:
     """One finding per cause: operations with the same one are named together."""
@@ -64,7 +66,7 @@ def _severity(context: Context, budget: TailBudget, cause: Cause) -> str:
         return NOTICE  # pushed aside by other programs
     if cause.part.category == CPU and cause.ordinary is None:
         return HOTSPOT  # larger requests would look the same
-    sure = cause.part.share.low >= context.settings.tail_share
+    sure = cause.part.share.low >= SURELY * context.settings.tail_share
     return BOTTLENECK if sure and budget.gap_s >= context.settings.tail_floor_s else HOTSPOT
 
 
