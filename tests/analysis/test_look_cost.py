@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from storeprof.analysis.look_cost import FEWEST, look_cost_s
+from storeprof.analysis.look_cost import FEWEST, LookCost, look_cost
 
 US = 1e-6
 
@@ -25,12 +25,12 @@ def test_what_a_look_adds_is_found() -> None:
     for seed, cost_us in ((1, 45), (2, 45), (3, 0)):
         rng = np.random.default_rng(seed)
         hit, others = looked_at(rng, 300, cost_us * US), lengths(rng, 600)
-        found = look_cost_s(hit, np.ones(300), others, np.ones(600)) / US
-        assert abs(found - cost_us) < 6, found
+        found = look_cost(hit, np.ones(300), others, np.ones(600))
+        assert abs(found.usual_s / US - cost_us) < 6, found
 
 
 def test_too_few_operations_say_nothing() -> None:
     """Below twenty operations of a sort no correction is made."""
     few, many = np.full(FEWEST - 1, 2e-4), np.full(100, 1e-4)
-    assert look_cost_s(few, np.ones(len(few)), many, np.ones(100)) == 0.0
-    assert look_cost_s(many, np.ones(100), few, np.ones(len(few))) == 0.0
+    assert look_cost(few, np.ones(len(few)), many, np.ones(100)) == LookCost()
+    assert look_cost(many, np.ones(100), few, np.ones(len(few))) == LookCost()

@@ -8,6 +8,7 @@ lengths of the others weighted by length, would be the same numbers without it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,25 @@ QUANTILES = np.linspace(0.05, 0.5, 10)  # the lower half: tails are thin, and a 
 MOST_S = 0.00025
 
 
-def look_cost_s(looked_at_s: Array, weight: Array, others_s: Array, others_weight: Array) -> float:
-    """Seconds that a look adds to an operation: lengths of operations on the CPU when looked at, and of others.
+@dataclass(frozen=True)
+class LookCost:
+    """Seconds that a look adds to an operation, and how far single ones are off that."""
 
-    `weight`: of each look; `others_weight`: how many operations each of the others stands for. 0 where too few are
-    known.
+    usual_s: float = 0.0
+    spread_s: float = 0.0
+
+
+def look_cost(looked_at_s: Array, weight: Array, others_s: Array, others_weight: Array) -> LookCost:
+    """What looks add: lengths of operations on the CPU when looked at, beside the lengths of others.
+
+    `weight`: of each look; `others_weight`: how many operations each of the others stands for. Nothing where too few
+    are known.
     """
     if len(looked_at_s) < FEWEST or len(others_s) < FEWEST:
-        return 0.0
+        return LookCost()
     longer = _quantiles(looked_at_s, weight) - _quantiles(others_s, others_weight * others_s)
-    return float(np.clip(np.median(longer), 0.0, MOST_S))
+    usual, most = np.clip([np.median(longer), longer.max()], 0.0, MOST_S)
+    return LookCost(float(usual), float(most - usual))
 
 
 def _quantiles(values: Array, weight: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis.charges import ON_CPU, RUN_QUEUE, Charges, concatenate, positions
-from storeprof.analysis.look_cost import look_cost_s
+from storeprof.analysis.look_cost import LookCost, look_cost
 from storeprof.analysis.looks import index_of
 from storeprof.analysis.native_places import NativeDetail, nearest_of
 from storeprof.analysis.operations import OperationTree
@@ -27,7 +27,7 @@ class OperationLooks:
 
     Arrays as long as `rows`: `name` is an index into `names` (-1 where the scope is in no operation), `duration_s` the
     length of the operation (NaN where it did not finish or was not kept) and `start_ns` its start, `number` tells
-    operations apart.
+    operations apart. `look_costs`: per name, what a look added to an operation; it is taken off `duration_s`.
     """
 
     names: tuple[str, ...]
@@ -36,11 +36,13 @@ class OperationLooks:
     duration_s: Array
     start_ns: Array
     number: Array
+    look_costs: tuple[LookCost, ...] = ()
 
     def where(self, mask: Array) -> OperationLooks:
         """The rows that a mask, or an array of positions, picks."""
         picked = positions(mask)
-        return OperationLooks(self.names, self.rows.where(picked), *(values.take(picked) for values in self._columns))
+        name, duration_s, start_ns, number = (values.take(picked) for values in self._columns)
+        return OperationLooks(self.names, self.rows.where(picked), name, duration_s, start_ns, number, self.look_costs)
 
     def of(self, name: str) -> OperationLooks:
         """Those of one operation."""
@@ -49,7 +51,9 @@ class OperationLooks:
     def joined(self, other: OperationLooks) -> OperationLooks:
         """Both sets of rows."""
         columns = zip(self._columns, other._columns, strict=True)
-        return OperationLooks(self.names, concatenate([self.rows, other.rows]), *map(np.concatenate, columns))
+        name, duration_s, start_ns, number = map(np.concatenate, columns)
+        rows = concatenate([self.rows, other.rows])
+        return OperationLooks(self.names, rows, name, duration_s, start_ns, number, self.look_costs)
 
     @property
     def _columns(self) -> tuple[Array, Array, Array, Array]:
@@ -76,23 +80,22 @@ def load_operation_looks(recording: Recording, rows: Charges, operations: Operat
     name = operations.operation_of(rows.node)
     unseen = ~known["hit"].astype(bool)
     others = {key: known[key][unseen] for key in ("node", "duration_ns", "weight")}
-    duration = _without_looks(rows, name, duration, operations, others)
-    return OperationLooks(operations.names, rows, name, duration, start, number)
+    looks = OperationLooks(operations.names, rows, name, duration, start, number, (LookCost(),) * len(operations.names))
+    return _without_look_cost(looks, operations.operation_of(others["node"]), others)
 
 
-def _without_looks(
-    rows: Charges, name: Array, duration_s: Array, operations: OperationTree, others: dict[str, Array]
-) -> Array:
+def _without_look_cost(looks: OperationLooks, name_of_other: Array, others: dict[str, Array]) -> OperationLooks:
     """Lengths without what a look adds while it has the program's CPU; `others` are operations without a look."""
-    ran = np.isin(rows.category, (*ON_CPU, RUN_QUEUE)) & ~np.isnan(duration_s)
-    name_of_other, shorter = operations.operation_of(others["node"]), duration_s.copy()
-    for one in range(len(operations.names)):
-        mine, same = np.flatnonzero(ran & (name == one)), name_of_other == one
-        cost = look_cost_s(
-            duration_s[mine], rows.weight_ns[mine], others["duration_ns"][same] / 1e9, others["weight"][same]
+    ran = np.isin(looks.rows.category, (*ON_CPU, RUN_QUEUE)) & ~np.isnan(looks.duration_s)
+    shorter, costs = looks.duration_s.copy(), []
+    for one in range(len(looks.names)):
+        mine, same = np.flatnonzero(ran & (looks.name == one)), name_of_other == one
+        long = looks.duration_s[mine]
+        costs.append(
+            look_cost(long, looks.rows.weight_ns[mine], others["duration_ns"][same] / 1e9, others["weight"][same])
         )
-        shorter[mine] = np.maximum(duration_s[mine] - cost, duration_s[mine] / 2)
-    return shorter
+        shorter[mine] = np.maximum(long - costs[-1].usual_s, long / 10)
+    return replace(looks, duration_s=shorter, look_costs=tuple(costs))
 
 
 def with_native_stacks(looks: OperationLooks, native: NativeDetail) -> OperationLooks:

@@ -26,6 +26,7 @@ TAIL_BANDS = ((0.986, 0.994), (0.986, 0.998), (0.98, 0.9985), (0.97, 1.0))
 MIDDLE_BANDS = ((0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9))
 WANTED = 30  # different operations looked at in a band
 FEWEST = 15
+NEAR = 0.25  # of the gap: what a look adds may widen the middle band by so much
 CUT = 0.994  # operations over this percentile count as if they were as long
 
 
@@ -34,6 +35,7 @@ class OperationTime:
     """Time inside the operations of one name, as looks saw it: arrays of one length.
 
     `component` counts from 0 to `components` - 1; `duration_s` is of the operation (NaN unknown), `number` names it.
+    `spread_s`: how far a length may be off by what a look added to it.
     """
 
     t_ns: Array
@@ -42,6 +44,7 @@ class OperationTime:
     components: int
     duration_s: Array
     number: Array
+    spread_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def tail_budget(latency: Histogram, time: OperationTime, blocks: Blocks) -> Tail
         return TooThin(f"P99 needs {needed:,} operations, there were {count:,}", _longer(needed, count))
     if p99 <= p50:
         return TooThin("P99 is no longer than P50", "nothing: there is no tail")
-    tail, middle = _band(latency, time, TAIL_BANDS), _band(latency, time, MIDDLE_BANDS)
+    spread = min(time.spread_s, NEAR * (p99 - p50))
+    tail, middle = _band(latency, time, TAIL_BANDS), _band(latency, time, MIDDLE_BANDS, spread)
     if tail.operations < FEWEST:
         return TooThin(
             f"{tail.operations} of the operations around P99 were looked at, {FEWEST} are needed",
@@ -133,11 +137,11 @@ def mean_shares(time: OperationTime, blocks: Blocks) -> tuple[Estimate, ...]:
     return _estimates(value, low, high)
 
 
-def _band(latency: Histogram, time: OperationTime, wider: Sequence[tuple[float, float]]) -> Band:
-    """The narrowest band with WANTED operations looked at; the widest when none has."""
+def _band(latency: Histogram, time: OperationTime, wider: Sequence[tuple[float, float]], spread_s: float = 0.0) -> Band:
+    """The narrowest band with WANTED operations looked at, its edges blurred by so much; the widest when none has."""
     for low, high in wider:
         least, most = latency.edges(low)[0], latency.edges(high)[1] if high < 1.0 else np.inf
-        rows = (time.duration_s >= least) & (time.duration_s <= most)
+        rows = (time.duration_s >= least - spread_s) & (time.duration_s <= most + spread_s)
         operations = len(np.unique(time.number[rows]))
         if operations >= WANTED:
             break

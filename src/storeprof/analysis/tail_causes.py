@@ -111,8 +111,9 @@ def operation_tails(context: Context) -> tuple[Tail, ...]:
 def _tail(context: Context, operation: Operation, looks: OperationLooks) -> Tail:
     category, component = _components(context, looks.rows)
     time = OperationTime(
-        looks.rows.t_ns, looks.rows.weight_ns, component, len(category), looks.duration_s, looks.number
-    )
+        looks.rows.t_ns, looks.rows.weight_ns, component, len(category), looks.duration_s, looks.number,
+        looks.look_costs[looks.names.index(operation.name)].spread_s,
+    )  # fmt: skip
     mean = _mean(context, operation, looks.rows, time, category)
     budget = tail_budget(operation.latency, time, context.blocks)
     if isinstance(budget, TooThin):
