@@ -8,12 +8,7 @@ from typing import Any
 from storeprof.analysis.context import Context
 from storeprof.analysis.processes import not_observed_cpu_s
 
-_LATER = {
-    "memory-leak": "growth of memory is recorded and not judged in this version",
-    "allocation-churn": "allocations are not sampled in this version",
-}
 WORTH_A_WORD = 0.01
-_REMEDY = "read the tables of the recording, or use a tool for that kind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +26,6 @@ class Covered:
         return {
             "kind": self.kind, "checked": self.checked, "by": self.by, "reason": self.reason, "remedy": self.remedy,
         }  # fmt: skip
-
-
-def not_yet(kinds: set[str]) -> list[Covered]:
-    """Rows of the kinds that have no module among `kinds`."""
-    return [Covered(kind, False, None, reason, _REMEDY) for kind, reason in _LATER.items() if kind not in kinds]
 
 
 def placed_share(context: Context, category: int | None = None) -> float | None:
