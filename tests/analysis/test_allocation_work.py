@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from storeprof.analysis.allocation_work import is_allocator
 
 

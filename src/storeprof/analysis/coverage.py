@@ -96,6 +96,21 @@ def native_remedy(context: Context) -> str | None:
     return str(row["remedy"]) if row and row.get("remedy") else None
 
 
+def cut_stacks(context: Context) -> tuple[str, str] | None:
+    """A word on native stacks that do not reach their thread's start, when those are many, and what would help."""
+    row = collector_row(context, "perf") or {}
+    broken = row.get("broken_stacks") or 0.0
+    if broken <= context.settings.unplaced_share:
+        return None
+    if row.get("call_graph") == "fp":
+        return f"{broken:.0%} of the native stacks are cut short", "record with --call-graph dwarf"
+    remedy = "keep frame pointers (-fno-omit-frame-pointer) in program and libraries, and record with --call-graph fp"
+    return (
+        f"{broken:.0%} of the native stacks are cut short: deeper than the copy of the stack, or no unwind tables",
+        remedy,
+    )
+
+
 def collector_row(context: Context, name: str) -> dict[str, Any] | None:
     """What recording.json says of a collector."""
     rows: list[dict[str, Any]] = context.recording.meta.get("collectors") or []

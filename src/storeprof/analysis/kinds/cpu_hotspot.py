@@ -13,7 +13,15 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
-from storeprof.analysis.coverage import Covered, native_reason, native_remedy, no_looks, placed_share, unread_python
+from storeprof.analysis.coverage import (
+    Covered,
+    cut_stacks,
+    native_reason,
+    native_remedy,
+    no_looks,
+    placed_share,
+    unread_python,
+)
 from storeprof.analysis.entries import is_entry
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, Finding, Where
 from storeprof.analysis.gain import impact
@@ -88,9 +96,9 @@ def cover(context: Context) -> Covered:
     if placed is None or placed >= 0.9:
         if missing and not context.native.native_threads:
             missing = f"native functions are not told apart within their Python callers: {missing}"
+            remedy = native_remedy(context)
         else:
-            missing = None
-        remedy = native_remedy(context) if missing else None
+            missing, remedy = cut_stacks(context) or (None, None)
         return no_looks(context, "cpu-hotspot") or Covered("cpu-hotspot", True, by, missing, remedy)
     words = f"{1 - placed:.0%} of CPU time has no place: {missing or 'threads ended before anyone looked at them'}"
     return Covered("cpu-hotspot", False, None, words, native_remedy(context))
