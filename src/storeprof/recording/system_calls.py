@@ -1,4 +1,4 @@
-"""Names of the system calls that findings speak of (x86-64 numbers; a table, not logic)."""
+"""Names of the system calls that findings and tools speak of (x86-64 numbers; a table, not logic)."""
 
 from __future__ import annotations
 
