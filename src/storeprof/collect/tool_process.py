@@ -19,7 +19,7 @@ from storeprof.collect.linux.orphans import STARTED
 from storeprof.collect.output_relay import OPS_PATTERN, open_channel, open_pipe, run_relay
 from storeprof.errors import CollectorError, TargetError, UsageError
 
-__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "run_tool"]
+__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "die_with", "run_tool", "shell_status", "start_tool"]
 
 PR_SET_PDEATHSIG: Final = 1
 # After a tool's group was killed its pipes close at once, unless something escaped the group.
@@ -54,7 +54,7 @@ def run_tool(
     with contextlib.ExitStack() as stack:
         stdout = subprocess.PIPE if stdout_path is None else stack.enter_context(open(stdout_path, "wb"))
         stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
-        process = _start(argv, stdin=stdin, stdout=stdout, env=env, cwd=cwd)
+        process = start_tool(argv, stdin=stdin, stdout=stdout, env=env, cwd=cwd)
         timed_out = False
         try:
             out, err = process.communicate(input, timeout=timeout_s)
@@ -64,7 +64,7 @@ def run_tool(
         except BaseException:
             _kill_group(process)
             raise
-    return ToolResult(_shell_status(process.returncode), out or b"", err or b"", timed_out)
+    return ToolResult(shell_status(process.returncode), out or b"", err or b"", timed_out)
 
 
 class BackgroundTool:
@@ -84,13 +84,13 @@ class BackgroundTool:
     ) -> None:
         self._stderr_path = stderr_path
         with open(stderr_path, "wb") as stderr:
-            self._process = _start(
+            self._process = start_tool(
                 argv,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 env=env,
                 pass_fds=pass_fds,
-                preexec=_die_with(os.getpid()),
+                preexec=die_with(os.getpid()),
             )
         self.pid = self._process.pid
 
@@ -108,7 +108,7 @@ class BackgroundTool:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
-        return _shell_status(self._process.returncode)
+        return shell_status(self._process.returncode)
 
     def stderr(self) -> str:
         """What the tool has said so far."""
@@ -197,7 +197,7 @@ class HeldCommand:
         """Wait for the end, collect the zombie, return `exit_status`."""
         if self._status is None:
             _, status, self._rusage = os.wait4(self.pid, 0)
-            self._status = _shell_status(os.waitstatus_to_exitcode(status))
+            self._status = shell_status(os.waitstatus_to_exitcode(status))
             os.close(self._pidfd)
         return self._status
 
@@ -265,7 +265,7 @@ class OutputRelay:
         return True
 
 
-def _start(
+def start_tool(
     argv: Sequence[str],
     *,
     stdin: int = subprocess.DEVNULL,
@@ -276,6 +276,7 @@ def _start(
     pass_fds: Sequence[int] = (),
     preexec: Callable[[], None] | None = None,
 ) -> subprocess.Popen[bytes]:
+    """Start a tool as the leader of a process group of its own. Raises CollectorError when that fails."""
     try:
         process = subprocess.Popen(
             list(argv),
@@ -295,7 +296,7 @@ def _start(
     return process
 
 
-def _die_with(parent: int) -> Callable[[], None]:
+def die_with(parent: int) -> Callable[[], None]:
     def ask_kernel() -> None:
         # The recorder waits for signals with them blocked; a tool that inherits that could not be ended.
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -344,5 +345,5 @@ def _plain_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _shell_status(returncode: int) -> int:
+def shell_status(returncode: int) -> int:
     return returncode if returncode >= 0 else 128 - returncode

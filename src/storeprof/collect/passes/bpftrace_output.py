@@ -51,7 +51,7 @@ def parse_bpftrace(lines: Iterable[str]) -> BpftraceMaps:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_object)
             kind, data = row["type"], row.get("data")
             if kind == "printf":
                 ready = ready or str(data).strip() == READY
@@ -69,6 +69,17 @@ def parse_bpftrace(lines: Iterable[str]) -> BpftraceMaps:
             what = f"bpftrace's output, line {number}: can't be read ({type(error).__name__}): {line.strip()[:100]!r}"
             raise CollectorError(what) from None
     return BpftraceMaps(values, histograms, texts, ready, lost)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A key may come twice (texts that differ behind their end): counts and buckets are of one key then."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        before = found.get(key)
+        if isinstance(before, int | list) and type(before) is type(value):
+            value = before + value
+        found[key] = value
+    return found
 
 
 def _keyed(entries: Any) -> list[tuple[str, Any]]:

@@ -43,16 +43,14 @@ class Memray(StartsCommand):
     costs = "allocation-heavy programs run some 4 times slower"
 
     def available(self, context: Context) -> Availability:
-        """Whether the interpreter that runs storeprof has it; another program's is asked when it is recorded."""
-        del context
-        return importable(sys.executable)
+        """Whether the program's interpreter has it (storeprof's own where no program is known)."""
+        return importable(context.python or sys.executable)
 
     def unfit(self, target: Target) -> str | None:
-        """It looks into Python programs, started anew, whose interpreter has it."""
-        if target.python is None:
-            return super().unfit(target) or "it looks into Python programs, and this is none"
-        found = importable(target.python.interpreter[0])
-        return None if found.ok else f"{found.reason}: {found.remedy}"
+        """It looks into Python programs."""
+        if target.command and target.python is None:
+            return "it looks into Python programs, and this is none"
+        return super().unfit(target)
 
     def command(self, options: PassOptions) -> list[str]:
         """`python -m memray run … SCRIPT …`."""
