@@ -26,6 +26,7 @@ from storeprof.analysis.kinds import (
 )
 from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
 from storeprof.analysis.operations import Operation
+from storeprof.analysis.passes import passes
 from storeprof.analysis.target import target_of, with_target
 from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
 from storeprof.recording.model import Recording
@@ -99,6 +100,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "functions": top_functions(context),
         "findings": found,
         "coverage": [row.as_document() for row in covered],
+        "passes": passes(recording, measured["throughput_per_s"]),
     }
 
 

@@ -21,8 +21,8 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collect",
         metavar="WHAT[,WHAT]",
-        help="cpu, offcpu, io, memory, heap, leaks, counters, entries=PATTERN (calls and latency of native functions, as in "
-        "entries='StorageImpl::*'); what distorts runs in passes of its own afterwards, over the same workload",
+        help="cpu, offcpu, io, memory, heap, leaks, counters, entries=PATTERN (calls and latency of native functions, "
+        "as in entries='StorageImpl::*'); what distorts runs in passes of its own, over the same workload",
     )
     parser.add_argument(
         "--preset",
@@ -32,7 +32,10 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--deep", action="store_true", help="short for --collect cpu,memory,heap,leaks")
     parser.add_argument(
-        "--pass-limit", type=seconds, metavar="S", help="end each pass after S seconds (default: 60 to 900, by the program)"
+        "--pass-limit",
+        type=seconds,
+        metavar="S",
+        help="end each pass after S seconds (default: 60 to 900, by the program)",
     )
 
 
@@ -64,6 +67,8 @@ def _split(text: str) -> tuple[frozenset[str], tuple[str, ...]]:
             entries.append(pattern)
         elif mark or name == "entries" or name not in GROUPS:
             known = ", ".join(one for one in GROUPS if one != "entries")
-            raise UsageError(f"--collect {word!r}: it takes {known} and entries=PATTERN, as in entries='StorageImpl::*'")
+            raise UsageError(
+                f"--collect {word!r}: it takes {known} and entries=PATTERN, as in entries='StorageImpl::*'"
+            )
         groups.add(name)
     return frozenset(groups), tuple(entries)

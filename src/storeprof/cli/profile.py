@@ -17,7 +17,6 @@ from storeprof.cli.arguments import (
 )
 from storeprof.cli.collecting import add_collecting_options, collected
 
-
 # Measured seconds of a pass: what a tool counts needs no longer, and under some tools all takes ten times as long.
 PASS_S = 10.0
 

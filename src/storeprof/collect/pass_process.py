@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from storeprof.collect.output_relay import open_pipe
-from storeprof.collect.tool_process import BackgroundTool, die_with, shell_status, start_tool
+from storeprof.collect.process_ends import die_with, shell_status
+from storeprof.collect.tool_process import HELD_PROGRAM, BackgroundTool, start_tool
 from storeprof.errors import CollectorError
 
 READY_TIMEOUT_S: Final = 30.0
@@ -27,8 +28,6 @@ AFTER_PROGRAM_S: Final = 60.0
 ESCALATION: Final = ((0.0, signal.SIGINT), (5.0, signal.SIGTERM))
 KILL_AFTER_S: Final = 10.0
 PAUSE_S: Final = 0.02
-# Waits until a byte comes, then becomes the program; the end of storeprof ends it.
-_HELD: Final = "import os,sys\nif os.read(int(sys.argv[1]),1): os.execvp(sys.argv[2],sys.argv[2:])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +74,13 @@ def run_attached(
     Raises CollectorError when the tool does not get ready; the program has not run then.
     """
     gate, release = open_pipe()
-    held = [sys.executable, "-SE", "-c", _HELD, str(gate), *program]
+    held = [sys.executable, "-SE", "-c", HELD_PROGRAM, str(gate), *program]
     program_said = said.with_name(said.name + ".program")
     process: Any = None
     tool: BackgroundTool | None = None
     try:
         with open(stdout, "wb") as out, open(program_said, "wb") as err:
-            process = start_tool(
-                held, stdout=out, stderr=err, env=env, pass_fds=(gate,), preexec=die_with(os.getpid())
-            )
+            process = start_tool(held, stdout=out, stderr=err, env=env, pass_fds=(gate,), preexec=die_with(os.getpid()))
         tool = BackgroundTool(tool_argv(process.pid), said, env=env)
         _wait_until_ready(tool, ready)
         os.write(release, b"x")

@@ -83,7 +83,7 @@ def registered() -> list[Registered]:
     beside: list[tuple[Any, frozenset[str], str, str]] = [
         (Perf(), frozenset({"cpu", "offcpu"}), "native stacks on the CPU, and of waits where tracepoints may be read",
          "20 microseconds for each of 199 samples a second and CPU"),
-        (PySpy(), frozenset({"cpu"}), "Python stacks of interpreters that the observer can't read (3.10 and older, 3.14 and later)",
+        (PySpy(), frozenset({"cpu"}), "Python stacks of 3.10 and older, 3.14 and later, which the observer can't read",
          "0.2 to 0.5 % of a CPU"),
     ]  # fmt: skip
     rows = [Registered(one, "linux", groups, "recording", adds, costs) for one, groups, adds, costs in beside]

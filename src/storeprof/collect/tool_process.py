@@ -1,7 +1,6 @@
 """The only module that starts processes: outside tools, the command under study, the relay of its output."""
 
 import contextlib
-import ctypes
 import os
 import re
 import resource
@@ -17,14 +16,25 @@ from typing import IO, Final, NoReturn
 from storeprof.collect.command_check import check_command, exec_error
 from storeprof.collect.linux.orphans import STARTED
 from storeprof.collect.output_relay import OPS_PATTERN, open_channel, open_pipe, run_relay
+from storeprof.collect.process_ends import die_with, shell_status
 from storeprof.errors import CollectorError, TargetError, UsageError
 
-__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "die_with", "run_tool", "shell_status", "start_tool"]
+__all__ = [
+    "HELD_PROGRAM",
+    "BackgroundTool",
+    "HeldCommand",
+    "OutputRelay",
+    "ToolResult",
+    "check_command",
+    "run_tool",
+    "start_tool",
+]
 
-PR_SET_PDEATHSIG: Final = 1
 # After a tool's group was killed its pipes close at once, unless something escaped the group.
 AFTER_KILL_S: Final = 1.0
-_libc: Final = ctypes.CDLL(None, use_errno=True)
+# For `python -c`, with a descriptor and a command line: waits for a byte and becomes the program. Where nothing comes
+# because storeprof has died, it ends.
+HELD_PROGRAM: Final = "import os,sys\nif os.read(int(sys.argv[1]),1): os.execvp(sys.argv[2],sys.argv[2:])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,18 +306,6 @@ def start_tool(
     return process
 
 
-def die_with(parent: int) -> Callable[[], None]:
-    def ask_kernel() -> None:
-        # The recorder waits for signals with them blocked; a tool that inherits that could not be ended.
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where storeprof was started in the background
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # died between fork and prctl
-            os._exit(1)
-
-    return ask_kernel
-
-
 def _kill_group(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -343,7 +341,3 @@ def _plain_signals() -> None:
         if not inherited and signal.getsignal(number) != signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def shell_status(returncode: int) -> int:
-    return returncode if returncode >= 0 else 128 - returncode

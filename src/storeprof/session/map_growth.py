@@ -50,7 +50,8 @@ def growth_row(result: PassResult | None) -> dict[str, Any]:
     remedy = None if result else "record 2 s or longer"
     return {
         "pass": "recording", "collector": NAME, "collects": ["memory"], "own_run": False, "ran": result is not None,
-        "reason": reason, "remedy": remedy, "seconds": None, "operations": None, "ended": None, "notes": [],
+        "reason": reason, "remedy": remedy, "seconds": None, "operations": None, "ended": None, "status": None,
+        "notes": [],
     }  # fmt: skip
 
 

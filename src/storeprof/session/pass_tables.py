@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from storeprof.errors import CollectorError
 from storeprof.recording.model import Recording, rows_of
 from storeprof.recording.tables import Columns, integers, strings
 from storeprof.session.map_growth import growth_row, map_growth
+from storeprof.session.native_names import is_native_library, short_name
 
 # Rows kept of one figure of one pass: the rest is in the tool's own file.
 MOST_ROWS: Final = 500
@@ -22,6 +24,10 @@ PREFIX: Final = {
     "memory": "vmmap_growth", "counters": "counters", "cpu": "sample_profile",
 }  # fmt: skip
 Row = dict[str, Any]
+Frame = tuple[str | None, str | None, int | None]
+Stack = tuple[tuple[str, str | None, int | None], ...]
+# An address without a symbol, and the allocator's entrances.
+_NAMELESS: Final = re.compile(r"0x[0-9a-f]+$|\?\?\?$|(malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc)$")
 
 
 def add_pass_tables(folder: Path, meta: Row, tables: dict[str, Columns]) -> dict[str, Columns]:
@@ -45,17 +51,28 @@ def _figures(folder: Path, row: Row) -> PassResult | None:
     try:
         result = pass_tool(row["collector"]).parse(folder / "raw" / row["pass"])
     except Exception as error:  # whatever a tool has printed must not cost the recording
-        said = error if isinstance(error, CollectorError) else f"{type(error).__name__}: {error}"
-        row.update(
-            ran=False,
-            reason=f"{row['collector']}'s output can't be read: {said}",
-            remedy=f"see raw/{row['pass']} and raw/{row['pass']}.said",
-        )
+        row.update(ran=False, reason=_why(folder, row, error), remedy=f"see raw/{row['pass']}.said in the recording")
         return None
     wanted = [one for one in result.figures if one.group in row["collects"]]
     if not wanted:
         row["notes"].append("it found nothing to report")
     return PassResult(_few(wanted), result.notes)
+
+
+def _why(folder: Path, row: Row, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        said = _last_words(folder / "raw" / f"{row['pass']}.said")
+        return f"{row['collector']} wrote nothing (status {row['status']}){': ' + said if said else ''}"
+    what = str(error) if isinstance(error, CollectorError) else f"{type(error).__name__}: {error}"
+    return f"{row['collector']}'s output can't be read: {what}"
+
+
+def _last_words(said: Path) -> str:
+    try:
+        lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].strip()[:200] if lines else ""
 
 
 def _few(figures: list[Figure]) -> list[Figure]:
@@ -76,9 +93,18 @@ def _growth(folder: Path) -> PassResult | None:
         return None
 
 
+def owner(stack: Stack) -> Frame:
+    """The frame that a figure belongs to: the innermost one of the program's own code, else the innermost.
+
+    Templates of the language's library are inlined or instantiated for the code that calls them.
+    """
+    own = (frame for frame in stack if not is_native_library(frame[0], "") and not _NAMELESS.match(frame[0]))
+    return next(own, stack[0])
+
+
 def _table(found: list[tuple[Row, PassResult]]) -> Columns:
     rows = [(row, figure) for row, result in found for figure in result.figures]
-    leaves = [figure.stack[0] if figure.stack else (None, None, None) for _, figure in rows]
+    leaves = [owner(figure.stack) if figure.stack else (None, None, None) for _, figure in rows]
     return {
         "pass": strings([row["pass"] for row, _ in rows]),
         "collector": strings([row["collector"] for row, _ in rows]),
@@ -86,7 +112,7 @@ def _table(found: list[tuple[Row, PassResult]]) -> Columns:
         "figure": strings([figure.name for _, figure in rows]),
         "value": np.array([figure.value for _, figure in rows], dtype=np.float64),
         "unit": strings([figure.unit for _, figure in rows]),
-        "function": strings([leaf[0] for leaf in leaves]),
+        "function": strings([leaf[0] and short_name(leaf[0]) for leaf in leaves]),
         "file": strings([leaf[1] for leaf in leaves]),
         "line": integers([leaf[2] for leaf in leaves]),
         "stack": strings([";".join(frame[0] for frame in reversed(one.stack)) or None for _, one in rows]),

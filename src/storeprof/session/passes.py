@@ -1,7 +1,7 @@
 """Passes: the same workload again under each tool that distorts, after the timing run and never beside it.
 
-What a pass leaves lies in `raw/PASS*`; its row in recording.json says how it went. The figures are made of that when the
-recording is finished (pass_tables.py). Nothing that happens here costs the recording.
+What a pass leaves lies in `raw/PASS*`; its row in recording.json says how it went. The figures are made of that when
+the recording is finished (pass_tables.py). Nothing that happens here costs the recording.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Workplace:
-    """Where a pass runs: `scratch` (the engine's data) is emptied before each."""
+    """Where passes run: `scratch` (the engine's data) is emptied before each; the timing run took `timing_s`."""
 
     folder: Path
     scratch: Path | None
     stream: TextIO
+    timing_s: float
 
 
 def run_passes(options: RecordOptions, scratch: Path | None = None, stream: TextIO = sys.stderr) -> None:
@@ -51,7 +52,7 @@ def run_passes(options: RecordOptions, scratch: Path | None = None, stream: Text
     meta = read_meta(folder)
     rows: list[Row] = []
     try:
-        place = _Workplace(folder, scratch, stream)
+        place = _Workplace(folder, scratch, stream, _timing_s(meta))
         _make(options, place, meta, rows)
     except (StoreprofError, OSError) as error:
         rows.append(_row("-", Choice((), None, f"the passes ended early: {error}", "record again")))
@@ -100,8 +101,12 @@ def _make(options: RecordOptions, place: _Workplace, meta: Row, rows: list[Row])
             rows.append(_row(name, replace(choice, tool=None, reason=why_not, remedy="record again"), choice.tool.name))
             continue
         groups = ", ".join(choice.groups)
-        print(f"storeprof: pass {number}: {choice.tool.name} ({groups}; {choice.tool.costs})", file=place.stream, flush=True)
-        rows.append(_run(options, place, target, choice, name, _timing_s(meta)))
+        print(
+            f"storeprof: pass {number}: {choice.tool.name} ({groups}; {choice.tool.costs})",
+            file=place.stream,
+            flush=True,
+        )
+        rows.append(_run(options, place, target, choice, name))
         if rows[-1]["ended"] == "interrupt":
             why_not = "ended early by Ctrl-C"
     rows += [_row("-", choice) for choice in choices if choice.tool is None]
@@ -119,21 +124,20 @@ def _why_not(options: RecordOptions, meta: Row) -> str | None:
 
 
 def _timing_s(meta: Row) -> float:
-    return max(0.0, ((meta.get("ended_ns") or 0) - meta["started_ns"]) / 1e9)
+    return float(max(0.0, ((meta.get("ended_ns") or 0) - meta["started_ns"]) / 1e9))
 
 
-def _run(
-    options: RecordOptions, place: _Workplace, target: Target, choice: Choice, name: str, timing_s: float
-) -> Row:
+def _run(options: RecordOptions, place: _Workplace, target: Target, choice: Choice, name: str) -> Row:
     tool = choice.tool
     assert tool is not None
-    row = _row(name, choice, tool.name)
+    row = _row(name, replace(choice, reason=None), tool.name)
+    row["notes"] += [choice.reason] if choice.reason else []
     output = (place.folder / "raw" / name).absolute()
     if place.scratch:
         shutil.rmtree(place.scratch, ignore_errors=True)
     wanted = PassOptions(target, output, options.pid, None)
     try:
-        end = _start(options, tool, wanted, timing_s)
+        end = _start(options, tool, wanted, place.timing_s)
         row.update(seconds=round(end.seconds, 3), ended=end.by, ran=True, status=end.status)
         row["operations"] = _operations(_stdout(output), options.ops_pattern)
         for reading in tool.readings(wanted):
@@ -211,7 +215,5 @@ def _row(name: str, choice: Choice, collector: str | None = None) -> Row:
     return {
         "pass": name, "collector": collector or (choice.tool.name if choice.tool else None),
         "collects": list(choice.groups), "own_run": True, "ran": False, "reason": choice.reason,
-        "remedy": choice.remedy, "seconds": None, "operations": None, "ended": None, "notes": [],
+        "remedy": choice.remedy, "seconds": None, "operations": None, "ended": None, "status": None, "notes": [],
     }  # fmt: skip
-
-

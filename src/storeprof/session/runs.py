@@ -71,7 +71,9 @@ def _record_runs(folder: Path, planned: Sequence[Planned]) -> Outcome:
             label = f", {one.workload}" if one.workload else ""
             print(f"storeprof: run {number} of {len(planned)}{label}", file=sys.stderr, flush=True)
             # Passes are no timing runs: one series of them tells as much as many.
-            outcome = _record_one(one if number == 1 else replace(one, options=replace(one.options, groups=frozenset())))
+            outcome = _record_one(
+                one if number == 1 else replace(one, options=replace(one.options, groups=frozenset()))
+            )
             status = outcome.exit_status or status
             if read_meta(outcome.folder)["ended_by"] == "interrupt":
                 break

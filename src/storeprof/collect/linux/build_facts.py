@@ -36,7 +36,11 @@ _SANITIZERS: Final = {
     b"__ubsan_handle_type_mismatch_v1": "UndefinedBehaviorSanitizer",
     b"__ubsan_handle_add_overflow": "UndefinedBehaviorSanitizer",
 }
-_LIBRARIES: Final = {b"libasan.so": "AddressSanitizer", b"libtsan.so": "ThreadSanitizer", b"liblsan.so": "LeakSanitizer"}
+_LIBRARIES: Final = {
+    b"libasan.so": "AddressSanitizer",
+    b"libtsan.so": "ThreadSanitizer",
+    b"liblsan.so": "LeakSanitizer",
+}
 _PRODUCER: Final = re.compile(r"DW_AT_producer\s*:.*?((?:GNU|clang|rustc|.*clang version).*)$", re.MULTILINE)
 _KEEPS_FRAME: Final = re.compile(r"\s-(fno-omit-frame-pointer|pg)(?=\s|$)")
 _OPTIMIZES: Final = re.compile(r"\s-O([123sgz]|fast)?(?=\s|$)")
@@ -61,14 +65,21 @@ class BuildFacts:
         """(what misleads, what to do) of this build, the worst first."""
         found = []
         if self.sanitizer:
-            found.append((f"built with {self.sanitizer}: times and memory are those of the checks", "build without -fsanitize"))
+            found.append(
+                (f"built with {self.sanitizer}: times and memory are those of the checks", "build without -fsanitize")
+            )
         if self.optimized is not None and self.optimized < 0.5:
-            found.append(("built without optimization (-O0): its hot spots are not those of a release", "build with -O2 -g"))
+            found.append(
+                ("built without optimization (-O0): its hot spots are not those of a release", "build with -O2 -g")
+            )
         if not self.symbols:
             found.append(("stripped: functions have no names", "keep the symbols: no -s, no strip"))
         if self.frame_pointers is not None and self.frame_pointers < FEW:
             found.append(
-                ("no frame pointers: stacks by frame pointer break", "build with -fno-omit-frame-pointer; or keep DWARF unwinding, the default")
+                (
+                    "no frame pointers: stacks by frame pointer break",
+                    "build with -fno-omit-frame-pointer; or keep DWARF unwinding, the default",
+                )
             )
         if self.gprof:
             found.append(("built with -pg: each call costs a count", "build without -pg for timings"))
@@ -88,14 +99,18 @@ def build_facts(path: Path) -> BuildFacts | None:
         table = next((row for _, row in sections if row["type"] == SYMTAB), None)
         symbols = _symbols(data, sections, table) if table else []
         dynamic = next((row for _, row in sections if row["type"] == DYNSYM), None)
-        known = {name for name, *_ in symbols} | {name for name, *_ in (_symbols(data, sections, dynamic) if dynamic else [])}
+        known = {name for name, *_ in symbols} | {
+            name for name, *_ in (_symbols(data, sections, dynamic) if dynamic else [])
+        }
     except (OSError, struct.error, IndexError, StopIteration):
         return None
     debug = ".debug_info" in names
     optimized, keeps = _compiled(path) if debug else (None, None)
     if keeps is None and data[18:20] == X86_64:
         keeps = _frame_pointers(data, sections, symbols)
-    needed = next((data[row["offset"] : row["offset"] + row["size"]] for name, row in sections if name == ".dynstr"), b"")
+    needed = next(
+        (data[row["offset"] : row["offset"] + row["size"]] for name, row in sections if name == ".dynstr"), b""
+    )
     return BuildFacts(
         path,
         symbols=table is not None,
@@ -111,7 +126,9 @@ def _sections(data: bytes) -> list[tuple[str, dict[str, Any]]]:
     (start,) = struct.unpack_from("<Q", data, 40)
     size, count, strings = struct.unpack_from("<HHH", data, 58)
     keys = ("name", "type", "flags", "address", "offset", "size", "link", "info", "align", "entry")
-    rows = [dict(zip(keys, struct.unpack_from("<IIQQQQIIQQ", data, start + size * at), strict=True)) for at in range(count)]
+    rows = [
+        dict(zip(keys, struct.unpack_from("<IIQQQQIIQQ", data, start + size * at), strict=True)) for at in range(count)
+    ]
     return [(_text(data, rows[strings]["offset"] + row["name"]).decode(errors="replace"), row) for row in rows]
 
 
@@ -119,7 +136,9 @@ def _text(data: bytes, at: int) -> bytes:
     return data[at : data.index(b"\0", at)]
 
 
-def _symbols(data: bytes, sections: list[tuple[str, Any]], table: dict[str, Any]) -> list[tuple[bytes, int, int, int, int]]:
+def _symbols(
+    data: bytes, sections: list[tuple[str, Any]], table: dict[str, Any]
+) -> list[tuple[bytes, int, int, int, int]]:
     """(name, type, section, address, size) of each symbol of a table."""
     strings = sections[table["link"]][1]["offset"]
     found = []

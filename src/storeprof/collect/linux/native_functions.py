@@ -18,7 +18,7 @@ from storeprof.errors import CollectorError
 NM_TIMEOUT_S: Final = 60.0
 # Each probe is attached by itself (some milliseconds), and each hit costs the program about a microsecond.
 MOST_FUNCTIONS: Final = 200
-_SYMBOL: Final = re.compile(r"^(.*) ([tTwWiI]) [0-9a-f]+(?: [0-9a-f]+)?$")
+_SYMBOL: Final = re.compile(r"^(.*) [tTwWiI] ([0-9a-f]+)(?: [0-9a-f]+)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ def parse_symbols(mangled: str, demangled: str, binary: Path) -> list[NativeFunc
     for plain, pretty in zip(first, second, strict=True):
         symbol, name = _SYMBOL.match(plain), _SYMBOL.match(pretty)
         if symbol and name:
-            # Of clones that the compiler made (.cold, .isra) only the function itself is entered by a call.
-            found.setdefault(symbol[1], NativeFunction(binary, symbol[1], without_arguments(name[1])))
+            # One place may have several names (constructors have two): it is one function, under the first of them.
+            found.setdefault(symbol[2], NativeFunction(binary, symbol[1], without_arguments(name[1])))
+    # Of clones that the compiler made (.cold, .isra) only the function itself is entered by a call.
     return [one for one in found.values() if "." not in one.symbol]
 
 
@@ -61,7 +62,9 @@ def without_arguments(name: str) -> str:
             depth += 1
         elif letter in ">}]":
             depth = max(0, depth - 1)
-        elif letter == "(" and not depth and not name.startswith("(anonymous", at) and not name[:at].endswith("operator"):
+        elif (
+            letter == "(" and not depth and not name.startswith("(anonymous", at) and not name[:at].endswith("operator")
+        ):
             return name[:at]
     return name
 
@@ -104,7 +107,9 @@ def entries_of(binary: Path, patterns: tuple[str, ...]) -> list[NativeFunction]:
     for pattern in patterns:
         found = matching(functions, pattern)
         if not found:
-            raise CollectorError(f"entries={pattern}: {binary.name} has no function of that name ({len(functions)} looked at)")
+            raise CollectorError(
+                f"entries={pattern}: {binary.name} has no function of that name ({len(functions)} looked at)"
+            )
         chosen.update((one.symbol, one) for one in found)
     if len(chosen) > MOST_FUNCTIONS:
         raise CollectorError(

@@ -12,9 +12,9 @@ from typing import Final
 
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.installing import installed
-from storeprof.collect.linux.native_functions import NativeFunction, entries_of
+from storeprof.collect.linux.native_functions import entries_of
 from storeprof.collect.pass_tool import Figure, PassOptions, PassResult, Reading, Target
-from storeprof.collect.passes.bpftrace_output import BpftraceMaps, parse_bpftrace, quantile_ns
+from storeprof.collect.passes.bpftrace_output import BpftraceMaps, Bucket, parse_bpftrace, quantile_ns
 from storeprof.collect.passes.bpftrace_scripts import entries_script, kernel_script
 from storeprof.collect.tool_process import run_tool
 from storeprof.errors import CollectorError
@@ -197,7 +197,9 @@ def _disks(maps: BpftraceMaps) -> list[Figure]:
         number = int(device)
         place = ((f"device {number >> 20}:{number & 0xFFFFF} {kind}", None, None),)
         rows.append(Figure("requests", float(sum(one.count for one in buckets)), "requests", place, "io"))
-        rows.append(Figure("bytes", float(maps.values.get("@disk_bytes", {}).get((device, kind), 0)), "bytes", place, "io"))
+        rows.append(
+            Figure("bytes", float(maps.values.get("@disk_bytes", {}).get((device, kind), 0)), "bytes", place, "io")
+        )
         rows += _quantiles(buckets, place, "io")
     return rows
 
@@ -219,6 +221,6 @@ def _entries(maps: BpftraceMaps, names: list[str]) -> list[Figure]:
     return rows + [Figure("calls", 0.0, "calls", ((name, None, None),), "entries") for name in never]
 
 
-def _quantiles(buckets: list, place: tuple, group: str) -> list[Figure]:
+def _quantiles(buckets: list[Bucket], place: tuple[tuple[str, None, None]], group: str) -> list[Figure]:
     found = [(name, quantile_ns(buckets, share)) for share, name in _QUANTILES]
     return [Figure(f"{name} at most", ns / 1e9, "s", place, group) for name, ns in found if ns is not None]

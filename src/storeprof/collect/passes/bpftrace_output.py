@@ -1,8 +1,8 @@
 """What `bpftrace -f json` prints: a JSON object a line, one for each map at the end.
 
-    {"type": "map",  "data": {"@calls": {"0": 5}}}              keys of several parts are joined by commas
-    {"type": "hist", "data": {"@latency": {"0": [{"min": 512, "max": 1023, "count": 3}, …]}}}
-    {"type": "printf", "data": "…"}, {"type": "attached_probes", …}, {"type": "lost_events", "data": {"events": 3}}
+{"type": "map",  "data": {"@calls": {"0": 5}}}              keys of several parts are joined by commas
+{"type": "hist", "data": {"@latency": {"0": [{"min": 512, "max": 1023, "count": 3}, …]}}}
+{"type": "printf", "data": "…"}, {"type": "attached_probes", …}, {"type": "lost_events", "data": {"events": 3}}
 """
 
 from __future__ import annotations
@@ -76,9 +76,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         before = found.get(key)
-        if isinstance(before, int | list) and type(before) is type(value):
-            value = before + value
-        found[key] = value
+        if isinstance(before, list) and isinstance(value, list):
+            found[key] = before + value
+        else:
+            found[key] = before + value if isinstance(before, int) and isinstance(value, int) else value
     return found
 
 
@@ -102,7 +103,9 @@ def _key(text: str) -> tuple[str, ...]:
 
 
 def _buckets(rows: Any) -> list[Bucket]:
-    found = [Bucket(int(row.get("min", 0)), int(row["max"]) if "max" in row else None, int(row["count"])) for row in rows]
+    found = [
+        Bucket(int(row.get("min", 0)), int(row["max"]) if "max" in row else None, int(row["count"])) for row in rows
+    ]
     if any(one.count < 0 or (one.high is not None and one.high < one.low) for one in found):
         raise ValueError("no histogram")
     return found

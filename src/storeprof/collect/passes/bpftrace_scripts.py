@@ -15,12 +15,16 @@ _PARTITION: Final = """
 tracepoint:sched:sched_process_fork /@ours[args->parent_pid]/ {
   @ours[args->child_pid] = 1; @first[args->child_pid] = nsecs; @queued[args->child_pid] = nsecs;
 }
+tracepoint:sched:sched_process_exit /@ours[tid]/ {
+  if (@on[tid]) { @cpu[tid] = sum(nsecs - @on[tid]); }
+  @on[tid] = 0; @off[tid] = 0; @queued[tid] = 0; delete(@ours[tid]);
+}
 tracepoint:raw_syscalls:sys_enter /@ours[tid]/ { @call[tid] = args->id + 2; @calls[args->id] = count(); }
 tracepoint:raw_syscalls:sys_exit /@ours[tid]/ { @call[tid] = 1; }
 tracepoint:sched:sched_switch {
   if (@ours[args->prev_pid]) {
     $prev = args->prev_pid;
-    @name[$prev] = str(args->prev_comm);
+    @name[$prev] = args->prev_comm;
     if (@on[$prev]) { @cpu[$prev] = sum(nsecs - @on[$prev]); @on[$prev] = 0; }
     if (args->prev_state == 0 || args->prev_state == 256) { @queued[$prev] = nsecs; } else { @off[$prev] = nsecs; }
   }

@@ -68,7 +68,9 @@ class Heaptrack(StartsCommand):
             ("temporary, all", report.temporary, "allocations", "heap"),
             ("never freed, all", report.leaked_bytes, "bytes", "leaks"),
         )
-        figures = [Figure(name, float(value), unit, (), group) for name, value, unit, group in totals if value is not None]
+        figures = [
+            Figure(name, float(value), unit, (), group) for name, value, unit, group in totals if value is not None
+        ]
         for kind, (name, group) in _KINDS.items():
             by_bytes = kind in {"peak", "leak"}
             rows = [(site.bytes if by_bytes else site.count, site) for site in report.sites if site.kind == kind]

@@ -26,10 +26,13 @@ from storeprof.errors import CollectorError
 
 _TITLE: Final = re.compile(r"==\d+==ERROR: LeakSanitizer: detected memory leaks")
 _LEAK: Final = re.compile(r"(Direct|Indirect) leak of (\d+) byte\(s\) in (\d+) object\(s\) allocated from:$")
-_FRAME: Final = re.compile(r"\s+#\d+ 0x[0-9a-f]+ (?:in (.+?) )?(?:\(([^()]*(?:\([^()]*\))?[^()]*)\)(?: \(BuildId: \w+\))?|(\S+?):(\d+)(?::\d+)?|(\S+))$")
+_PLACE: Final = r"\((?:[^()]|\([^()]*\))*\)(?: \(BuildId: \w+\))?|(\S+?):(\d+)(?::\d+)?|\S+"
+_FRAME: Final = re.compile(rf"\s+#\d+ 0x[0-9a-f]+ (?:in (.+?) )?(?:{_PLACE})$")
 _SUMMARY: Final = re.compile(r"SUMMARY: \w+: (\d+) byte\(s\) leaked in (\d+) allocation\(s\)\.")
 # The allocator's own frames stand innermost.
-_ALLOCATOR: Final = re.compile(r"^(malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc|operator new(\[\])?|__interceptor_\w+)$")
+_ALLOCATOR: Final = re.compile(
+    r"^(malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc|operator new(\[\])?|__interceptor_\w+)$"
+)
 
 Stack = tuple[tuple[str, str | None, int | None], ...]
 
@@ -45,7 +48,9 @@ class LeakSanitizer(StartsCommand):
     def available(self, context: Context) -> Availability:
         """It comes with the build."""
         del context
-        return Availability(True, "needs a build with -fsanitize=address or -fsanitize=leak", "build with -fsanitize=leak")
+        return Availability(
+            True, "needs a build with -fsanitize=address or -fsanitize=leak", "build with -fsanitize=leak"
+        )
 
     def unfit(self, target: Target) -> str | None:
         """It reads what such builds say."""
@@ -100,7 +105,7 @@ def parse_leak_sanitizer(lines: Iterable[str]) -> list[Figure]:
                 raise CollectorError(f"LeakSanitizer's report, line {number}: no frame: {line.strip()[:100]!r}")
             if frame:
                 place = without_arguments(frame[1]) if frame[1] else "[unknown]"
-                stack.append((place, frame[3], int(frame[4]) if frame[4] else None))
+                stack.append((place, frame[2], int(frame[3]) if frame[3] else None))
         if summary and seen and sum(one.value for one in found) != int(summary[1]):
             raise CollectorError(
                 f"LeakSanitizer's report, line {number}: {summary[1]} bytes leaked, and its leaks add up to "

@@ -32,6 +32,7 @@ _OWN: Final = ("/memray/", "<frozen runpy>")
 _KEPT: Final = ("<frozen importlib", "importlib/", "<unknown>")
 
 Stack = tuple[tuple[str, str | None, int | None], ...]
+NO_FRAME: Final[Stack] = (("(no Python frame)", None, None),)
 
 
 class Memray(StartsCommand):
@@ -131,12 +132,12 @@ def _stack(text: str) -> Stack:
             raise ValueError(f"{frame[:80]!r} is no frame")
         if not any(own in file for own in _OWN):
             frames.append((function, file, int(line)))
-    return tuple(frames)
+    return tuple(frames) or NO_FRAME
 
 
 def _own(stack: Stack) -> bool:
     """Whether the program's own code allocated, and not an import or the interpreter."""
-    return bool(stack) and not any(kept in (file or "") for _, file, _ in stack for kept in _KEPT)
+    return stack != NO_FRAME and not any(kept in (file or "") for _, file, _ in stack for kept in _KEPT)
 
 
 def _whole(text: str) -> int:

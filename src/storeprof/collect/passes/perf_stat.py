@@ -67,7 +67,9 @@ class PerfStat(StartsCommand):
         for name, above, below, factor, unit in _RATIOS:
             if above in counts and counts.get(below):
                 figures.append(Figure(name, factor * counts[above] / counts[below], unit, (), "counters"))
-        return PassResult(figures + [Figure(name, value, "events", (), "counters") for name, value in counts.items()], notes)
+        return PassResult(
+            figures + [Figure(name, value, "events", (), "counters") for name, value in counts.items()], notes
+        )
 
 
 def parse_perf_stat(lines: Iterable[str]) -> tuple[dict[str, float], list[str]]:

@@ -10,15 +10,23 @@ from storeprof.collect.installing import installed
 from storeprof.collect.linux.cachegrind import EventCounts, parse_cachegrind
 from storeprof.collect.linux.massif import parse_massif
 from storeprof.collect.linux.valgrind_xml import parse_valgrind_xml
-from storeprof.collect.pass_tool import Figure, PassOptions, PassResult, StartsCommand, Target, cut_short_notes, stack_of
+from storeprof.collect.pass_tool import (
+    Figure,
+    PassOptions,
+    PassResult,
+    StartsCommand,
+    Target,
+    cut_short_notes,
+    stack_of,
+)
 
 QUIET: Final = ("valgrind", "--quiet", "--child-silent-after-fork=yes")
 # Events of cachegrind that are misses of what: simulated instruction and data caches, first and last level.
 _MISSES: Final = {
-    "I1 misses": ("I1mr",),
-    "LL instruction misses": ("ILmr",),
     "D1 misses": ("D1mr", "D1mw"),
     "LL data misses": ("DLmr", "DLmw"),
+    "I1 misses": ("I1mr",),
+    "LL instruction misses": ("ILmr",),
 }
 
 
@@ -49,7 +57,12 @@ class Memcheck(_Valgrind):
 
     def command(self, options: PassOptions) -> list[str]:
         """`valgrind --tool=memcheck` with a report in XML."""
-        report = ["--xml=yes", f"--xml-file={options.output}", "--leak-check=full", "--show-leak-kinds=definite,possible"]
+        report = [
+            "--xml=yes",
+            f"--xml-file={options.output}",
+            "--leak-check=full",
+            "--show-leak-kinds=definite,possible",
+        ]
         return [*QUIET, "--tool=memcheck", *report, "--num-callers=24", *options.target.command]
 
     def parse(self, output: Path) -> PassResult:
@@ -118,13 +131,14 @@ class Cachegrind(_Valgrind):
 def _totals(counts: EventCounts) -> list[Figure]:
     whole = list(counts.totals)
     accesses = _sum(counts, whole, ("Dr", "Dw"))
-    figures = [Figure("instructions", float(_sum(counts, whole, ("Ir",))), "instructions", (), "counters")]
-    figures.append(Figure("data accesses", float(accesses), "accesses", (), "counters"))
+    figures = []
     for name, events in _MISSES.items():
         missed = _sum(counts, whole, events)
         figures.append(Figure(f"{name}, all", float(missed), "misses", (), "counters"))
         if name.startswith(("D1", "LL data")) and accesses:
             figures.append(Figure(f"{name} of data accesses", 100 * missed / accesses, "%", (), "counters"))
+    figures.append(Figure("data accesses", float(accesses), "accesses", (), "counters"))
+    figures.append(Figure("instructions", float(_sum(counts, whole, ("Ir",))), "instructions", (), "counters"))
     return figures
 
 
