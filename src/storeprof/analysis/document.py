@@ -27,6 +27,7 @@ from storeprof.analysis.kinds import (
     tail_latency,
 )
 from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
+from storeprof.analysis.passes import passes
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
@@ -104,6 +105,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "functions": top_functions(context),
         "findings": found,
         "coverage": [row.as_document() for row in covered],
+        "passes": passes(recording, measured["throughput_per_s"]),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, profile, record, report
+from storeprof.cli import analyze, doctor, profile, record, report
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 
@@ -24,10 +24,11 @@ examples:
   storeprof record --pid 1234 --duration 10  a program that is running
   storeprof report                           the newest recording, for people
   storeprof analyze --json                   the newest recording, for scripts
+  storeprof doctor                           what this machine can measure, and how to get the rest
   storeprof record --runs 5 -- ./bench       several runs, judged together: what holds in all of them
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report)
+_COMMANDS = (profile, record, analyze, report, doctor)
 _RECORDERS = frozenset({"profile", "record"})
 
 

@@ -161,4 +161,8 @@ TABLES: dict[str, dict[str, str]] = {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "thread_id": "BIGINT", "bytes": "BIGINT", "weight_bytes": "BIGINT",
         "stack_id": "INTEGER", "freed_ns": "BIGINT",
     },
+    "pass_figures": {
+        "pass": "VARCHAR", "collector": "VARCHAR", "collects": "VARCHAR", "figure": "VARCHAR", "value": "DOUBLE",
+        "unit": "VARCHAR", "function": "VARCHAR", "file": "VARCHAR", "line": "INTEGER", "stack": "VARCHAR",
+    },
 }  # fmt: skip

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from storeprof.report.passes import print_passes
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
 
@@ -42,6 +43,7 @@ def print_report(document: dict[str, Any], stream: TextIO) -> None:
     _wall_time(console, document["wall_time"])
     _operations(console, document["operations"])
     _findings(console, document["findings"])
+    print_passes(console, document)
     _coverage(console, document)
 
 

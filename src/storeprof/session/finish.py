@@ -21,6 +21,7 @@ from storeprof.session.allocation_tables import add_allocation_tables
 from storeprof.session.cpu_accounts import note_not_observed
 from storeprof.session.named_operations import operations_asked
 from storeprof.session.native_tables import add_native_tables
+from storeprof.session.pass_tables import add_pass_tables, write_pass_evidence
 from storeprof.session.py_spy_tables import add_py_spy_tables
 from storeprof.session.python_frames import with_lines
 
@@ -131,10 +132,12 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
     note_not_observed(meta, journal)
     tables = add_native_tables(folder, meta, tables)
     tables = add_py_spy_tables(folder, meta, journal, ids, tables)
-    return add_allocation_tables(journal, tables)
+    tables = add_allocation_tables(journal, tables)
+    return add_pass_tables(folder, meta, tables)
 
 
 def _write_evidence(recording: Recording) -> None:
     stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(recording.folder.joinpath("recording.json").stat().st_mtime))
     evidence.write_performance_test(recording, analyze(recording), stamp)
     evidence.write_sample_profile(recording, stamp)
+    write_pass_evidence(recording, stamp)

@@ -24,6 +24,7 @@ from storeprof.recording.model import JOURNAL, write_meta
 from storeprof.recording.schema import FORMAT_VERSION
 from storeprof.session.allocation_pass import AllocationPass
 from storeprof.session.folder import make_folder, remove_folder
+from storeprof.session.map_growth import keep_first_map
 from storeprof.session.named_operations import startup_environment
 from storeprof.session.native_pass import NativePass
 from storeprof.session.options import Outcome, RecordOptions
@@ -202,6 +203,7 @@ class Recorder:
         """Keep the latest address-space map: a program's end can't be asked for one."""
         found = snapshot(pid)
         if found:
+            keep_first_map(found, self._folder, pid)
             before = list(self._folder.glob("vmmap_analysis_*.txt"))
             kept = write_snapshot(found, self._folder, pid, datetime.now())
             for path in before:
