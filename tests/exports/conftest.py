@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from viewers import Errors, chromium
 
 import storeprof
-from recordings import PROGRAMS, storeprof as run_storeprof
-from viewers import Errors, chromium
+from recordings import PROGRAMS
+from recordings import storeprof as run_storeprof
 
 FILES = {
     "speedscope": "run.speedscope.json",

@@ -9,12 +9,12 @@ import pytest
 from markdown_it import MarkdownIt
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 from playwright.sync_api import Browser
+from viewers import Errors, decoded_pprof, in_perfetto, in_speedscope, pprof
 
 import storeprof
 from recordings import storeprof as run_storeprof
 from storeprof.analysis.context import Settings, build_context
 from storeprof.exports.busy_time import BusyTime
-from viewers import Errors, decoded_pprof, in_perfetto, in_speedscope, pprof
 
 MARKUP = "<img src=x onerror=alert(1)>;|`@all` *b* [l](x)"
 BY_THREAD = """
