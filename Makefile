@@ -11,8 +11,12 @@ NATIVE := $(wildcard native/* include/storeprof/*)
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
 
-test: $(READY)
+test: $(READY) .viewers/ready
 	@$(BIN)/python -m pytest
+
+.viewers/ready: scripts/get_viewers.sh tests/exports/package-lock.json
+	@echo "setup: getting the viewers that tests open exports with into .viewers"
+	@scripts/get_viewers.sh
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -26,7 +30,7 @@ $(READY): pyproject.toml setup.py $(NATIVE)
 	@scripts/check_prerequisites.sh $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setup: installing storeprof and its tools into $(VENV) (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,viewers]'
 	@touch $@
 
 truth: $(READY)
@@ -62,5 +66,5 @@ bench-peers: $(READY) .venv-peers/ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peers build src/*.egg-info
+	rm -rf $(VENV) .venv-peers .viewers build src/*.egg-info
 	find src -name '*.so' -delete
