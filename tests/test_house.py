@@ -22,8 +22,9 @@ ALLOWED = {
     "workload": {"engines", "probe"},
     "analysis": {"recording"},
     "session": {"recording", "observe", "collect", "analysis"},
-    "report": {"recording", "analysis"},
-    "cli": {"recording", "observe", "collect", "analysis", "session", "report", "engines", "workload"},
+    "views": {"recording", "analysis"},
+    "report": {"recording", "analysis", "views"},
+    "cli": {"recording", "observe", "collect", "analysis", "views", "session", "report", "engines", "workload"},
 }
 NATIVE_LINES = 3000
 MODULE_LINES = 350
