@@ -13,6 +13,7 @@ export interface Given {
   bands?: uPlot.Band[];
   whole?: boolean; // shows the whole window, with the selected span marked
   low?: number;
+  gridless?: boolean;
   range?: [number, number];
   before?: (chart: uPlot) => void; // draws below the series
 }
@@ -40,9 +41,10 @@ export function Chart(given: Given) {
             : { range: (_, __, high) => [given.low ?? 0, Math.max((high ?? 1) * 1.06, 1e-9)] },
         },
         axes: [
-          { ...axis, size: 26, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toFixed(2))} s`) },
-          { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : given.value(tick))) },
+          { ...axis, grid: given.gridless ? { show: false } : axis.grid, size: 26, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toFixed(2))} s`) },
+          { ...axis, grid: given.gridless ? { show: false } : axis.grid, size: 62, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : given.value(tick))) },
         ],
+        padding: [8, 12, 0, 0],
         legend: { live: true, markers: { width: 2 } },
         cursor: { sync: { key: "time", scales: ["x", null] }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
         hooks: {
@@ -69,6 +71,7 @@ export function Chart(given: Given) {
       const chosen = span.peek();
       const [left, right] = chosen ? spanSeconds.peek().map((at) => made.valToPos(at, "x")) : [0, 0];
       made.setSelect({ left, top: 0, width: right - left, height: made.over.clientHeight }, false);
+      made.root.classList.toggle("spanned", chosen !== null);
     };
     mark();
     return () => {

@@ -4,8 +4,8 @@ import { Parts } from "./Bar";
 import { categories } from "./categories";
 import { bytes, rate, seconds, share } from "./format";
 import type { Document, Finding, View } from "./model";
-import { sum, sums, sumsOf } from "./narrow";
-import { data, other, view } from "./state";
+import { inOther, otherSpan, ratesOf, sum, sums, sumsOf } from "./narrow";
+import { data, other, spanSeconds, view } from "./state";
 
 export function Changes() {
   const now = data.sides.shown.document, before = data.sides.against!.document;
@@ -53,11 +53,11 @@ function Change({ now, before, better }: { now: number | null; before: number | 
 }
 
 function ChangedFindings({ now, before }: { now: Finding[]; before: Finding[] }) {
-  const earlier = new Map(before.map((one) => [one.id, one]));
-  const later = new Set(now.map((one) => one.id));
+  const earlier = new Map([...before].reverse().map((one) => [one.same, one]));
+  const later = new Set(now.map((one) => one.same));
   const rows = [
-    ...now.map((one) => ({ one, now: one as Finding | null, before: earlier.get(one.id) ?? null })),
-    ...before.filter((one) => !later.has(one.id)).map((one) => ({ one, now: null, before: one as Finding | null })),
+    ...now.map((one) => ({ one, now: one as Finding | null, before: earlier.get(one.same) ?? null })),
+    ...before.filter((one) => !later.has(one.same)).map((one) => ({ one, now: null, before: one as Finding | null })),
   ];
   if (!rows.length) return <p class="nothing">Neither recording has findings.</p>;
   return (
@@ -67,7 +67,7 @@ function ChangedFindings({ now, before }: { now: Finding[]; before: Finding[] })
         <tbody>
           {rows.map(({ one, now, before }) => (
             <tr key={one.id}>
-              <td><span class="kind">{one.kind}</span> {placeName(one)}</td>
+              <td><span class="kind">{one.kind}</span> {placeName(one)}{before && now && placeName(before) !== placeName(now) ? <span class="muted"> (was {placeName(before)})</span> : null}</td>
               <td>{before ? <><Severity value={before.severity} /> {size(before)}</> : <span class="muted">not found</span>}</td>
               <td>{now ? <><Severity value={now.severity} /> {size(now)}</> : <span class="muted">not found</span>}</td>
               <td><Fate now={now} before={before} /></td>
@@ -100,11 +100,11 @@ interface Counted {
 function Bars() {
   const one = view.value, earlier = other.value, narrowed = sums.value;
   if (!one || !earlier || !narrowed) return null;
-  const whole = sumsOf(earlier, { from: 0, to: earlier.bins, operation: null, thread: null });
+  const whole = sumsOf(earlier, { ...inOther(earlier), operation: null });
   const names = [...new Set([...one.operations, ...earlier.operations])];
-  const rows: Counted[] = names.map((label) => ({ label, now: each(one, narrowed.byOperation, label), before: each(earlier, whole.byOperation, label) }));
+  const rows: Counted[] = names.map((label) => ({ label, now: each(one, narrowed.byOperation, label, spanSeconds.value), before: each(earlier, whole.byOperation, label, otherSpan(earlier)) }));
   const counted = rows.filter((row) => row.now || row.before);
-  const list = counted.length ? counted : [{ label: "the program, per second", now: scaled(narrowed.byCategory, one.duration_s), before: scaled(whole.byCategory, earlier.duration_s) }];
+  const list = counted.length ? counted : [{ label: "the program, per second", now: scaled(narrowed.byCategory, length(spanSeconds.value)), before: scaled(whole.byCategory, length(otherSpan(earlier))) }];
   const widest = Math.max(...list.flatMap((row) => [row.now, row.before].map((bar) => (bar ? sum(bar) : 0))), 1e-15);
   return (
     <>
@@ -115,7 +115,7 @@ function Bars() {
               const own = Math.max(row.now ? sum(row.now) : 0, row.before ? sum(row.before) : 0);
               return (
                 <tr key={row.label}>
-                  <td>{row.label}</td>
+                  <td class="named">{row.label}</td>
                   <td class="bars pair">
                     <span>before</span>{row.before ? <Parts values={row.before} of={own || widest} /> : <span class="muted">not counted</span>}<em>{row.before ? seconds(sum(row.before)) : ""}</em>
                     <span>now</span>{row.now ? <Parts values={row.now} of={own || widest} /> : <span class="muted">not counted</span>}<em>{row.now ? seconds(sum(row.now)) : ""}</em>
@@ -136,11 +136,14 @@ function scaled(values: Float64Array, by: number): Float64Array {
   return values.map((value) => value / Math.max(by, 1e-9));
 }
 
+function length([from, to]: [number, number]): number {
+  return to - from;
+}
+
 /** Wall time of one operation by category; null where it was not counted. */
-function each(one: View, byOperation: Float64Array[], name: string): Float64Array | null {
+function each(one: View, byOperation: Float64Array[], name: string, span: [number, number]): Float64Array | null {
   const number = one.operations.indexOf(name) + 1;
   if (!number) return null;
-  let done = 0;
-  for (let at = 0; at < one.done.rows; at++) if (one.done.operation[at] === number) done += one.done.count[at];
+  const done = (ratesOf(one, span)[number] ?? 0) * length(span);
   return done > 0 && sum(byOperation[number]) > 0 ? scaled(byOperation[number], done) : null;
 }

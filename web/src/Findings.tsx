@@ -62,6 +62,7 @@ function Card({ one, open }: { one: Finding; open: boolean }) {
       <div class="detail">
         <p class="first"><b>Do first:</b> {one.recommendation}</p>
         {one.evidence.length > 0 && <ul class="evidence">{one.evidence.map((line) => <li key={line}>{line}</li>)}</ul>}
+        <div class="beside">
         <dl class="facts">
           {one.where.operation && <><dt>operation</dt><dd>{one.where.operation}</dd></>}
           {one.where.resource && <><dt>waits for</dt><dd class="path">{one.where.resource}</dd></>}
@@ -70,7 +71,7 @@ function Card({ one, open }: { one: Finding; open: boolean }) {
           <dt>effort</dt><dd>{one.effort}</dd>
           {one.runs && <><dt>runs</dt><dd>in {one.runs.found} of {one.runs.of}{one.runs.workload ? ` of ${one.runs.workload}` : ""}</dd></>}
         </dl>
-        <div class="two">
+          {one.call_paths.length > 0 && <Paths of={one.call_paths} />}
           {one.lines.length > 0 && (
             <div><h4>lines</h4><ol class="rows">{one.lines.map((row) => <li key={`${row.file}${row.line}`}><span class="mono">{fileName(row.file)}:{row.line ?? "?"}</span><em>{share(row.share)}</em></li>)}</ol></div>
           )}
@@ -78,7 +79,6 @@ function Card({ one, open }: { one: Finding; open: boolean }) {
             <div><h4>meanwhile, the other side</h4><ol class="rows">{one.holders.map((row) => <li key={`${row.function}${row.line}`}><span title={row.function ?? ""}>{short(row.function ?? "?")}</span><em>{share(row.share)}</em></li>)}</ol></div>
           )}
         </div>
-        {one.call_paths.map((path, at) => <Path key={at} frames={path.frames} of={path.share} />)}
         <p class="verify muted"><b>Verify:</b> {one.verify}</p>
         {one.where.function && <button type="button" onClick={() => showInFlame(one)}>Show in the flame graph</button>}
       </div>
@@ -90,6 +90,20 @@ function Narrowed({ one }: { one: Finding }) {
   if (!view.value || (!span.value && operation.value === null && thread.value === null)) return null;
   const here = findingShare(view.value, one.kind, one.where.function, one.where.resource);
   return here === null ? null : <span class="here">in the selection about {share(here)}</span>;
+}
+
+function Paths({ of }: { of: Finding["call_paths"] }) {
+  const [shown, setShown] = useState(0);
+  return (
+    <div class="paths">
+      <Path frames={of[shown].frames} of={of[shown].share} />
+      {of.length > 1 && (
+        <p class="choices small" role="group" aria-label="Call paths">
+          {of.map((path, at) => <button type="button" class="choice" key={at} aria-pressed={shown === at} onClick={() => setShown(at)}>path {at + 1}: {share(path.share)}</button>)}
+        </p>
+      )}
+    </div>
+  );
 }
 
 function Path({ frames, of }: { frames: Place[]; of: number }) {

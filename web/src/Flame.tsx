@@ -6,7 +6,7 @@ import { categories } from "./categories";
 import { type Frame, difference, find, functions, grow, invert, lay, wait } from "./calls";
 import { bytes, fileName, seconds, share, short } from "./format";
 import type { View } from "./model";
-import { filter, ratesOf, sums } from "./narrow";
+import { filter, inOther, otherSpan, ratesOf, sums } from "./narrow";
 import { type Mode, compared, dark, direction, inverted, mode, other, search, spanSeconds, view } from "./state";
 
 export function Flame() {
@@ -18,7 +18,7 @@ export function Flame() {
   const tree = useMemo(() => {
     if (!one) return null;
     const now = grow(one, filter.value, mode.value, per?.now ?? 1);
-    const merged = before ? difference(now, grow(before, filterOf(before), mode.value, per?.before ?? 1)) : now;
+    const merged = before ? difference(now, grow(before, inOther(before), mode.value, per?.before ?? 1)) : now;
     const root = inverted.value ? invert(merged) : merged;
     return { root, list: functions(root), deepest: lay(root, ofBefore) };
   }, [one, before, filter.value, mode.value, inverted.value, ofBefore]);
@@ -53,24 +53,17 @@ function nothing(one: View, memory: boolean): string {
 
 /** Both recordings per operation where both count them, else per second: what else could be compared? */
 function perOperation(now: View, before: View): { now: number; before: number; unit: string } {
-  const span = spanSeconds.value;
-  const done = [ratesOf(now, span), ratesOf(before, span)].map((all) => all.reduce<number>((sum, rate) => sum + (rate ?? 0), 0));
-  const length = Math.max(span[1] - span[0], 1e-9);
-  if (done[0] > 0 && done[1] > 0) return { now: 1 / (done[0] * length), before: 1 / (done[1] * length), unit: " per operation" };
-  return { now: 1 / length, before: 1 / Math.max(Math.min(span[1], before.duration_s) - span[0], 1e-9), unit: " per second" };
-}
-
-/** The selection in the bins and numbers of the other recording. */
-function filterOf(before: View) {
-  const [from, to] = spanSeconds.value;
-  const bin = before.bin_ns / 1e9;
-  const chosen = filter.value.operation;
-  const name = chosen ? view.value!.operations[chosen - 1] : null;
-  const whole = filter.value.from === 0 && filter.value.to === view.value!.bins;
-  return {
-    from: whole ? 0 : Math.floor(from / bin), to: whole ? before.bins : Math.ceil(to / bin),
-    operation: name === null ? chosen : before.operations.indexOf(name) + 1, thread: null,
+  const only = filter.value.operation;
+  const counted = ([one, span, number]: [View, [number, number], number | null]) => {
+    const rates = ratesOf(one, span);
+    const chosen = number === null ? rates : [rates[number]];
+    return chosen.reduce<number>((sum, rate) => sum + (rate ?? 0), 0);
   };
+  const spans = [spanSeconds.value, otherSpan(before)];
+  const rates = [counted([now, spans[0], only]), counted([before, spans[1], inOther(before).operation])];
+  const lengths = spans.map(([from, to]) => Math.max(to - from, 1e-9));
+  if (rates[0] > 0 && rates[1] > 0) return { now: 1 / (rates[0] * lengths[0]), before: 1 / (rates[1] * lengths[1]), unit: " per operation" };
+  return { now: 1 / lengths[0], before: 1 / lengths[1], unit: " per second" };
 }
 
 function isBelow(one: Frame, root: Frame): boolean {

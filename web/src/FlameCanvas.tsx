@@ -1,6 +1,6 @@
 // The flame graph itself: one canvas, so that twenty thousand frames zoom smoothly; keyboard and a spoken frame beside it.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Frame, all, wait } from "./calls";
+import { type Frame, wait } from "./calls";
 import { changeFill, fill, ink } from "./flame_colours";
 import { fileName, share } from "./format";
 
@@ -93,10 +93,10 @@ function Tip({ frame, x, y, root, given, size }: { frame: Frame; x: number; y: n
   return (
     <div class="tip" style={style} role="presentation">
       <strong>{frame.name}</strong>
-      {frame.kind !== all && frame.kind !== wait && <span class="muted">{fileName(frame.file)}{frame.line ? `:${frame.line}` : ""}</span>}
+      {frame.kind < wait && <span class="muted">{fileName(frame.file)}{frame.line ? `:${frame.line}` : ""}</span>}
       <dl>
         <dt>total</dt><dd>{size(frame.total)} <em>{share(frame.total / root.total)}</em></dd>
-        {frame.kind !== wait && <><dt>itself</dt><dd>{size(frame.self)} <em>{share(frame.self / root.total)}</em></dd></>}
+        {frame.kind < wait && <><dt>itself</dt><dd>{size(frame.self)} <em>{share(frame.self / root.total)}</em></dd></>}
         {given.comparing && <><dt>before</dt><dd>{size(frame.before)} <em>{change(frame)}</em></dd></>}
       </dl>
       {frame.estimated && <span class="muted">native code below Python, placed by perf's samples near looks</span>}
@@ -228,6 +228,7 @@ function hatch(pen: CanvasRenderingContext2D, x: number, y: number, width: numbe
 /** The end of a dotted name says most; what does not fit is left out at its front. */
 function fitting(pen: CanvasRenderingContext2D, name: string, width: number): string {
   if (pen.measureText(name).width <= width) return name;
+  if (name.startsWith("/")) return name.slice(name.lastIndexOf("/") + 1);
   const parts = name.startsWith("[") || name.includes("(") ? [] : name.split(".");
   for (let at = 1; at < parts.length; at++) {
     const rest = parts.slice(at).join(".");

@@ -3,13 +3,17 @@ import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
 import { Parts } from "./Bar";
 import { Chart } from "./Chart";
-import { count, rate, seconds } from "./format";
+import { rate, seconds } from "./format";
 import type { View } from "./model";
 import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
 import { dark, operation, view } from "./state";
 
-/** Dark to light for many operations (by the logarithm), readable in grey as well. */
-const ramp = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
+/** One hue, more of it for more operations (by the logarithm): readable in grey as well. */
+const ramps = {
+  light: ["#e3edf8", "#cfe0f2", "#b3cee9", "#8fb6de", "#6699ce", "#427dbb", "#2463a3", "#114a86", "#083465", "#051f40"],
+  dark: ["#182a44", "#1b3860", "#1f4a80", "#265f9f", "#3377bb", "#4b91d2", "#6cabe3", "#93c5f0", "#bcddf8", "#e6f4ff"],
+};
+const coarseness = 3; // buckets that are drawn as one
 
 export function Latency() {
   const one = view.value;
@@ -49,9 +53,11 @@ function Heat({ view: one }: { view: View }) {
     const cells: Cell[] = [];
     const lines = times.map((from) => {
       const slice = slices.get(from)!;
-      slice.counts.forEach((value, bucket) => {
-        if (value > 0) cells.push({ from, to: slice.to, low: one.buckets_ns[bucket][0] / 1e9, high: one.buckets_ns[bucket][1] / 1e9, count: value });
-      });
+      for (let bucket = 0; bucket < slice.counts.length; bucket += coarseness) {
+        const last = Math.min(bucket + coarseness, slice.counts.length) - 1;
+        const value = sum(slice.counts.subarray(bucket, last + 1));
+        if (value > 0) cells.push({ from, to: slice.to, low: one.buckets_ns[bucket][0] / 1e9, high: one.buckets_ns[last][1] / 1e9, count: value });
+      }
       return percentiles(slice.counts, one.buckets_ns);
     });
     const most = cells.reduce((top, cell) => Math.max(top, cell.count), 1);
@@ -60,25 +66,25 @@ function Heat({ view: one }: { view: View }) {
     return {
       data: [x, lines.map((at) => at.p50), lines.map((at) => at.p95), lines.map((at) => at.p99)] as uPlot.AlignedData,
       range: [low / 1.1, high * 1.1] as [number, number],
-      before: (chart: uPlot) => heat(chart, cells, most),
+      before: (chart: uPlot) => heat(chart, cells, most, ramps[night ? "dark" : "light"]),
     };
-  }, [one, operation.value]);
+  }, [one, operation.value, night]);
   const line = (label: string, dash: number[]) => ({
-    label, stroke: night ? "#ffffff" : "#14171f", width: 1.75, dash, points: { show: false }, spanGaps: true,
+    label, stroke: night ? "#ffb86b" : "#c44e00", width: 2, dash, points: { show: false }, spanGaps: true,
     value: (_: uPlot, value: number) => seconds(value),
   });
   return (
     <>
       <Chart
-        label="Latency over time with percentiles" height={260} logarithmic value={seconds} {...made}
+        label="Latency over time with percentiles" height={280} logarithmic gridless value={seconds} {...made}
         series={[line("P50", []), line("P95", [7, 4]), line("P99", [2, 3])]}
       />
-      <p class="ramp"><span>fewer</span>{ramp.map((one) => <b key={one} style={{ background: one }} />)}<span>more operations (logarithmic)</span></p>
+      <p class="ramp"><span>fewer</span>{ramps[night ? "dark" : "light"].map((one) => <b key={one} style={{ background: one }} />)}<span>more operations (logarithmic)</span></p>
     </>
   );
 }
 
-function heat(chart: uPlot, cells: Cell[], most: number): void {
+function heat(chart: uPlot, cells: Cell[], most: number, ramp: string[]): void {
   const pen = chart.ctx;
   pen.save();
   pen.beginPath();
@@ -126,7 +132,7 @@ export function Operations() {
           )}
         </tbody>
       </table>
-      <p class="muted small">{count(rows.length)} operations; bars are what threads did inside them, on one scale. Choosing one narrows the whole page.</p>
+      <p class="muted small">{rows.length > 0 ? "Bars are what threads did inside each operation, on one scale. Choosing one narrows the whole page." : "Operations are not known of this program."}</p>
     </div>
   );
 }

@@ -77,7 +77,7 @@ function byTag(one: View) {
   return named.length ? aligned(named, bytes, false) : null;
 }
 
-const perSecond = (value: number) => `${bytes(value)}/s`;
+const perSecond = (value: number | null) => (value == null ? "–" : `${bytes(value)}/s`);
 
 export function DiskBytes() {
   const one = view.value;

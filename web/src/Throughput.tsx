@@ -30,6 +30,6 @@ export function Throughput() {
       })),
     };
   }, [one, operation.value]);
-  if (!made) return <p class="nothing">How many operations were done when is not known of this program.</p>;
+  if (!made || made.data[0].length < 2) return <p class="nothing">How many operations were done when is not known of this program.</p>;
   return <Chart label="Operations per second over time" height={180} value={rate} {...made} />;
 }

@@ -23,9 +23,9 @@ export function Timeline() {
     let below = new Float64Array(one.bins);
     for (const at of present) {
       below = below.map((value, bin) => value + byCategory[at][bin]);
-      stacked.push(Array.from(below));
+      stacked.push([...below, below[one.bins - 1]]);
     }
-    const x = Array.from({ length: one.bins }, (_, bin) => (bin + 0.5) * binSeconds(one));
+    const x = Array.from({ length: one.bins + 1 }, (_, bin) => bin * binSeconds(one)); // steps: the last one needs an end
     // Drawn from the top of the stack down, each over the one above it.
     const order = present.map((_, index) => index).reverse();
     return {
@@ -35,7 +35,7 @@ export function Timeline() {
         const alone = byCategory[present[index]];
         return {
           label: category.label, stroke: category.colour, fill: category.colour, width: 0, points: { show: false },
-          paths: stepped, value: (_: uPlot, __: number, ___: number, bin: number | null) => (bin == null ? "–" : alone[bin].toFixed(2)),
+          paths: stepped, value: (_: uPlot, __: number, ___: number, bin: number | null) => (bin == null ? "–" : (alone[bin] ?? 0).toFixed(2)),
         };
       }),
     };

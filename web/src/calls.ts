@@ -4,7 +4,7 @@ import type { View } from "./model";
 import type { Filter } from "./narrow";
 import type { Mode } from "./state";
 
-export const wait = 3, all = 4; // kinds of frames beside 0 Python, 1 native, 2 kernel
+export const wait = 3, all = 4, resource = 5; // kinds of frames beside 0 Python, 1 native, 2 kernel
 
 export interface Frame {
   name: string;
@@ -109,12 +109,12 @@ function plantTime(view: View, filter: Filter, mode: Mode, of: (node: number) =>
   }
 }
 
+/** A wait is two leaves: its kind and system call, and below it the file or lock, where that has a name. */
 function waiting(view: View, home: Frame, category: number, awaited: number): Frame {
   const { name, call } = view.waits[awaited] ?? { name: null, call: null };
-  const words = label(view.categories[category]);
-  const detail = [call, name].filter(Boolean).join(" ");
-  const text = `[${words}${detail ? `: ${detail}` : ""}]`;
-  return child(home, text, () => ({ ...frame(text, wait, home), category, file: name }));
+  const text = `[${label(view.categories[category])}${call ? `: ${call}` : ""}]`;
+  const kind = child(home, text, () => ({ ...frame(text, wait, home), category }));
+  return name === null ? kind : child(kind, name, () => ({ ...frame(name, resource, kind), category, file: name }));
 }
 
 /** Bytes allocated within the span; `grown`: those of them that were still there at its end. */
@@ -150,7 +150,7 @@ export function invert(root: Frame): Frame {
   const visit = (one: Frame) => {
     if ((one.self > 0 || one.selfBefore > 0) && one !== root) {
       let at = found;
-      for (let from: Frame | null = one; from && from !== root; from = from.parent) {
+      for (let from: Frame | null = one.kind === resource ? one.parent : one; from && from !== root; from = from.parent) {
         const here: Frame = from, above: Frame = at;
         at = child(above, `${here.kind}${here.name}`, () => ({
           ...frame(here.name, here.kind, above), library: here.library, file: here.file, line: here.line, category: here.category, estimated: here.estimated,
@@ -231,18 +231,21 @@ export interface FunctionSum {
   category: number;
 }
 
-/** Self and total per function, a recursive call counted once; waits of one kind count as functions. */
+/** Self and total per function, a recursive call counted once; waits of one kind and call count as functions. */
 export function functions(root: Frame): FunctionSum[] {
   const found = new Map<string, FunctionSum>();
   const open = new Set<string>();
   const visit = (one: Frame) => {
+    if (one.kind === resource) return;
     const key = `${one.kind}${one.name}`;
     const outermost = one.kind !== all && !open.has(key);
     if (one.kind !== all) {
       let entry = found.get(key);
       if (!entry) found.set(key, (entry = { name: one.name, kind: one.kind, file: one.file, line: one.line, self: 0, total: 0, before: 0, category: one.category }));
-      entry.self += one.self;
-      entry.before += one.selfBefore;
+      for (const own of one.kind === wait ? [one, ...one.children.values()] : [one]) {
+        entry.self += own.self;
+        entry.before += own.selfBefore;
+      }
       if (outermost) {
         entry.total += one.total;
         open.add(key);

@@ -1,8 +1,9 @@
 // Colours of frames: the kind of code by hue, functions of one kind apart by lightness; waits by their category.
 import { categories } from "./categories";
-import { type Frame, all, wait } from "./calls";
+import { type Frame, all, resource, wait } from "./calls";
 
-const hues: Record<number, [hue: number, saturation: number]> = { 0: [38, 88], 1: [207, 62], 2: [268, 34] };
+// Code is pale and waits are vivid, so that a wait is seen at once, whatever its hue.
+const hues: Record<number, [hue: number, saturation: number]> = { 0: [30, 82], 1: [205, 62], 2: [275, 38] };
 
 function hash(text: string): number {
   let value = 2166136261;
@@ -12,11 +13,12 @@ function hash(text: string): number {
 
 export function fill(one: Frame, dark: boolean): string {
   if (one.kind === all) return dark ? "#2b3340" : "#dfe3ea";
-  if (one.kind === wait) return one.category >= 0 ? categories[one.category].colour : dark ? "#4a5261" : "#c6ccd6";
+  if (one.kind === wait || one.kind === resource) return one.category >= 0 ? categories[one.category].colour : dark ? "#4a5261" : "#c6ccd6";
   const [hue, saturation] = hues[one.kind] ?? hues[1];
   const vary = hash(one.name);
-  const light = one.library ? (dark ? 40 : 84) : dark ? 56 : 68;
-  return `hsl(${Math.round(hue + (vary - 0.5) * 12)} ${one.library ? Math.round(saturation * 0.45) : saturation}% ${Math.round(light + (vary - 0.5) * 10)}%)`;
+  const light = one.library ? (dark ? 29 : 90) : dark ? 38 : 80;
+  const strength = saturation * (one.library ? 0.4 : 1) * (dark ? 0.5 : 1);
+  return `hsl(${Math.round(hue + (vary - 0.5) * 14)} ${Math.round(strength)}% ${Math.round(light + (vary - 0.5) * 7)}%)`;
 }
 
 /** Orange: more than before; blue: less; grey: the same. The deeper, the larger the change relative to the larger side. */

@@ -76,6 +76,7 @@ export interface Shared extends Place {
 
 export interface Finding {
   id: string;
+  same: string; // equal for findings of two recordings that are the same one
   kind: string;
   severity: "bottleneck" | "hotspot" | "notice";
   where: Place & { operation: string | null; resource: string | null };

@@ -2,7 +2,7 @@
 import { computed } from "@preact/signals";
 import { cpu, gc, gil, io, lock, pageFault } from "./categories";
 import type { Held, View } from "./model";
-import { operation, spanSeconds, thread, view, window_ } from "./state";
+import { operation, span, spanSeconds, thread, view, window_ } from "./state";
 
 export interface Sums {
   total: number; // seconds, as all sums here
@@ -220,6 +220,25 @@ export function ratesOf(one: View, [from, to]: [number, number]): (number | null
     if (inside > 0) found[rows.operation[at]] = (found[rows.operation[at]] ?? 0) + rows.count[at] * inside;
   }
   return found.map((value) => (value === null ? null : value / Math.max(to - from, 1e-9)));
+}
+
+/** The selected span in the other recording: the same seconds since its start, or all of it. */
+export function otherSpan(before: View): [number, number] {
+  if (!span.value) return [0, before.duration_s];
+  const [from, to] = spanSeconds.value;
+  return [Math.min(from, before.duration_s), Math.min(to, before.duration_s)];
+}
+
+const neverThere = 1 << 20;
+
+/** The selection in the bins and numbers of the other recording, whose threads are others. */
+export function inOther(before: View): Filter {
+  const [from, to] = otherSpan(before);
+  const bin = before.bin_ns / 1e9;
+  const chosen = operation.value;
+  const name = chosen ? view.value!.operations[chosen - 1] : null;
+  const number = name === null ? chosen : before.operations.indexOf(name) + 1 || neverThere;
+  return { from: Math.floor(from / bin), to: Math.ceil(to / bin), operation: number, thread: null };
 }
 
 export function findingShare(one: View, kind: string, place: string | null, resource: string | null): number | null {

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from storeprof.analysis.findings_of_runs import key_of
 from storeprof.report.terminal import WIDTH
 from storeprof.report.units import figure
 
@@ -47,10 +48,9 @@ def print_difference(now: Document, before: Document, stream: TextIO) -> None:
 
 def _findings(now: list[Document], before: list[Document]) -> Table:
     table = _table("finding", "before", "now", "")
-    earlier = {row["id"]: row for row in before}
-    later = {row["id"] for row in now}
-    rows = [(row, earlier.get(row["id"])) for row in now]
-    pairs = [*rows, *((None, row) for row in before if row["id"] not in later)]
+    earlier, later = {key_of(row): row for row in reversed(before)}, {key_of(row) for row in now}
+    rows = [(row, earlier.get(key_of(row))) for row in now]
+    pairs = [*rows, *((None, row) for row in before if key_of(row) not in later)]
     for new, old in pairs[:MOST_FINDINGS]:
         known = new or old
         if known is None:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from storeprof import __version__
+from storeprof.analysis.findings_of_runs import key_of
 from storeprof.report.packing import packed
 from storeprof.views.view import View
 
@@ -34,7 +35,8 @@ def page(title: str, shown: Side, against: Side | None = None) -> str:
     data = {
         "storeprof": __version__,
         "sides": {
-            key: {"document": side.document, "views": [name for name, _ in side.views]} for key, side in sides.items()
+            key: {"document": _with_keys(side.document), "views": [name for name, _ in side.views]}
+            for key, side in sides.items()
         },
     }
     blobs = "".join(
@@ -60,6 +62,12 @@ style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">
 </body>
 </html>
 """
+
+
+def _with_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, each finding with what tells that one of another recording is the same."""
+    findings = [row | {"same": json.dumps(key_of(row))} for row in document["findings"]]
+    return document | {"findings": findings}
 
 
 def _built(name: str) -> str:

@@ -31,7 +31,7 @@ class Folded:
 class CallTree:
     """Nodes by the functions on the way to them; node 0 is the root, and parents come before their children.
 
-    Lines are left out: a function that calls from two lines is one node, or ten minutes would not fit a page. A function
+    Lines are left out: a function that calls from two lines is one node, or ten minutes would not fit a page. One
     that calls itself is one node, too (a comprehension is its function calling itself).
     """
 

@@ -32,17 +32,28 @@ def native_below(context: Context) -> list[dict[str, Any]]:
         frames = stacks.frames(stack)
         if frames and stacks.functions[frames[0].function].kind == "python":
             counted[frames[0].function][_native_path(stacks, sampled)] += 1
+    usual = _by_entry(sum(counted.values(), Counter()))
     return [
-        {"function": function, "paths": _shares(paths)}
+        {"function": function, "paths": _shares(paths, usual)}
         for function, paths in counted.items()
         if paths.total() >= FEWEST_PAIRS
     ]
 
 
-def _shares(paths: Counter[tuple[int, ...]]) -> list[list[Any]]:
-    total = paths.total()
+def _shares(paths: Counter[tuple[int, ...]], usual: dict[int, float]) -> list[list[Any]]:
+    """Paths with their shares. One whose entry is rarer below this function than below any is chance: a neighbour's."""
+    total, here = paths.total(), _by_entry(paths)
     ranked = [(path, count) for path, count in paths.most_common(MOST_PATHS) if path and count >= FEWEST_SEEN]
-    return [[round(count / total, 4), list(path)] for path, count in ranked]
+    return [[round(count / total, 4), list(path)] for path, count in ranked if here[path[0]] >= usual[path[0]]]
+
+
+def _by_entry(paths: Counter[tuple[int, ...]]) -> dict[int, float]:
+    """Share of all samples, by the native function that the interpreter had called."""
+    found: Counter[int] = Counter()
+    for path, count in paths.items():
+        if path:
+            found[path[0]] += count
+    return {entry: count / paths.total() for entry, count in found.items()}
 
 
 def _native_path(stacks: Stacks, stack: int) -> tuple[int, ...]:
