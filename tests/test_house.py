@@ -22,7 +22,8 @@ ALLOWED = {
     "workload": {"engines", "probe"},
     "analysis": {"recording"},
     "session": {"recording", "observe", "collect", "analysis"},
-    "report": {"recording", "analysis"},
+    "views": {"recording", "analysis"},
+    "report": {"recording", "analysis", "views"},
     "exports": {"recording", "analysis", "report"},
     "api": {"recording", "collect", "analysis", "session", "report", "exports"},
     "cli": {
@@ -30,6 +31,7 @@ ALLOWED = {
         "observe",
         "collect",
         "analysis",
+        "views",
         "session",
         "report",
         "exports",

@@ -78,7 +78,12 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
 
     Raises RecordingError when a table can't be read.
     """
-    context = build_context(recording, settings or Settings())
+    return findings_document(build_context(recording, settings or Settings()))
+
+
+def findings_document(context: Context) -> dict[str, Any]:
+    """Findings document of a recording whose time has been accounted for."""
+    recording = context.recording
     enough = is_long_enough(context)
     all_found = [finding for kind in KINDS.values() for finding in kind.find(context)]
     seen = 1.0 - unseen_share(context)
