@@ -45,6 +45,10 @@ PyObject* wrapped_call(PyObject* self, PyObject* const* args, size_t nargsf, PyO
   if (index) storeprof::leave(index);
   return result;
 }
+// Detached: what is left where a decorator can't be taken off.
+PyObject* detached_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* keywords) {
+  return PyObject_Vectorcall(as<Wrapped>(self)->callable, args, nargsf, keywords);
+}
 PyObject* new_wrapped(PyObject* callable, const Site& site) {
   const bool binds = PyType_HasFeature(Py_TYPE(callable), Py_TPFLAGS_METHOD_DESCRIPTOR);
   PyObject* self = PyType_GenericAlloc(binds ? &ProfiledFunction : &ProfiledCallable, 0);

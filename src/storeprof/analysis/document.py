@@ -24,8 +24,9 @@ from storeprof.analysis.kinds import (
     page_faults,
     sleep_wait,
 )
-from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
+from storeprof.analysis.metrics import metrics, top_functions, wall_time
 from storeprof.analysis.operations import Operation
+from storeprof.analysis.overhead import overhead
 from storeprof.analysis.target import target_of, with_target
 from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
 from storeprof.recording.model import Recording

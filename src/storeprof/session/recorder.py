@@ -87,7 +87,7 @@ class Recorder:
         journal = JournalWriter(self._folder / JOURNAL)
         budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
         python = PythonFallback(self._folder, pid)
-        samplers = Samplers(journal, budget, seed=os.getpid())
+        samplers = Samplers(journal, budget, seed=os.getpid(), probe_budget=self._options.observer_budget)
         tree = ProcessTree(self._tree_options(pid, budget), samplers)
         meta["started_ns"] = self._clock()
         write_meta(self._folder, meta)
@@ -127,6 +127,7 @@ class Recorder:
             "command": list(options.command) or None,
             "attached_pid": options.pid,
             **options.description,
+            "overhead_budget_percent": round(100 * options.observer_budget, 4),
             "operations_asked": [{"name": name} for name in options.operations],
             "started_at": datetime.now().astimezone().isoformat(timespec="seconds"),
             "window": None,
