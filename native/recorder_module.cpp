@@ -13,13 +13,13 @@ template <Kind kind> PyObject* profile_function(PyObject*, PyObject* what) {
   return Py_XNewRef(scope_of(kind, what, kind == kOperation ? "profile_operation" : "profile_function"));
 }
 PyObject* new_function(PyObject*, PyObject* args) {
-  PyObject* callable;
+  PyObject *callable, *driver = nullptr;
   const char *name, *file;
   unsigned line;
   int operation;
-  if (!PyArg_ParseTuple(args, "OyyIp", &callable, &name, &file, &line, &operation)) return nullptr;
-  const uint32_t id = storeprof::intern(name, file, line);
-  return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, id});
+  if (!PyArg_ParseTuple(args, "OyyIp|O", &callable, &name, &file, &line, &operation, &driver)) return nullptr;
+  const uint32_t id = *name ? storeprof::intern(name, file, line) : 0;
+  return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, id}, driver);
 }
 
 template <bool freed> PyObject* profile_memory(PyObject*, PyObject* const* args, Py_ssize_t count) {
@@ -47,21 +47,21 @@ PyObject* gate(PyObject*, PyObject* const* args, Py_ssize_t count) {
     storeprof::store(*storeprof::registry.gate, on == Py_True ? 1u : 0u);
   return PyBool_FromLong(storeprof::is_on());
 }
-// What Python adds, as _floors.py measures it, in ticks: to a decorated call, a `with` block, a memory tag.
+// What Python adds, as _floors.py measures it, in ns: to a decorated call, a `with` block, a memory tag.
 PyObject* set_floors(PyObject*, PyObject* args) {
   double function, block, tag;
   if (!PyArg_ParseTuple(args, "ddd", &function, &block, &tag)) return nullptr;
   storeprof::Header* h = storeprof::registry.header;
-  if (h) storeprof::store(h->function_ticks_x1000, static_cast<uint64_t>(function * 1000));
-  if (h) storeprof::store(h->block_ticks_x1000, static_cast<uint64_t>(block * 1000));
-  if (h) storeprof::store(h->tag_call_ticks_x1000, static_cast<uint64_t>(tag * 1000));
+  const double scale = h ? storeprof::ticks_per_ns() * 1000 : 0;
+  if (h) storeprof::store(h->function_ticks_x1000, static_cast<uint64_t>(function * scale));
+  if (h) storeprof::store(h->block_ticks_x1000, static_cast<uint64_t>(block * scale));
+  if (h) storeprof::store(h->tag_call_ticks_x1000, static_cast<uint64_t>(tag * scale));
   Py_RETURN_NONE;
 }
+bool is_wrapped(PyObject* object) { return Py_TYPE(object)->tp_traverse == wrapped_traverse; }
 PyObject* detach(PyObject*, PyObject* function) {
-  if (Py_TYPE(function)->tp_call != PyVectorcall_Call || Py_TYPE(function)->tp_traverse != wrapped_traverse)
-    return PyErr_Format(PyExc_TypeError, "detach needs a profiled function");
-  as<Wrapped>(function)->vectorcall = detached_call;
-  Py_RETURN_NONE;
+  if (is_wrapped(function)) as<Wrapped>(function)->vectorcall = detached_call;
+  return PyBool_FromLong(is_wrapped(function));
 }
 PyObject* on_budget = nullptr;  // called, once the interpreter gets to it, when counting alone costs too much
 int call_on_budget(void*) {
@@ -77,11 +77,10 @@ PyObject* when_over_budget(PyObject*, PyObject* function) {
 
 // A coroutine's or generator's scope: enter, then suspend and resume at each of its steps, then leave (_tasks.py).
 PyObject* task_enter(PyObject*, PyObject* function) {
-  const bool wrapped = Py_TYPE(function)->tp_traverse == wrapped_traverse;
-  return PyLong_FromLong(wrapped && storeprof::is_on() ? storeprof::enter(as<Wrapped>(function)->site) : 0);
+  return PyLong_FromLong(is_wrapped(function) && storeprof::is_on() ? storeprof::enter(as<Wrapped>(function)->site) : 0);
 }
 PyObject* task_leave(PyObject*, PyObject* index) {
-  storeprof::leave(static_cast<uint32_t>(PyLong_AsUnsignedLong(index)));
+  if (const unsigned long open = PyLong_AsUnsignedLong(index)) storeprof::leave(static_cast<uint32_t>(open));
   Py_RETURN_NONE;
 }
 PyObject* task_suspend(PyObject*, PyObject* const* args, Py_ssize_t count) {

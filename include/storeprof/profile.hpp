@@ -418,7 +418,7 @@ STOREPROF_COLD inline void next_slice(Thread* t) {
     const double per_tick = static_cast<double>(t->calls - t->slice_calls) / (spent * ticks_per_ns() * 1000);
     const double counted = per_tick * static_cast<double>(h->counted_ticks_x1000 + h->function_ticks_x1000);
     const double timing = per_tick * static_cast<double>(h->floor_ticks_x1000 - h->counted_ticks_x1000);
-    const double part = (budget * 1e-6 - counted) / timing;  // of the operations may be timed
+    const double part = (budget * 0.8e-6 - counted) / timing;  // of the operations may be timed; aims below
     if (part < 1) t->gap = -1 / log1p(-fmax(part, 1.0 / 1024));
     if (part <= 0 && registry.over_budget) registry.over_budget();
   }
@@ -662,7 +662,7 @@ inline uint32_t resume(const Suspended* from, Site& waiting) {  // the index the
   if (!from->count || !t || t != from->thread) return 0;
   Frame* below = t->top;
   const auto index = static_cast<uint32_t>(below - t->frames) + 1;
-  const uint64_t ticks = now() - from->since;
+  const uint64_t ticks = below->flags & kAwaits ? 0 : now() - from->since;  // what is below waited as long, and knows
   below->flags &= ~kAwaits;
   for (uint32_t i = 0; i < from->count; ++i) {
     if (!has_room(t)) return drop(), t->top = t->frames + (index - 1), 0;

@@ -5,6 +5,7 @@ study imports. The profiler itself is the command `storeprof`.
 """
 
 from storeprof.probe import (
+    instrument,
     profile_function,
     profile_memory_alloc,
     profile_memory_dealloc,
@@ -14,6 +15,7 @@ from storeprof.probe import (
 
 __all__ = [
     "__version__",
+    "instrument",
     "profile_function",
     "profile_memory_alloc",
     "profile_memory_dealloc",

@@ -15,7 +15,8 @@ class RecordOptions:
 
     `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
     recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
-    `children`: observe the program's children too. `operations`: functions to time, as MODULE.FUNCTION.
+    `children`: observe the program's children too. `operations`: functions to time, as MODULE.FUNCTION. `instrument`: patterns of
+    modules whose functions are all timed.
     """
 
     folder: Path
@@ -26,6 +27,7 @@ class RecordOptions:
     description: dict[str, Any] = field(default_factory=dict)
     ops_pattern: bytes = OPS_PATTERN
     operations: tuple[str, ...] = ()
+    instrument: tuple[str, ...] = ()
     observer_budget: float = 0.01
     use_perf: bool = True
     use_allocation_hook: bool = True

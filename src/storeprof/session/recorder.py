@@ -129,6 +129,7 @@ class Recorder:
             **options.description,
             "overhead_budget_percent": round(100 * options.observer_budget, 4),
             "operations_asked": [{"name": name} for name in options.operations],
+            "instrument_asked": [{"name": pattern} for pattern in options.instrument],
             "started_at": datetime.now().astimezone().isoformat(timespec="seconds"),
             "window": None,
             "machine": describe_machine(),
@@ -142,7 +143,8 @@ class Recorder:
             return options.pid
         self._relay = OutputRelay(self._folder / "program-counts.jsonl", options.ops_pattern)
         before = {**os.environ, **options.environment}.get("PYTHONPATH")
-        startup = startup_environment(options.operations, self._folder, before)
+        asked = (*options.operations, *(f"instrument:{pattern}" for pattern in options.instrument))
+        startup = startup_environment(asked, self._folder, before)
         additions = {"STOREPROF_RECORD": "1", **options.environment, **startup, **self._allocations.environment}
         self._command = HeldCommand(options.command, env_additions=additions, stdout=self._relay.program_end)
         self._allocations.admit(self._command.pid)
