@@ -26,7 +26,8 @@ from storeprof.analysis.kinds import (
     sleep_wait,
     tail_latency,
 )
-from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
+from storeprof.analysis.metrics import metrics, top_functions, wall_time
+from storeprof.analysis.overhead import overhead
 from storeprof.analysis.passes import passes
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
