@@ -11,7 +11,6 @@ from storeprof.analysis.processes import not_observed_cpu_s
 _LATER = {
     "memory-leak": "growth of memory is recorded and not judged in this version",
     "allocation-churn": "allocations are not sampled in this version",
-    "tail-latency": "percentiles are reported, their causes are not taken apart in this version",
 }
 WORTH_A_WORD = 0.01
 _REMEDY = "read the tables of the recording, or use a tool for that kind"
