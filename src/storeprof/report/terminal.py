@@ -79,8 +79,9 @@ def _figures(console: Console, document: Document) -> None:
 def _overhead(overhead: Document) -> str:
     parts = []
     if overhead["timing_percent"] is not None:
-        low, high = overhead["timing_ci"]
-        parts.append(f"timing {overhead['timing_percent']:.2f} % ({low:.2f} to {high:.2f})")
+        interval = overhead["timing_ci"]
+        between = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+        parts.append(f"timing {overhead['timing_percent']:.2f} %{between}")
     if overhead["floor_percent"] is not None:
         parts.append(f"probes {overhead['floor_percent']:.2f} % of busy wall")
     if overhead["observer_percent"] is not None:
