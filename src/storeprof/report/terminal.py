@@ -36,6 +36,7 @@ def print_report(document: dict[str, Any], stream: TextIO) -> None:
     _verdict(console, document)
     if "workloads" in document:
         print_runs(console, document, _WORDS)
+        print_passes(console, document)
         _coverage(console, document)
         return
     _metrics(console, document)
