@@ -92,6 +92,7 @@ def _run(options: argparse.Namespace, folder: Path, workload: str) -> Any:
         description=asked | ({"target_per_s": options.target} if options.target else {}),
         observer_budget=options.overhead_budget / 100,
         **{**chosen, "use_perf": chosen.get("use_perf", True) and not options.no_perf},
+        call_graph=None if options.call_graph == "auto" else options.call_graph,
         use_allocation_hook=not options.no_alloc_hook,
         children=options.subprocesses is not False,
     )
