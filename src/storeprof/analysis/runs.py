@@ -55,6 +55,7 @@ def combine(folder: str, runs: Sequence[Run], target_per_s: float | None = None)
         "functions": _functions(everything),
         "findings": findings,
         "coverage": _coverage(everything),
+        "passes": next((one["passes"] for one in everything if any(row["collects"] for row in one["passes"])), []),
         "runs": [_run(run) for run in runs],
         "workloads": [{key: part[key] for key in part if key not in ("findings", "summary")} for part in parts],
     }

@@ -52,7 +52,7 @@ def _print(console: Console, document: Document) -> None:
         _figures(console, document)
         _operations(console, document)
         _findings(console, document["findings"], document["summary"])
-        print_passes(console, document)
+    print_passes(console, document)
     _coverage(console, document["coverage"])
     _next(console, document)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,19 @@ def finish(folder: Path) -> Recording:
     meta = _completed_meta(folder, meta, journal)
     try:
         _write_tables(folder, meta, journal)
-    except OSError as error:
-        raise RecordingError(f"{folder}: can't be finished ({error.strerror}); make it writable, or copy it") from None
-    write_meta(folder, meta)
+        write_meta(folder, meta)
+    except (OSError, duckdb.IOException) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).split("\n", 1)[0]
+        if "No space left" in str(error):
+            shutil.rmtree(folder / "tables.partial", ignore_errors=True)
+            raise RecordingError(f"{folder}: the disk is full; make room, then `storeprof analyze {folder}`") from None
+        raise RecordingError(f"{folder}: can't be finished ({why}); make it writable, or copy it") from None
     path.unlink()
     recording = Recording.open(folder)
-    _write_evidence(recording)
+    try:
+        _write_evidence(recording)
+    except OSError as error:  # the tables are whole, and they are the recording
+        print(f"storeprof: {folder}: texts for people are missing ({error.strerror})", file=sys.stderr)
     return recording
 
 

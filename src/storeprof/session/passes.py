@@ -116,8 +116,8 @@ def _make(options: RecordOptions, place: _Workplace, meta: Row, rows: list[Row])
 
 
 def _why_not(options: RecordOptions, meta: Row) -> str | None:
-    if meta.get("ended_by") == "interrupt":
-        return "ended early by Ctrl-C"
+    if meta.get("ended_by") in {"interrupt", "disk-full"}:
+        return "ended early by Ctrl-C" if meta["ended_by"] == "interrupt" else "the disk is full"
     if options.pid is not None and not Path(f"/proc/{options.pid}").exists():
         return "the process had ended"
     return None

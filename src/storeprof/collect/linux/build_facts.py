@@ -1,8 +1,7 @@
 """What a binary says of how it was built: whether a profile of it can be believed.
 
 Read from the file itself: sections and symbols of ELF, compilers' command lines in the debug information
-(`DW_AT_producer`), and where these are missing, on x86-64, whether functions save a frame pointer. Nothing is run but
-readelf.
+(`DW_AT_producer`), and where these are missing the first instructions of its functions. Nothing is run but readelf and nm.
 """
 
 from __future__ import annotations
@@ -13,21 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from storeprof.collect.linux.frame_pointers import frame_pointer_share
 from storeprof.collect.tool_process import run_tool
 from storeprof.errors import CollectorError
 
 READELF_TIMEOUT_S: Final = 60.0
 SYMTAB: Final = 2
 DYNSYM: Final = 11
-FUNCTION: Final = 2
-X86_64: Final = b"\x3e\x00"
-# push %rbp; mov %rsp,%rbp in both encodings; anywhere in a function, since gcc handles quick returns before.
-_SAVES_FRAME: Final = re.compile(rb"\x55(?:.{0,12})(?:\x48\x89\xe5|\x48\x8b\xec)", re.DOTALL)
+SYMBOL_BYTES: Final = 24
 # Below this share, stacks by frame pointer break; leaves and functions of a runtime never save one.
 FEW: Final = 0.25
-# Smaller ones, leaves most of them, may do without and are in no stack but at its end.
-SMALLEST_FUNCTION: Final = 48
-MOST_FUNCTIONS: Final = 4000
 _SANITIZERS: Final = {
     b"__asan_init": "AddressSanitizer",
     b"__tsan_init": "ThreadSanitizer",
@@ -96,29 +90,23 @@ def build_facts(path: Path) -> BuildFacts | None:
             return None
         sections = _sections(data)
         names = {name for name, _ in sections}
-        table = next((row for _, row in sections if row["type"] == SYMTAB), None)
-        symbols = _symbols(data, sections, table) if table else []
-        dynamic = next((row for _, row in sections if row["type"] == DYNSYM), None)
-        known = {name for name, *_ in symbols} | {
-            name for name, *_ in (_symbols(data, sections, dynamic) if dynamic else [])
-        }
-    except (OSError, struct.error, IndexError, StopIteration):
+        known = _symbols(data, sections, SYMTAB) | _symbols(data, sections, DYNSYM)
+    except (OSError, struct.error, IndexError, ValueError):
         return None
     debug = ".debug_info" in names
     optimized, keeps = _compiled(path) if debug else (None, None)
-    if keeps is None and data[18:20] == X86_64:
-        keeps = _frame_pointers(data, sections, symbols)
+    keeps = frame_pointer_share(path) if keeps is None else keeps
     needed = next(
         (data[row["offset"] : row["offset"] + row["size"]] for name, row in sections if name == ".dynstr"), b""
     )
     return BuildFacts(
         path,
-        symbols=table is not None,
+        symbols=any(row["type"] == SYMTAB for _, row in sections),
         debug_information=debug,
         optimized=optimized,
         frame_pointers=keeps,
         sanitizer=_sanitizer(known, needed),
-        gprof=bool({name.split(b"@")[0] for name in known} & {b"mcount", b"_mcount", b"__fentry__"}),
+        gprof=bool(known & {b"mcount", b"_mcount", b"__fentry__"}),
     )
 
 
@@ -136,28 +124,15 @@ def _text(data: bytes, at: int) -> bytes:
     return data[at : data.index(b"\0", at)]
 
 
-def _symbols(
-    data: bytes, sections: list[tuple[str, Any]], table: dict[str, Any]
-) -> list[tuple[bytes, int, int, int, int]]:
-    """(name, type, section, address, size) of each symbol of a table."""
-    strings = sections[table["link"]][1]["offset"]
-    found = []
-    for at in range(table["offset"], table["offset"] + table["size"], 24):
-        name, kind, _, section, address, size = struct.unpack_from("<IBBHQQ", data, at)
-        found.append((_text(data, strings + name), kind & 15, section, address, size))
+def _symbols(data: bytes, sections: list[tuple[str, dict[str, Any]]], kind: int) -> set[bytes]:
+    """Names in the symbol tables of a kind, without versions."""
+    found: set[bytes] = set()
+    for _, table in sections:
+        if table["type"] == kind:
+            strings = sections[table["link"]][1]["offset"]
+            for at in range(table["offset"], table["offset"] + table["size"], SYMBOL_BYTES):
+                found.add(_text(data, strings + struct.unpack_from("<I", data, at)[0]).split(b"@")[0])
     return found
-
-
-def _frame_pointers(data: bytes, sections: list[tuple[str, Any]], symbols: list[Any]) -> float | None:
-    saves = []
-    for _, kind, section, address, size in symbols:
-        if kind == FUNCTION and size >= SMALLEST_FUNCTION and 0 < section < len(sections):
-            row = sections[section][1]
-            start = address - row["address"] + row["offset"]
-            saves.append(bool(_SAVES_FRAME.search(data[start : start + size])))
-        if len(saves) == MOST_FUNCTIONS:
-            break
-    return sum(saves) / len(saves) if saves else None
 
 
 def _sanitizer(symbols: set[bytes], needed: bytes) -> str | None:
