@@ -19,6 +19,8 @@ from storeprof.recording.schema import JOURNAL_DTYPES, JSON_TABLES, NONE, Journa
 
 WINDOW_NS = 5_000_000_000
 MEMORY_NS = 120_000_000_000
+_KNOWN = frozenset(int(table) for table in JournalTable)
+_FUTEX = 202
 Array = np.ndarray[Any, Any]
 
 
@@ -59,7 +61,9 @@ class ProcessFeed:
         self._first_anchor: tuple[int, int] | None = None
 
     def take(self, table: int, payload: bytes) -> None:
-        """Keep one frame of the journal."""
+        """Keep one frame of the journal; a table of a later version is passed over."""
+        if table not in _KNOWN:
+            return
         kind = JournalTable(table)
         if kind in JSON_TABLES:
             self._lines(kind, payload)
@@ -140,9 +144,6 @@ class ProcessFeed:
             self._first_anchor = (ticks, at_ns)
         elif ticks > self._first_anchor[0]:
             self.scopes.ns_per_tick = (at_ns - self._first_anchor[1]) / (ticks - self._first_anchor[0])
-
-
-_FUTEX = 202
 
 
 class Feed:

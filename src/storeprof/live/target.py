@@ -18,9 +18,9 @@ from storeprof.session.process_tree import ProcessTree, TreeOptions
 from storeprof.session.samplers import Samplers
 
 # CPU seconds a second that the samplers may use, of one CPU; drawing takes about as much again.
-BUDGET = 0.012
+BUDGET = 0.01
 # What a COMMAND gets that is still there at the end: a signal, and how long it may take.
-ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 10.0))
+ESCALATION = ((signal.SIGINT, 2.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0))
 
 
 @dataclass(frozen=True)
