@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from storeprof.analysis.causes import merge_causes
 from storeprof.analysis.context import Context, Settings, build_context
-from storeprof.analysis.coverage import Covered, not_yet, unseen_share, with_children
+from storeprof.analysis.coverage import Covered, unseen_share, with_children
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.kinds import (
+    allocation_churn,
     cache_misses,
     chatty_wakeups,
     cpu_hotspot,
@@ -61,6 +62,7 @@ KINDS: dict[str, Kind] = {
     "sleep-wait": sleep_wait,
     "gc-pressure": gc_pressure,
     "page-faults": page_faults,
+    "allocation-churn": allocation_churn,
     "chatty-wakeups": chatty_wakeups,
     "growing-cost": growing_cost,
     "cpu-starvation": cpu_starvation,
@@ -81,7 +83,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     seen = 1.0 - unseen_share(context)
     judged = [with_severity(finding, context.settings, enough, seen) for finding in all_found]
     findings = merge_causes(rank(judged), context.settings)
-    covered = [with_children(context, kind.cover(context)) for kind in KINDS.values()] + not_yet(set(KINDS))
+    covered = [with_children(context, kind.cover(context)) for kind in KINDS.values()]
     verdict = judge(context, findings, covered)
     found = [finding.as_document() for finding in findings]
     measured = metrics(context)
