@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-accuracy bench-peers clean
+.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-top bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
@@ -50,6 +50,9 @@ bench-analysis: $(READY)
 
 bench-memory: $(READY)
 	@$(BIN)/python benchmarks/memory_hook_cost.py
+
+bench-top: $(READY)
+	@$(BIN)/python benchmarks/top_cost.py
 
 # Planted programs whose cause is known, about 20 s each; ONLY=01,45 takes those whose names begin so.
 bench-accuracy: $(READY)

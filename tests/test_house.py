@@ -26,6 +26,7 @@ ALLOWED = {
     "report": {"recording", "analysis", "views"},
     "exports": {"recording", "analysis", "report"},
     "api": {"recording", "collect", "analysis", "session", "report", "exports"},
+    "live": {"recording", "observe", "collect", "analysis", "session", "report"},
     "cli": {
         "recording",
         "observe",
@@ -36,6 +37,7 @@ ALLOWED = {
         "report",
         "exports",
         "api",
+        "live",
         "engines",
         "workload",
     },
@@ -149,21 +151,21 @@ def test_every_command_and_option_has_help() -> None:
     from storeprof.cli.main import build_parser
 
     commands = next(one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
-    assert set(commands.choices) == {"profile", "record", "analyze", "report", "export", "doctor"}
+    assert set(commands.choices) == {"profile", "record", "analyze", "report", "export", "top", "doctor"}
     for parser in commands.choices.values():
         assert parser.description
         assert all(action.help for action in parser._actions)
 
 
 def test_every_direct_dependency_has_its_reason() -> None:
-    """At most eight direct dependencies, each named with its reason in docs/decisions."""
+    """At most nine direct dependencies, each named with its reason in docs/decisions."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = project["dependencies"] + extras["dev"]
     reasons = (ROOT / "docs" / "decisions" / "0002-dependencies.md").read_text(encoding="utf-8")
-    assert len(wanted) <= 8
+    assert len(wanted) <= 9
     for requirement in wanted + extras["viewers"]:
         name = re.split(r"[<>=]", requirement)[0]
         assert f"**{name}**" in reasons
@@ -195,7 +197,7 @@ def test_the_help_loads_nothing_heavy() -> None:
     """`storeprof --help` answers without loading the database, numpy or the report's library."""
     code = (
         "import sys, storeprof.cli.main as m; m.build_parser();"
-        "print([n for n in ('duckdb', 'numpy', 'rich') if n in sys.modules])"
+        "print([n for n in ('duckdb', 'numpy', 'rich', 'textual') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "[]"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, doctor, export, profile, record, report
+from storeprof.cli import analyze, doctor, export, profile, record, report, top
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 
@@ -22,6 +22,7 @@ examples:
   storeprof profile tsdb                     the engine that comes with storeprof
   storeprof record -- python3 app.py         any program, unchanged
   storeprof record --pid 1234 --duration 10  a program that is running
+  storeprof top --pid 1234                   the same, live
   storeprof report                           the newest recording, for people
   storeprof analyze --json                   the newest recording, for scripts
   storeprof doctor                           what this machine can measure, and how to get the rest
@@ -29,7 +30,7 @@ examples:
   storeprof export -o run.speedscope.json    the newest recording, for a viewer you have (Perfetto, pprof, …)
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report, export, doctor)
+_COMMANDS = (profile, record, analyze, report, export, top, doctor)
 _RECORDERS = frozenset({"profile", "record"})
 
 

@@ -37,10 +37,15 @@ def cells(shares: Mapping[str, float], width: int) -> dict[str, int]:
     return {key: count for key, count in taken.items() if count}
 
 
+def pieces(shares: Mapping[str, float], width: int) -> tuple[tuple[str, str], ...]:
+    """The bar in pieces of one style: text and style; blank without any time."""
+    found = tuple((LETTERS[key] * count, STYLES[key]) for key, count in cells(shares, width).items())
+    return found or ((" " * width, ""),)
+
+
 def bar(shares: Mapping[str, float], width: int) -> str:
-    """The bar with rich's markup for colours; blank without any time."""
-    parts = (f"[{STYLES[key]}]{LETTERS[key] * count}[/]" for key, count in cells(shares, width).items())
-    return "".join(parts) or " " * width
+    """The bar with rich's markup for colours."""
+    return "".join(f"[{style}]{text}[/]" if style else text for text, style in pieces(shares, width))
 
 
 def legend(shares: Mapping[str, float], others: Sequence[Mapping[str, float]] = ()) -> str:
