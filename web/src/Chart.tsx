@@ -44,7 +44,7 @@ export function Chart(given: Given) {
           { ...axis, grid: given.gridless ? { show: false } : axis.grid, size: 26, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toFixed(2))} s`) },
           { ...axis, grid: given.gridless ? { show: false } : axis.grid, size: 62, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : given.value(tick))) },
         ],
-        padding: [8, 12, 0, 0],
+        padding: [8, 24, 0, 0],
         legend: { live: true, markers: { width: 2 } },
         cursor: { sync: { key: "time", scales: ["x", null] }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
         hooks: {

@@ -20,7 +20,7 @@ export function Flame() {
     const now = grow(one, filter.value, mode.value, per?.now ?? 1);
     const merged = before ? difference(now, grow(before, inOther(before), mode.value, per?.before ?? 1)) : now;
     const root = inverted.value ? invert(merged) : merged;
-    return { root, list: functions(root), deepest: lay(root, ofBefore) };
+    return { root, list: functions(merged), deepest: lay(root, ofBefore) };
   }, [one, before, filter.value, mode.value, inverted.value, ofBefore]);
   useEffect(() => setZoomed(null), [tree]);
   const found = useMemo(() => (tree ? find(tree.root, search.value, ofBefore) : null), [tree, search.value]);

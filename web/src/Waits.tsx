@@ -34,14 +34,14 @@ export function Files() {
   );
 }
 
-function Who({ view: one, of, whole }: { view: View; of: [number, number][]; whole: number }) {
+function Who({ view: one, of, whole, otherwise = "no stack seen" }: { view: View; of: [number, number][]; whole: number; otherwise?: string }) {
   return (
     <ul class="who">
-      {of.slice(0, 3).map(([called, value]) => {
+      {[...of.filter(([called]) => called >= 0).slice(0, 3), ...of.filter(([called]) => called < 0)].map(([called, value]) => {
         const name = called >= 0 ? one.functions[called][0] : null;
         return (
           <li key={called}>
-            {name ? <button type="button" class="link" title={name} onClick={() => (search.value = name)}>{short(name)}</button> : <span class="muted">no stack seen</span>} <em>{share(value / whole)}</em>
+            {name ? <button type="button" class="link" title={name} onClick={() => (search.value = name)}>{short(name)}</button> : <span class="muted">{otherwise}</span>} <em>{share(value / whole)}</em>
           </li>
         );
       })}
@@ -70,7 +70,7 @@ export function Locks() {
               <div><h4>waiting</h4><Who view={one} of={row.waiters} whole={row.total} /><Whose view={one} of={row.waitingThreads} whole={row.total} /></div>
               <div>
                 <h4>meanwhile {row.kind === "gil" ? "holding it" : "at work"}</h4>
-                {held > 0 ? <><Who view={one} of={row.holders} whole={held} /><Whose view={one} of={row.holdingThreads} whole={held} /></> : <p class="muted">nobody was seen beside the waits</p>}
+                {held > 0 ? <><Who view={one} of={row.holders} whole={held} otherwise="elsewhere" /><Whose view={one} of={row.holdingThreads} whole={held} /></> : <p class="muted">nobody was seen beside the waits</p>}
               </div>
             </div>
           </article>

@@ -14,7 +14,7 @@ import { Throughput } from "./Throughput";
 import { Timeline } from "./Timeline";
 import { Files, Locks } from "./Waits";
 import { decode } from "./decode";
-import { clearSelection, compared, data, failed, helpShown, inverted, mode, others, search, theme, views } from "./state";
+import { clearSelection, compared, dark, data, failed, helpShown, inverted, mode, others, search, theme, views } from "./state";
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
 
@@ -68,7 +68,7 @@ function onKey(event: KeyboardEvent): void {
     "/": () => document.getElementById("search")?.focus(),
     "?": () => (helpShown.value = true),
     i: () => (inverted.value = !inverted.value),
-    t: () => (theme.value = theme.value === "dark" ? "light" : "dark"),
+    t: () => (theme.value = dark.value ? "light" : "dark"),
     w: () => (mode.value = "wall"),
     c: () => (mode.value = "cpu"),
     o: () => (mode.value = "off"),

@@ -45,23 +45,14 @@ export interface View extends Header {
   nodes: { parent: Column; function: Column; rows: number };
   wall: { thread: Column; operation: Column; category: Column; wait: Column; node: Column; bin: Column; weight: Column; rows: number };
   presence: { permille: Column; rows: number };
-  waiters: Held;
-  holders: Held;
+  waiters: { lock: Column; thread: Column; operation: Column; function: Column; bin: Column; weight: Column; rows: number };
+  holders: { lock: Column; function: Column; bin: Column; weight: Column; rows: number };
+  holding: { lock: Column; thread: Column; bin: Column; weight: Column; rows: number };
   done: { operation: Column; from_ms: Column; to_ms: Column; count: Column; total_us: Column; rows: number };
   latency: { operation: Column; from_ms: Column; to_ms: Column; bucket: Column; count: Column; rows: number };
   memory: { process: Column; kind: Column; bin: Column; bytes: Column; rows: number };
   tagged: { tag: Column; bin: Column; bytes: Column; rows: number };
   allocations: { node: Column; born: Column; died: Column; weight: Column; rows: number };
-}
-
-export interface Held {
-  lock: Column;
-  thread: Column;
-  operation: Column;
-  node: Column;
-  bin: Column;
-  weight: Column;
-  rows: number;
 }
 
 export interface Place {

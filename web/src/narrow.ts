@@ -1,7 +1,7 @@
 // Sums over the rows of wall time that the selection leaves; one pass over at most some 200,000 rows.
 import { computed } from "@preact/signals";
 import { cpu, gc, gil, io, lock, pageFault } from "./categories";
-import type { Held, View } from "./model";
+import type { View } from "./model";
 import { operation, span, spanSeconds, thread, view, window_ } from "./state";
 
 export interface Sums {
@@ -130,36 +130,31 @@ export interface LockRow {
 export const locks = computed<LockRow[]>(() => {
   const one = view.value;
   if (!one) return [];
-  const waiters = heldBy(one, one.waiters, filter.value);
-  // Who holds is another thread, in whatever operation: only the span narrows it.
-  const holders = heldBy(one, one.holders, { ...filter.value, operation: null, thread: null });
-  return one.locks.map((listed, at) => ({
-    ...listed, total: waiters[at].total, waiters: ranked(waiters[at].functions), waitingThreads: ranked(waiters[at].threads),
-    holders: ranked(holders[at].functions), holdingThreads: ranked(holders[at].threads),
-  })).filter((row) => row.total > 0).sort((a, b) => b.total - a.total);
-});
-
-function heldBy(one: View, rows: Held, { from, to, operation, thread }: Filter) {
-  const place = placeOfNodes(one);
-  const found = one.locks.map(() => ({ total: 0, functions: new Map<number, number>(), threads: new Map<number, number>() }));
-  for (let at = 0; at < rows.rows; at++) {
-    const bin = rows.bin[at];
-    if (bin < from || bin >= to) continue;
-    if ((operation !== null && rows.operation[at] !== operation) || (thread !== null && rows.thread[at] !== thread)) continue;
-    const weight = (rows.weight[at] * one.unit_ns) / 1e9;
-    const entry = found[rows.lock[at]];
-    entry.total += weight;
-    add(entry.functions, place[rows.node[at]], weight);
-    add(entry.threads, rows.thread[at], weight);
+  const { from, to, operation, thread } = filter.value;
+  const unit = one.unit_ns / 1e9;
+  const found = one.locks.map((listed) => ({
+    ...listed, total: 0, waiters: new Map<number, number>(), waitingThreads: new Map<number, number>(), holders: new Map<number, number>(), holdingThreads: new Map<number, number>(),
+  }));
+  const { waiters, holders, holding } = one;
+  for (let at = 0; at < waiters.rows; at++) {
+    if (waiters.bin[at] < from || waiters.bin[at] >= to) continue;
+    if ((operation !== null && waiters.operation[at] !== operation) || (thread !== null && waiters.thread[at] !== thread)) continue;
+    const entry = found[waiters.lock[at]];
+    entry.total += waiters.weight[at] * unit;
+    add(entry.waiters, waiters.function[at], waiters.weight[at] * unit);
+    add(entry.waitingThreads, waiters.thread[at], waiters.weight[at] * unit);
   }
-  return found;
-}
-
-export interface FunctionSum {
-  function: number;
-  self: number;
-  total: number;
-}
+  // Who holds is another thread, in whatever operation: only the span narrows it.
+  for (let at = 0; at < holders.rows; at++) {
+    if (holders.bin[at] >= from && holders.bin[at] < to) add(found[holders.lock[at]].holders, holders.function[at], holders.weight[at] * unit);
+  }
+  for (let at = 0; at < holding.rows; at++) {
+    if (holding.bin[at] >= from && holding.bin[at] < to) add(found[holding.lock[at]].holdingThreads, holding.thread[at], holding.weight[at] * unit);
+  }
+  return found.filter((row) => row.total > 0).sort((a, b) => b.total - a.total).map((row) => ({
+    ...row, waiters: ranked(row.waiters), waitingThreads: ranked(row.waitingThreads), holders: ranked(row.holders), holdingThreads: ranked(row.holdingThreads),
+  }));
+});
 
 export interface Percentiles {
   count: number;

@@ -10,46 +10,61 @@ import numpy as np
 from storeprof.analysis.beside import beside
 from storeprof.analysis.charges import GIL, LOCK
 from storeprof.analysis.context import Context
+from storeprof.analysis.describe import sums_by
 from storeprof.views.bins import Bins
-from storeprof.views.wall import UNIT_NS, Awaited, operation_numbers, summed
+from storeprof.views.wall import Awaited, operation_numbers, summed
 
 Array = np.ndarray[Any, Any]
 
-MOST_LOCKS = 12
+MOST_LOCKS, MOST_HOLDERS = 12, 24
 
 
 @dataclass(frozen=True)
 class Locks:
-    """`listed`: what was waited for; `waiters`, `holders`: rows of lock, bin, thread, operation or node, and weight."""
+    """`listed`: what was waited for, and who did so (`waiters`), and what the others were at (`holders`, `holding`).
+
+    Rows have the number of the lock, the bin, and a weight in ns; of waiters thread, operation and function charged; of
+    the others one of function or thread. Functions are the recording's, -1 without a stack, or elsewhere.
+    """
 
     listed: list[dict[str, Any]]
     waiters: dict[str, Array]
     holders: dict[str, Array]
+    holding: dict[str, Array]
 
 
-def locks(context: Context, bins: Bins, node: Array, waits: Awaited) -> Locks:
+def locks(context: Context, bins: Bins, waits: Awaited) -> Locks:
     """The locks most waited for, the GIL among them; what has no name is known by the function that waits."""
     groups = _groups(context, waits)[:MOST_LOCKS]
     rows, operation = context.busy, operation_numbers(context.operations, context.busy)
-    parts: dict[str, list[dict[str, Array]]] = {"waiters": [], "holders": []}
+    waiters, holders, holding = [], [], []
     for at, (_, mask) in enumerate(groups):
-        for side, picked in (
-            ("waiters", mask),
-            ("holders", np.flatnonzero(beside(context, _as_mask(mask, len(rows))))),
-        ):
-            parts[side].append(
-                summed(
-                    {
-                        "lock": np.full(len(picked), at),
-                        "thread": rows.thread[picked].astype(np.int64),
-                        "operation": operation[picked],
-                        "node": node[picked],
-                        "bin": bins.of(rows.t_ns[picked]),
-                    },
-                    rows.weight_ns[picked].astype(np.float64) / UNIT_NS,
-                )
-            )
-    return Locks([listed for listed, _ in groups], _joined(parts["waiters"]), _joined(parts["holders"]))
+        waiting = np.zeros(len(rows), dtype=bool)
+        waiting[mask] = True
+        others = np.flatnonzero(beside(context, waiting))
+
+        def table(picked: Array, at: int = at, **columns: Array) -> dict[str, Array]:
+            fixed = {"lock": np.full(len(picked), at), "bin": bins.of(rows.t_ns[picked])}
+            return summed(columns | fixed, rows.weight_ns[picked].astype(np.float64))
+
+        function, thread = context.function[mask].astype(np.int64), rows.thread[mask].astype(np.int64)
+        waiters.append(table(mask, thread=thread, operation=operation[mask], function=function + 1))
+        holders.append(table(others, function=_largest(context, others) + 1))
+        holding.append(table(others, thread=rows.thread[others].astype(np.int64)))
+    listed = [listed for listed, _ in groups]
+    return Locks(
+        listed,
+        _joined(waiters, "lock", "thread", "operation", "function"),
+        _joined(holders, "lock", "function"),
+        _joined(holding, "lock", "thread"),
+    )
+
+
+def _largest(context: Context, rows: Array) -> Array:
+    """Function charged of each row (positions in busy wall), -1 for all but the largest few."""
+    function = context.function[rows].astype(np.int64)
+    kept = [one for one, _ in sums_by(function, context.busy.weight_ns[rows])[:MOST_HOLDERS]]
+    return np.where(np.isin(function, kept), function, -1)
 
 
 def _groups(context: Context, waits: Awaited) -> list[tuple[dict[str, Any], Array]]:
@@ -75,15 +90,7 @@ def _groups(context: Context, waits: Awaited) -> list[tuple[dict[str, Any], Arra
     return sorted(groups, key=lambda group: -float(rows.weight_ns[group[1]].sum()))
 
 
-def _as_mask(positions: Array, length: int) -> Array:
-    mask = np.zeros(length, dtype=bool)
-    mask[positions] = True
-    return mask
-
-
-def _joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
-    names = ("lock", "thread", "operation", "node", "bin", "weight")
+def _joined(parts: list[dict[str, Array]], *names: str) -> dict[str, Array]:
     empty = np.zeros(0, dtype=np.int64)
-    found = {name: np.concatenate([part[name] for part in parts] or [empty]) for name in names}
-    kept = np.rint(found["weight"]) > 0
-    return {name: np.rint(values[kept]) for name, values in found.items()}
+    found = {name: np.concatenate([empty, *(part[name] for part in parts)]) for name in (*names, "bin", "weight")}
+    return found | ({"function": found["function"] - 1} if "function" in names else {})

@@ -13,16 +13,16 @@ from storeprof.analysis.looks import index_of
 from storeprof.views.allocated import UNIT_BYTES, allocated
 from storeprof.views.bins import MOST_BINS, Bins, bins_of
 from storeprof.views.calls import CallTree, Folded, describe_function
-from storeprof.views.locks import locks
+from storeprof.views.locks import Locks, locks
 from storeprof.views.native_below import native_below
 from storeprof.views.over_time import done, latencies, memory, memory_tags
-from storeprof.views.wall import UNIT_NS, awaited, presence, wall_rows
+from storeprof.views.wall import awaited, in_units, presence, unit_of, wall_rows
 
 Array = np.ndarray[Any, Any]
 Table = dict[str, Array]
 
 FORMAT = 1
-MOST_ROWS = 220_000
+MOST_ROWS = 300_000
 MOST_NODES = 24_000
 FEWEST_BINS, FEWEST_NODES = 60, 100
 
@@ -52,16 +52,17 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
         if len(wall["weight"]) <= most_rows or most_nodes < FEWEST_NODES:
             break
         most_bins, most_nodes = (
-            (most_bins // 2, most_nodes) if most_bins > FEWEST_BINS else (most_bins, most_nodes // 2)
+            (most_bins // 2, most_nodes) if most_bins >= 2 * FEWEST_BINS else (most_bins, most_nodes // 2)
         )
-    held = locks(context, bins, tree.becomes[busy_node], waits)
-    functions, function_of_node, native = _functions(context, tree)
+    held, unit = locks(context, bins, waits), unit_of(wall["weight"])
+    functions, number, native = _functions(context, tree, held)
     tables: dict[str, Table] = {
-        "nodes": {"parent": np.maximum(tree.parent, 0), "function": function_of_node},
-        "wall": wall,
+        "nodes": {"parent": np.maximum(tree.parent, 0), "function": number[tree.function]},
+        "wall": in_units(wall, unit),
         "presence": {"permille": np.rint(presence(context, bins) * 1000).ravel()},
-        "waiters": held.waiters,
-        "holders": held.holders,
+        "waiters": in_units(held.waiters | {"function": number[held.waiters["function"]]}, unit),
+        "holders": in_units(held.holders | {"function": number[held.holders["function"]]}, unit),
+        "holding": in_units(held.holding, unit),
         "done": done(context, bins),
         "allocations": allocated(context, bins, tree.becomes[allocation_node]),
     }
@@ -70,6 +71,7 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
     tables["tags"], tags = memory_tags(context, bins)
     moved = float(context.busy.weight_ns[~tree.stays[busy_node]].sum(dtype=np.float64))
     names = {
+        "unit_ns": unit,
         "operations": list(context.operations.names),
         "threads": _threads(context),
         "processes": processes,
@@ -91,7 +93,6 @@ def _measures(context: Context, bins: Bins) -> dict[str, Any]:
         "duration_s": round(context.recording.duration_s, 3),
         "bins": bins.count,
         "bin_ns": bins.length_ns,
-        "unit_ns": UNIT_NS,
         "unit_bytes": UNIT_BYTES,
         "categories": list(CATEGORIES),
     }
@@ -106,23 +107,24 @@ def _weights(context: Context, nodes: int, busy_node: Array, allocation_node: Ar
     return total
 
 
-def _functions(context: Context, tree: Folded) -> tuple[list[list[Any]], Array, list[dict[str, Any]]]:
-    """The functions that the page names, the function of each node among them (0 for the root), and `native`."""
+def _functions(context: Context, tree: Folded, held: Locks) -> tuple[list[list[Any]], Array, list[dict[str, Any]]]:
+    """The functions that the page names, the number among them of each of the recording's (-1: none), and `native`."""
     native = native_below(context)
     used = set(tree.function[1:].tolist())
     native = [row for row in native if row["function"] in used]
     used |= {function for row in native for _, path in row["paths"] for function in path}
-    kept = sorted(used)
-    number = {function: at for at, function in enumerate(kept)}
-    of_node = np.array([number.get(function, 0) for function in tree.function.tolist()], dtype=np.int64)
+    used |= {*held.waiters["function"].tolist(), *held.holders["function"].tolist()}
+    kept = sorted(used - {-1})
+    number = np.full(len(context.stacks.functions) + 1, -1, dtype=np.int64)  # the last element is that of none
+    number[kept] = np.arange(len(kept))
     renamed = [
         {
-            "function": number[row["function"]],
-            "paths": [[share, [number[one] for one in path]] for share, path in row["paths"]],
+            "function": int(number[row["function"]]),
+            "paths": [[share, number[path].tolist()] for share, path in row["paths"]],
         }
         for row in native
     ]
-    return [describe_function(context.stacks.functions[one]) for one in kept], of_node, renamed
+    return [describe_function(context.stacks.functions[one]) for one in kept], number, renamed
 
 
 def _threads(context: Context) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from storeprof.views.bins import Bins
 Array = np.ndarray[Any, Any]
 
 NO_CALL = (CPU, GC, RUN_QUEUE)
-UNIT_NS = 10_000
+FINEST_UNIT_NS, OF_A_ROW = 1_000, 200
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def summed(columns: dict[str, Array], weight: Array) -> dict[str, Array]:
 
 
 def wall_rows(context: Context, bins: Bins, node: Array, waits: Awaited) -> dict[str, Array]:
-    """Table `wall`: one row per combination that occurs, its `weight` in units of 10 us."""
+    """Table `wall`: one row per combination that occurs, its `weight` in ns."""
     rows = context.busy
-    found = summed(
+    return summed(
         {
             "thread": rows.thread.astype(np.int64),
             "operation": operation_numbers(context.operations, rows),
@@ -84,11 +84,21 @@ def wall_rows(context: Context, bins: Bins, node: Array, waits: Awaited) -> dict
             "node": node,
             "bin": bins.of(rows.t_ns),
         },
-        rows.weight_ns.astype(np.float64) / UNIT_NS,
+        rows.weight_ns.astype(np.float64),
     )
-    found["weight"] = np.rint(found["weight"])
-    kept = found["weight"] > 0
-    return {name: values[kept] for name, values in found.items()}
+
+
+def unit_of(weight: Array) -> int:
+    """A unit of time (ns) in which a row has some hundred on average: what is finer would only be noise to store."""
+    mean = float(weight.sum()) / max(len(weight), 1)
+    return max(FINEST_UNIT_NS, int(mean / OF_A_ROW))
+
+
+def in_units(table: dict[str, Array], unit_ns: int) -> dict[str, Array]:
+    """The table with `weight` in whole units; rows that round to none are left out."""
+    weight = np.rint(table["weight"] / unit_ns)
+    kept = weight > 0
+    return {name: values[kept] for name, values in (table | {"weight": weight}).items()}
 
 
 def presence(context: Context, bins: Bins) -> Array:
