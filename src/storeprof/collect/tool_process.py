@@ -19,7 +19,7 @@ from storeprof.collect.linux.orphans import STARTED
 from storeprof.collect.output_relay import OPS_PATTERN, open_channel, open_pipe, run_relay
 from storeprof.errors import CollectorError, TargetError, UsageError
 
-__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "run_tool"]
+__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "run_tool", "start_tool"]
 
 PR_SET_PDEATHSIG: Final = 1
 # After a tool's group was killed its pipes close at once, unless something escaped the group.
@@ -54,7 +54,7 @@ def run_tool(
     with contextlib.ExitStack() as stack:
         stdout = subprocess.PIPE if stdout_path is None else stack.enter_context(open(stdout_path, "wb"))
         stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
-        process = _start(argv, stdin=stdin, stdout=stdout, env=env, cwd=cwd)
+        process = start_tool(argv, stdin=stdin, stdout=stdout, env=env, cwd=cwd)
         timed_out = False
         try:
             out, err = process.communicate(input, timeout=timeout_s)
@@ -84,7 +84,7 @@ class BackgroundTool:
     ) -> None:
         self._stderr_path = stderr_path
         with open(stderr_path, "wb") as stderr:
-            self._process = _start(
+            self._process = start_tool(
                 argv,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -265,7 +265,7 @@ class OutputRelay:
         return True
 
 
-def _start(
+def start_tool(
     argv: Sequence[str],
     *,
     stdin: int = subprocess.DEVNULL,
@@ -276,6 +276,7 @@ def _start(
     pass_fds: Sequence[int] = (),
     preexec: Callable[[], None] | None = None,
 ) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own. Raises CollectorError when it can't be started."""
     try:
         process = subprocess.Popen(
             list(argv),
