@@ -25,6 +25,7 @@ ALLOWED = {
     "compare": {"recording", "analysis"},
     "duel": {"recording", "collect", "analysis", "session", "compare"},
     "report": {"recording", "analysis"},
+    "pytest_plugin": {"collect", "session", "compare", "duel"},
     "cli": {
         "recording",
         "observe",
@@ -147,7 +148,7 @@ def test_every_command_and_option_has_help() -> None:
     from storeprof.cli.main import build_parser
 
     commands = next(one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
-    assert set(commands.choices) == {"profile", "record", "analyze", "report", "compare", "duel", "baseline"}
+    assert set(commands.choices) == {"profile", "record", "analyze", "report", "compare", "duel", "gate", "baseline"}
     for parser in commands.choices.values():
         assert parser.description
         assert all(action.help for action in parser._actions)

@@ -57,6 +57,7 @@ def add_parser(commands: Any) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--budget", type=seconds, default=180.0, metavar="S", help="seconds for the pairs (default: 180)")
     how.add_argument("--pairs", type=positive, metavar="N", help="at most so many pairs")
+    how.add_argument("--slices-per-pair", type=positive, default=200, metavar="N", help="of 5 ms each (default: 200)")
     how.add_argument("--timeout", type=seconds, default=600.0, metavar="S", help="longest run (default: 600)")
     how.add_argument("--seed", type=seed, default=1, metavar="K", help="seed of operations and order (default: 1)")
     how.add_argument("--ops-regex", metavar="REGEX", help="how a command states its count, as for `record`")
@@ -106,6 +107,7 @@ def _options(options: argparse.Namespace, folder: Path, baseline: Any, candidate
         budget_s=options.budget,
         most_pairs=options.pairs,
         seed=options.seed,
+        slices_per_pair=options.slices_per_pair,
         timeout_s=options.timeout,
         ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
         thresholds=Thresholds(0.05, options.least / 100, options.within / 100),

@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.collect.output_relay import open_pipe
 from storeprof.collect.tool_process import start_tool
+from storeprof.collect.whole_run import ended_within
 from storeprof.errors import CollectorError
 
 READY = "ready storeprof-slices 1"
@@ -79,15 +80,19 @@ class SliceWorker:
     ) -> None:
         self._name, self._stderr, self._timeout_s = Path(argv[0]).name, stderr, timeout_s
         self._unread = b""
+        orders, self._orders = open_pipe()
+        self._answers, answers = open_pipe()
         with open(stderr, "wb") as file:
-            self._process = start_tool(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=file,
-                env={**ENVIRONMENT, **(env or {})},
-                cwd=cwd,
-            )
+            try:
+                self._process = start_tool(
+                    argv, stdin=orders, stdout=answers, stderr=file, env={**ENVIRONMENT, **(env or {})}, cwd=cwd
+                )
+            except BaseException:
+                self._close_pipes()
+                raise
+            finally:
+                os.close(orders)
+                os.close(answers)
         self.pid = self._process.pid
         try:
             while self._line() != READY:
@@ -98,10 +103,8 @@ class SliceWorker:
 
     def run(self, operations: int, seed: int) -> Slice:
         """Let it do so many operations, those of `seed`."""
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(b"run %d %d\n" % (operations, seed))
-            self._process.stdin.flush()
+            os.write(self._orders, b"run %d %d\n" % (operations, seed))
         except BrokenPipeError:
             raise self._gone() from None
         while not (line := self._line()).startswith("did "):
@@ -110,27 +113,29 @@ class SliceWorker:
 
     def close(self, timeout_s: float = 20.0) -> None:
         """End it by closing its standard input; kill its group when it does not end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.close()
-            self._process.wait(timeout_s)
-        except (subprocess.TimeoutExpired, BrokenPipeError):
+        os.close(self._orders)
+        self._orders = -1
+        if ended_within(self._process, timeout_s):
+            self._process.wait()
+            self._close_pipes()
+        else:
             self.kill()
-        self._process.stdout.close()
 
     def kill(self) -> None:
         """End it and what it started at once."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for descriptor in (self._orders, self._answers):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._orders = self._answers = -1
 
     def _line(self) -> str:
-        assert self._process.stdout is not None
-        out = self._process.stdout.fileno()
+        out = self._answers
         deadline = time.monotonic() + self._timeout_s
         pieces = [self._unread]
         while b"\n" not in pieces[-1]:
@@ -144,6 +149,8 @@ class SliceWorker:
         return line.decode(errors="replace").strip()
 
     def _gone(self) -> CollectorError:
+        if not ended_within(self._process, 5.0):  # it closed its output and lives on
+            self.kill()
         status = self._process.wait()
         return CollectorError(f"{self._name} ended with status {status} in the middle of a duel; {self._hint()}")
 

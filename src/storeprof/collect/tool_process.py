@@ -19,12 +19,11 @@ from storeprof.collect.linux.orphans import STARTED
 from storeprof.collect.output_relay import OPS_PATTERN, open_channel, open_pipe, run_relay
 from storeprof.errors import CollectorError, TargetError, UsageError
 
-__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "run_tool", "start_tool"]
-
 PR_SET_PDEATHSIG: Final = 1
 # After a tool's group was killed its pipes close at once, unless something escaped the group.
 AFTER_KILL_S: Final = 1.0
 _libc: Final = ctypes.CDLL(None, use_errno=True)
+Process = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from storeprof.collect.linux.process_counters import counters_of
 from storeprof.collect.output_relay import OPS_PATTERN, OpsLines
-from storeprof.collect.tool_process import start_tool
+from storeprof.collect.tool_process import Process, start_tool
 
 _BLOCK = 512
 
@@ -54,7 +53,7 @@ def run_whole(
         started = time.monotonic()
         process = start_tool(argv, stdout=stdout, stderr=stderr, env=env, cwd=cwd)
         try:
-            timed_out = not _ended_within(process, timeout_s)
+            timed_out = not ended_within(process, timeout_s)
         except BaseException:
             _kill(process)
             process.wait()
@@ -98,7 +97,7 @@ def _counted(path: Path, pattern: bytes) -> list[tuple[int, float | None]]:
     return counted + list(lines.close())
 
 
-def _ended_within(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+def ended_within(process: Process, timeout_s: float) -> bool:
     """Wait for the end without reaping: the zombie's counters are still to be read."""
     pidfd = os.pidfd_open(process.pid)
     try:
@@ -109,7 +108,7 @@ def _ended_within(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
         os.close(pidfd)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: Process) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -57,7 +57,7 @@ def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Co
     context = build_context(recording, Settings())
     metrics = document["metrics"]
     rate = metrics["throughput_per_s"]
-    whole = rate is None and recording.meta.get("ended_by") == "exit" and recording.meta.get("window") is None
+    whole = rate is None and recording.meta.get("ended_by") == "exit" and not recording.meta.get("engine")
     count = rate * recording.duration_s if rate else 1.0 if whole else None
     values: dict[Key, float | None] = {
         ("throughput", None): rate,

@@ -113,16 +113,11 @@ def _weakness(options: DuelOptions, found: Sequence) -> list[str]:
     said = []
     if len(found.pairs) < FEW_PAIRS:
         said.append(f"only {len(found.pairs)} pairs fitted into {options.budget_s:.0f} s; give more time with --budget")
-    if not options.slices:
-        main = next((row for row in rows if row["primary"]), None)
-        asked = [
-            one for one in asked_of_pairs(found.pairs) if main and one.metric.key == (main["name"], main["operation"])
-        ]
-        effect = asked[0].effect if asked else None
-        if effect is not None and effect.error > 0:
-            spread = effect.error * math.sqrt(effect.count)
-            said.append(
-                f"whole runs alternate: two in a row differ by {spread:.1%} in {asked[0].metric.label}, so 5 % takes about "
-                f"{pairs_for(0.05, spread)} pairs; versions that speak the slice protocol differ by about 1 %, and 5 pairs do"
-            )
+    asked = next((one for one in asked_of_pairs(found.pairs) if one.metric.primary and one.effect), None)
+    if not options.slices and asked and asked.effect and asked.effect.error > 0:
+        spread = asked.effect.error * math.sqrt(asked.effect.count)
+        said.append(
+            f"whole runs alternate: two in a row differ by {spread:.1%} in {asked.metric.label}, so to find 5 % takes "
+            f"about {pairs_for(0.05, spread)} pairs; where slices alternate pairs differ by about 1 %, and 5 will do"
+        )
     return said

@@ -13,7 +13,7 @@ from storeprof.duel.sides import side_of
 from storeprof.errors import CollectorError, StoreprofError
 from storeprof.recording.environment import describe_machine
 
-SECONDS = 6.0
+SECONDS = 5.0
 LIMIT_S = 20
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 
 from storeprof.analysis.document import analyze
 from storeprof.compare.measured import Measured
+from storeprof.compare.metrics import Key
 from storeprof.compare.recorded import measure
 from storeprof.errors import UsageError
 from storeprof.session.finish import open_recording
@@ -33,3 +35,9 @@ def _folders(folder: Path, workload: str | None) -> list[Path]:
     if not found:
         raise UsageError(f"{folder}: has no runs of workload {workload!r}; it has {', '.join(map(str, names))}")
     return found
+
+
+def values_of_side(side: Measured) -> dict[Key, float]:
+    """Means over the runs of a side; of what not every run knows, over those that do."""
+    keys = {key for run in side.runs for key in run.values}
+    return {key: fmean(run.values[key] for run in side.runs if key in run.values) for key in keys}

@@ -96,7 +96,7 @@ class _Running:
 
 
 def _calibrated(workers: Sequence[SliceWorker], slice_s: float, chance: Random) -> int:
-    """Operations that take about `slice_s`, in the geometric mean of the workers; all do the same ones, to stay alike."""
+    """Operations that take about `slice_s`, geometric mean of the workers; all do the same ones, to stay alike."""
     count = 1
     while True:
         done = _run(workers, 3, count, chance)
@@ -138,6 +138,8 @@ def pair_of(baseline: Side, candidate: Side) -> Pair:
             both = [_quantiles(durations, q) for durations in groups]
             if both[0] is not None and both[1] is not None:
                 logs[f"latency_{quantile}", name] = log_ratio_of_slices(both[0], both[1])
+    # Both do the same operations, so the rate of one kind changes as the rate of all does.
+    logs |= {("throughput", name): logs["throughput", None] for name in _operations(baseline, candidate)}
     known = {key: value for key, value in logs.items() if value is not None}
     return Pair(_values(baseline, known), _values(candidate, known), known)
 
@@ -155,6 +157,8 @@ def _values(side: Side, known: Mapping[Key, float]) -> dict[Key, float]:
             for quantile, q in QUANTILES.items()
             if (f"latency_{quantile}", name) in known
         }
+    done = {name: sum(len(one.latency_ns.get(name, ())) for one in side.slices) for name in _named([side])}
+    values |= {("throughput", name): count / seconds for name, count in done.items() if count}
     if side.peak_rss_bytes:
         values["memory_peak", None] = side.peak_rss_bytes
     counted = {name for one in side.slices for name in one.counts if name in WORK}
@@ -163,8 +167,11 @@ def _values(side: Side, known: Mapping[Key, float]) -> dict[Key, float]:
 
 
 def _operations(baseline: Side, candidate: Side) -> list[str]:
-    names = [{name for one in side.slices for name in one.latency_ns} for side in (baseline, candidate)]
-    return sorted(names[0] & names[1])
+    return sorted(_named([baseline]) & _named([candidate]))
+
+
+def _named(sides: Sequence[Side]) -> set[str]:
+    return {name for side in sides for one in side.slices for name in one.latency_ns}
 
 
 def _groups_of(side: Side, name: str) -> list[Array]:
