@@ -8,6 +8,8 @@ from storeprof.analysis.causes import merge_causes
 from storeprof.analysis.context import Context, Settings, build_context
 from storeprof.analysis.coverage import Covered, not_yet, unseen_share, with_children
 from storeprof.analysis.finding import Finding
+from storeprof.analysis.imported import duration_is_known, imported
+from storeprof.analysis.imported_coverage import cover_imported
 from storeprof.analysis.kinds import (
     cache_misses,
     chatty_wakeups,
@@ -81,7 +83,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     seen = 1.0 - unseen_share(context)
     judged = [with_severity(finding, context.settings, enough, seen) for finding in all_found]
     findings = merge_causes(rank(judged), context.settings)
-    covered = [with_children(context, kind.cover(context)) for kind in KINDS.values()] + not_yet(set(KINDS))
+    covered = _coverage(context)
     verdict = judge(context, findings, covered)
     found = [finding.as_document() for finding in findings]
     measured = metrics(context)
@@ -91,7 +93,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "verdict": verdict.verdict,
         "summary": with_target(verdict.verdict, verdict.summary, target),
         "recording": str(recording.folder),
-        "duration_s": round(recording.duration_s, 3),
+        "duration_s": round(recording.duration_s, 3) if duration_is_known(recording) else None,
         "ci_level": 0.95,
         "recorded": {name: recording.meta.get(name) for name in RECORDED},
         "overhead": overhead(context),
@@ -101,8 +103,15 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "operations": _operations(context),
         "functions": top_functions(context),
         "findings": found,
+        "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],
     }
+
+
+def _coverage(context: Context) -> list[Covered]:
+    if imported(context.recording):
+        return cover_imported(context, [*KINDS, *(row.kind for row in not_yet(set(KINDS)))])
+    return [with_children(context, kind.cover(context)) for kind in KINDS.values()] + not_yet(set(KINDS))
 
 
 def _operations(context: Context) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, profile, record, report
+from storeprof.cli import analyze, import_files, profile, record, report
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 
@@ -25,9 +25,10 @@ examples:
   storeprof report                           the newest recording, for people
   storeprof analyze --json                   the newest recording, for scripts
   storeprof record --runs 5 -- ./bench       several runs, judged together: what holds in all of them
+  storeprof import sample.txt leaks.txt      what other tools recorded elsewhere, as one recording
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report)
+_COMMANDS = (profile, record, analyze, report, import_files)
 _RECORDERS = frozenset({"profile", "record"})
 
 
