@@ -29,10 +29,11 @@ ALLOWED = {
     "exports": {"recording", "analysis", "report"},
     "api": {"recording", "collect", "analysis", "session", "report", "exports"},
     "live": {"recording", "observe", "collect", "analysis", "session", "report"},
+    "intake": {"recording", "observe", "collect", "session"},
     "pytest_plugin": {"collect", "session", "compare", "duel"},
     "cli": {
         "recording", "observe", "collect", "analysis", "views", "session", "compare", "duel", "report", "exports", "api",
-        "live", "engines", "workload",
+        "live", "intake", "engines", "workload",
     },
 }  # fmt: skip
 NATIVE_LINES = 3000
@@ -145,7 +146,7 @@ def test_every_command_and_option_has_help() -> None:
 
     commands = next(one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
     assert set(commands.choices) == {
-        "profile", "record", "analyze", "report", "compare", "duel", "gate", "baseline", "export", "top", "doctor",
+        "profile", "record", "analyze", "report", "compare", "duel", "gate", "baseline", "export", "import", "top", "doctor",
     }  # fmt: skip
     for parser in commands.choices.values():
         assert parser.description

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from storeprof.report.bars import WORDS, bar, legend
+from storeprof.report.imported import file_line
 from storeprof.report.passes import print_passes
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
@@ -53,6 +54,7 @@ def _print(console: Console, document: Document) -> None:
         _operations(console, document)
         _findings(console, document["findings"], document["summary"])
     print_passes(console, document)
+    _imported(console, document)
     _coverage(console, document["coverage"])
     _next(console, document)
 
@@ -66,7 +68,7 @@ def _figures(console: Console, document: Document) -> None:
     metrics = document["metrics"]
     rate, cpu, memory = metrics["throughput_per_s"], metrics["cpu_percent"], metrics["rss_peak_bytes"]
     parts = [
-        f"{document['duration_s']:.1f} s measured",
+        "duration unknown" if document["duration_s"] is None else f"{document['duration_s']:.1f} s measured",
         "throughput unknown" if rate is None else f"{rate:,.0f} operations/s",
         "CPU unknown" if cpu is None else f"CPU {cpu:.0f} %",
         "memory unknown" if memory is None else f"memory peak {memory / 1e6:.0f} MB",
@@ -187,6 +189,14 @@ def _detail(console: Console, row: Document, summary: str) -> None:
 def _last_two(function: str) -> str:
     """Class and method of a Python function; a C++ name is left as it is."""
     return function if "(" in function or "::" in function else ".".join(function.rsplit("/", 1)[-1].split(".")[-2:])
+
+
+def _imported(console: Console, document: Document) -> None:
+    files = document.get("imported") or []
+    if files:
+        console.print()
+    for row in files:
+        _indented(console, escape(f"imported {file_line(row)}"))
 
 
 def _coverage(console: Console, coverage: list[Document]) -> None:
