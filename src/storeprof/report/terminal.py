@@ -29,8 +29,7 @@ _COLOURS = {
 NARROW, WIDE = 80, 110  # in a pipe; at most
 BAR, LONGEST_NAME = 16, 22
 MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 4, 6, 2, 4, 4
-
-LONG_TAIL = 5  # P99 over P50
+LONG_TAIL, MOST_TAILS = 5, 2  # P99 over P50
 
 
 def print_report(document: Document, stream: TextIO) -> None:
@@ -107,15 +106,18 @@ def _operations(console: Console, document: Document) -> None:
     table.add_row("all busy wall time", *between, bar(document["wall_time"], BAR if operations else 2 * BAR))
     console.print(Padding(table, (0, 0, 0, 2)))
     _indented(console, legend(document["wall_time"], [row["wall_time"] for row in operations]))
-    for row in operations:
+    for row in [one for one in operations if _has_long_tail(one)][:MOST_TAILS]:
         _tail(console, row)
+
+
+def _has_long_tail(operation: Document) -> bool:
+    tail, latency = operation["tail"], operation["latency_s"]
+    return bool(tail and tail["causes"]) and latency["p99"] >= LONG_TAIL * latency["p50"]
 
 
 def _tail(console: Console, operation: Document) -> None:
     """One line for an operation with a long tail: what its slow calls spend more time on."""
-    tail, latency = operation["tail"], operation["latency_s"]
-    if not tail or not tail["causes"] or latency["p99"] < LONG_TAIL * latency["p50"]:
-        return
+    tail = operation["tail"]
     parts = [f"{WORDS[one['component']]} {min(one['share'], 1.0):.0%}" for one in tail["causes"][:3]]
     gap = duration(tail["p99_minus_p50_s"])
     _indented(console, f"P99 of {escape(operation['name'])} is {gap} over its P50: {', '.join(parts)}")
