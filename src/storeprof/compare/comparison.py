@@ -13,6 +13,8 @@ from storeprof.compare.drift import (
     ONE_SERIES_AFTER_THE_OTHER,
     between_runs_of,
     interleaved,
+    operations_of,
+    per_run_of,
     values_of,
     within_runs,
 )
@@ -98,7 +100,10 @@ def _asked(metric: Metric, baseline: Measured, candidate: Measured) -> Asked:
     scale = _whole(baseline, candidate) if metric.scale == "part" else max(before, after) or 1.0
     if before == after == 0:  # nothing was counted on either side: no allowance makes something of it
         return Asked(metric, before, after, Effect(0.0, 0.0, FREEDOM_OF_ALLOWANCE, 1), scale)
-    return Asked(metric, before, after, _effect(sides[0] / scale, sides[1] / scale, drift, 0.0), scale)
+    fewest = min(operations_of(side) for side in (baseline, candidate))
+    at_start = per_run_of(metric) / fewest / scale if drift else 0.0
+    effect = widened(_effect(sides[0] / scale, sides[1] / scale, drift, 0.0), at_start)
+    return Asked(metric, before, after, effect, scale)
 
 
 def _effect(baseline: Any, candidate: Any, drift: float, own: float) -> Effect:
