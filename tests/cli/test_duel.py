@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from recordings import PROGRAMS, Finished, storeprof
+from recordings import PROGRAMS, STOREPROF, Finished, storeprof
 
 WORKER = f"{shlex.quote(sys.executable)} {shlex.quote(str(PROGRAMS / 'slices' / 'worker.py'))} {{dir}}"
 CONTRACT = {"schema", "verdict", "metrics", "explanation", "unexplained_share", "warnings"}
@@ -89,6 +91,7 @@ def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
         (("--engine", "tsdb"), "both sides are the same"),
         (("--engine", "tsdb", "--set", "color=red", "--self"), "tsdb has no setting 'color'"),
         (("--engine", "nosuch", "--self"), "known engines: tsdb"),
+        (("--baseline", "true", "--self", "--ops-regex", "("), "is no regular expression"),
         (("--baseline", "no-such-program", "--self"), "command not found"),
         (("--engine", "tsdb", "--baseline-rev", "x", "--candidate-rev", "y"), "is no revision"),
     ):
@@ -107,6 +110,25 @@ def test_the_engine_against_itself(tmp_path: Path) -> None:
     assert {("throughput", None), ("cpu_per_operation", None), ("latency_p50", "write")} <= names
     assert document["false_alarms"]["any_metric"] is None
     assert all(row["minimum_detectable"]["20"] <= row["minimum_detectable"]["5"] for row in document["metrics"])
+
+
+def test_ctrl_c_answers_from_the_pairs_that_were_made(tmp_path: Path) -> None:
+    """An interrupt ends the duel with a document, leaves no worker behind, and is no failure."""
+    out = tmp_path / "duel"
+    options = ["--slices", "--self", "--slices-per-pair", "20", "--json"]
+    process = subprocess.Popen(
+        [*STOREPROF, "duel", *options, "--baseline", WORKER, "--out", str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    pairs = out / "pairs.jsonl"
+    while not (pairs.exists() and len(pairs.read_text(encoding="utf-8").splitlines()) >= 3):
+        assert time.monotonic() < deadline, "no pairs were made"
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert json.loads(stdout)["pairs"] >= 3
+    assert not list(out.glob("data-*"))
 
 
 def test_settings_of_the_engine_are_compared(tmp_path: Path) -> None:
