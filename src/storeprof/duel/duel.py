@@ -118,6 +118,6 @@ def _weakness(options: DuelOptions, found: Sequence) -> list[str]:
         spread = asked.effect.error * math.sqrt(asked.effect.count)
         said.append(
             f"whole runs alternate: two in a row differ by {spread:.1%} in {asked.metric.label}, so to find 5 % takes "
-            f"about {pairs_for(0.05, spread)} pairs; where slices alternate pairs differ by about 1 %, and 5 will do"
+            f"about {pairs_for(0.05, spread)} pairs; where slices alternate, pairs differ by 1 to 2 %, and 5 to 12 do"
         )
     return said

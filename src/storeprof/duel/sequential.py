@@ -2,7 +2,7 @@
 
 The looks are planned once, from what the first two pairs took: after 5, 12 and 30 pairs, and at the end. Error
 probabilities are divided by their number (Bonferroni): plain, and right whatever the looks have in common. Pocock's
-boundaries (1977) would detect effects 5 to 8 % smaller with the same pairs.
+boundaries (1977) for four looks would detect effects 4 % smaller with the same pairs.
 """
 
 from __future__ import annotations
