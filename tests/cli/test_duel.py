@@ -134,7 +134,7 @@ def test_ctrl_c_answers_from_the_pairs_that_were_made(tmp_path: Path) -> None:
 def test_settings_of_the_engine_are_compared(tmp_path: Path) -> None:
     """Syncing every write costs an fsync per write, counted exactly, and is a regression."""
     done = storeprof(
-        "duel", "--engine", "tsdb", "--workload", "write-heavy", "--candidate-set", "sync=always", "--pairs", "2",
+        "duel", "--engine", "tsdb", "--workload", "write-heavy", "--candidate-set", "sync=always", "--pairs", "3",
         "--slices-per-pair", "30", "--no-explain", "--json", cwd=tmp_path,
     )  # fmt: skip
     assert done.status == 1, done.stderr
