@@ -73,7 +73,7 @@ def test_whole_runs_of_any_command_alternate(tmp_path: Path) -> None:
     assert rows["throughput", None]["ratio"] == 2.0
     assert rows["throughput", None]["verdict"] == "improved"
     assert document["design"]["mode"] == "whole runs"
-    assert any("only 4 pairs" in warning for warning in document["warnings"])
+    assert any("only 4 pairs of processes" in warning for warning in document["warnings"])
 
 
 def test_a_version_that_fails_is_one_line(tmp_path: Path) -> None:
