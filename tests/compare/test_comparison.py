@@ -69,6 +69,16 @@ def test_a_count_that_was_zero_has_no_ratio() -> None:
     assert (row["ratio"], row["ci"], row["verdict"]) == (None, None, "regressed")
 
 
+def test_memory_of_other_amounts_of_data_is_not_compared() -> None:
+    """A fix that trebles the throughput holds more data after the same time: that is no regression."""
+    peak = ("memory_peak", None)
+    document = compare(side("a", [{RATE: 1000, peak: 50e6}]), side("b", [{RATE: 3000, peak: 66e6}]))
+    assert document["verdict"] == "improved"
+    assert any("3 times as many operations" in warning for warning in document["warnings"])
+    document = compare(side("a", [{RATE: 1000, peak: 50e6}]), side("b", [{RATE: 1000, peak: 66e6}]))
+    assert document["verdict"] == "regressed"
+
+
 def test_a_cold_page_cache_is_no_regression() -> None:
     """Libraries that one run had to read from the disk are no work of its operations; a read per operation is."""
     reads = ("read_bytes_per_operation", None)
