@@ -1,10 +1,11 @@
 // Latency of operations: a heat map over time with its percentiles, and a table of all operations with their wall time.
 import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
-import { Parts } from "./Bar";
+import { Bar, Parts } from "./Bar";
 import { Chart } from "./Chart";
-import { rate, seconds } from "./format";
-import type { View } from "./model";
+import { colour, label } from "./categories";
+import { rate, seconds, share, short } from "./format";
+import type { Operation, View } from "./model";
 import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
 import { dark, operation, view } from "./state";
 
@@ -134,5 +135,32 @@ export function Operations() {
       </table>
       <p class="muted small">{rows.length > 0 ? "Bars are what threads did inside each operation, on one scale. Choosing one narrows the whole page." : "Operations are not known of this program."}</p>
     </div>
+  );
+}
+
+/** Why P99 is so much longer than P50, of each operation with a budget; of the whole run. */
+export function Tails({ operations }: { operations: Operation[] }) {
+  const known = operations.filter((one) => one.tail && one.tail.causes.length > 0);
+  if (!known.length) return null;
+  return (
+    <>
+      <h3>Why the slowest are slow <span class="muted">(P99 − P50, of the whole run)</span></h3>
+      <div class="scroll">
+        <table>
+          <thead><tr><th>operation</th><th>gap</th><th class="wide">made up of</th><th>where</th><th>meanwhile</th></tr></thead>
+          <tbody>
+            {known.flatMap((one) => one.tail!.causes.slice(0, 4).map((cause, at) => (
+              <tr key={`${one.name}${at}`}>
+                <td>{at === 0 ? one.name : ""}</td>
+                <td>{at === 0 ? seconds(one.tail!.p99_minus_p50_s) : ""}</td>
+                <td class="wide"><Bar value={cause.share} colour={colour(cause.component)} /> {label(cause.component)} {share(cause.share)} <em>{cause.ci ? `${share(cause.ci[0])} to ${share(cause.ci[1])}` : ""}</em></td>
+                <td class="path">{cause.resource ?? cause.function ?? ""}</td>
+                <td class="muted">{(cause.beside ?? []).filter(Boolean).map((name) => short(name!)).join(", ")}</td>
+              </tr>
+            )))}
+          </tbody>
+        </table>
+      </div>
+    </>
   );
 }

@@ -15,7 +15,8 @@ class RecordOptions:
 
     `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
     recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
-    `children`: observe the program's children too. `operations`: functions to time, as MODULE.FUNCTION.
+    `children`: observe the program's children too. `call_graph`: how perf takes stacks, "fp" or "dwarf"; None lets
+    the program's code decide. `operations`: functions to time, as MODULE.FUNCTION.
     """
 
     folder: Path
@@ -28,6 +29,7 @@ class RecordOptions:
     operations: tuple[str, ...] = ()
     observer_budget: float = 0.01
     use_perf: bool = True
+    call_graph: str | None = None
     use_allocation_hook: bool = True
     children: bool = True
 
