@@ -20,6 +20,10 @@ export interface Given {
 
 const inkOf = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+function marker(dash: number[] | undefined): string {
+  return !dash?.length ? "solid" : dash[0] < 4 ? "dotted" : "dashed";
+}
+
 export function Chart(given: Given) {
   const holder = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
@@ -45,7 +49,7 @@ export function Chart(given: Given) {
           { ...axis, grid: given.gridless ? { show: false } : axis.grid, size: 62, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : given.value(tick))) },
         ],
         padding: [8, 24, 0, 0],
-        legend: { live: true, markers: { width: 2 } },
+        legend: { live: true, markers: { width: 2, fill: () => "transparent", dash: (self, at) => marker(self.series[at].dash) } },
         cursor: { sync: { key: "time", scales: ["x", null] }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
         hooks: {
           setSelect: [(self) => {

@@ -5,13 +5,13 @@ import { Bar, Parts } from "./Bar";
 import { Chart } from "./Chart";
 import { colour, label } from "./categories";
 import { rate, seconds, share, short } from "./format";
-import type { Operation, View } from "./model";
+import type { Cause, Operation, View } from "./model";
 import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
 import { dark, operation, view } from "./state";
 
 /** One hue, more of it for more operations (by the logarithm): readable in grey as well. */
 const ramps = {
-  light: ["#e3edf8", "#cfe0f2", "#b3cee9", "#8fb6de", "#6699ce", "#427dbb", "#2463a3", "#114a86", "#083465", "#051f40"],
+  light: ["#e3edf8", "#cfe0f2", "#b3cee9", "#8fb6de", "#6699ce", "#4a86c4", "#3070b3", "#1e5ca0", "#144b8a", "#0d3b73"],
   dark: ["#182a44", "#1b3860", "#1f4a80", "#265f9f", "#3377bb", "#4b91d2", "#6cabe3", "#93c5f0", "#bcddf8", "#e6f4ff"],
 };
 const coarseness = 3; // buckets that are drawn as one
@@ -71,7 +71,7 @@ function Heat({ view: one }: { view: View }) {
     };
   }, [one, operation.value, night]);
   const line = (label: string, dash: number[]) => ({
-    label, stroke: night ? "#ffb86b" : "#c44e00", width: 2, dash, points: { show: false }, spanGaps: true,
+    label, stroke: night ? "#ff9d3c" : "#ff7a00", width: 2.5, dash, points: { show: false }, spanGaps: true,
     value: (_: uPlot, value: number) => seconds(value),
   });
   return (
@@ -138,6 +138,11 @@ export function Operations() {
   );
 }
 
+function where({ resource, function: name }: Cause): string {
+  const text = resource ?? name ?? "";
+  return text.startsWith("/") ? text : short(text, 3);
+}
+
 /** Why P99 is so much longer than P50, of each operation with a budget; of the whole run. */
 export function Tails({ operations }: { operations: Operation[] }) {
   const known = operations.filter((one) => one.tail && one.tail.causes.length > 0);
@@ -152,9 +157,9 @@ export function Tails({ operations }: { operations: Operation[] }) {
             {known.flatMap((one) => one.tail!.causes.slice(0, 4).map((cause, at) => (
               <tr key={`${one.name}${at}`}>
                 <td>{at === 0 ? one.name : ""}</td>
-                <td>{at === 0 ? seconds(one.tail!.p99_minus_p50_s) : ""}</td>
-                <td class="wide"><Bar value={cause.share} colour={colour(cause.component)} /> {label(cause.component)} {share(cause.share)} <em>{cause.ci ? `${share(cause.ci[0])} to ${share(cause.ci[1])}` : ""}</em></td>
-                <td class="path">{cause.resource ?? cause.function ?? ""}</td>
+                <td class="figure">{at === 0 ? seconds(one.tail!.p99_minus_p50_s) : ""}</td>
+                <td class="wide figure"><Bar value={cause.share} colour={colour(cause.component)} /> {label(cause.component)} {share(cause.share)} <em>{cause.ci ? `${share(cause.ci[0])} to ${share(cause.ci[1])}` : ""}</em></td>
+                <td class={cause.resource?.startsWith("/") ? "path" : ""} title={cause.resource ?? cause.function ?? ""}>{where(cause)}</td>
                 <td class="muted">{(cause.beside ?? []).filter(Boolean).map((name) => short(name!)).join(", ")}</td>
               </tr>
             )))}
