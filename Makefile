@@ -7,13 +7,17 @@ READY := $(VENV)/ready
 PAGE := web/node_modules/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup page page-check truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-accuracy bench-peers clean
+.PHONY: profile test lint setup page page-check truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-top bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
 
-test: $(READY) $(PAGE)
+test: $(READY) $(PAGE) .viewers/ready
 	@$(BIN)/python -m pytest
+
+.viewers/ready: scripts/get_viewers.sh tests/exports/package-lock.json
+	@echo "setup: getting the viewers that tests open exports with into .viewers"
+	@scripts/get_viewers.sh
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -27,7 +31,7 @@ $(READY): pyproject.toml setup.py $(NATIVE)
 	@scripts/check_prerequisites.sh $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setup: installing storeprof and its tools into $(VENV) (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,viewers]'
 	@touch $@
 
 # The script and style of `report --html`, built from web/ and committed; page-check says whether they are stale.
@@ -61,6 +65,9 @@ bench-analysis: $(READY)
 bench-memory: $(READY)
 	@$(BIN)/python benchmarks/memory_hook_cost.py
 
+bench-top: $(READY)
+	@$(BIN)/python benchmarks/top_cost.py
+
 # Planted programs whose cause is known, about 20 s each; ONLY=01,45 takes those whose names begin so.
 bench-accuracy: $(READY)
 	@$(BIN)/python benchmarks/accuracy.py $(if $(ONLY),--only $(ONLY)) --json benchmarks/results/accuracy.json
@@ -76,5 +83,5 @@ bench-peers: $(READY) .venv-peers/ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peers web/node_modules build src/*.egg-info
+	rm -rf $(VENV) .venv-peers .viewers web/node_modules build src/*.egg-info
 	find src -name '*.so' -delete

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from storeprof.analysis.findings_of_runs import key_of
-from storeprof.report.terminal import WIDTH
+from storeprof.report.terminal import WIDE
 from storeprof.report.units import figure
 
 Document = dict[str, Any]
@@ -28,7 +28,7 @@ _FIGURES = (
 
 def print_difference(now: Document, before: Document, stream: TextIO) -> None:
     """Print figures, shares of busy wall and findings of both side by side."""
-    console = Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False)
+    console = Console(file=stream, width=None if stream.isatty() else WIDE, highlight=False)
     console.print(f"now     [bold]{now['verdict']}[/]  {escape(now['summary'])}")
     console.print(f"before  [bold]{before['verdict']}[/]  {escape(before['summary'])}\n")
     table = _table("figure", "before", "now", "change")

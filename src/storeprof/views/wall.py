@@ -10,7 +10,7 @@ import numpy as np
 from storeprof.analysis.charges import CPU, GC, RUN_QUEUE, Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.operations import OperationTree
-from storeprof.analysis.system_calls import call_name
+from storeprof.recording.system_calls import call_name
 from storeprof.views.bins import Bins
 
 Array = np.ndarray[Any, Any]
