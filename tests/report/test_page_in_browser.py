@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import Opened, chromium, open_file
+from browser import Opened, open_file
 from recordings import storeprof
 from views.made_up import HOSTILE, make
 
 LOADED = ".flame canvas"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests of this module."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
