@@ -28,9 +28,9 @@ TEN_MINUTES = 600
 
 @pytest.fixture(scope="module")
 def ten_minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a made-up recording: ten minutes, 50 threads, 2,000 stacks, two million looks."""
+    """The page of a made-up recording: ten minutes, 50 threads, 2,000 stacks, a million looks and samples."""
     folder = tmp_path_factory.mktemp("ten-minutes")
-    make_recording(folder / "recording", 2_000_000, TEN_MINUTES)
+    make_recording(folder / "recording", 1_000_000, TEN_MINUTES)
     done = storeprof("report", folder / "recording", "--html", folder / "page.html")
     assert done.status == 0, done.stderr
     assert done.stdout == ""

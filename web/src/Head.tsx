@@ -1,5 +1,5 @@
 // Verdict, the run's figures, and what is selected.
-import { seconds, bytes, rate, share } from "./format";
+import { bytes, fileName, rate, seconds, share } from "./format";
 import type { Document } from "./model";
 import { cpu, gc } from "./categories";
 import { latencyCounts, percentiles, rates, sums } from "./narrow";
@@ -56,7 +56,7 @@ export function Verdict({ document }: { document: Document }) {
     <section class={`verdict ${document.verdict}`}>
       <div>
         <p class="badge"><i aria-hidden="true">{marks[document.verdict]}</i> {words[document.verdict]}</p>
-        <h1>{document.summary.slice(0, 1).toUpperCase() + document.summary.slice(1)}</h1>
+        <h1 title={document.summary}>{headline(document)}</h1>
         <p class="muted command" title={command}>{command}</p>
         <p class="muted">
           {recorded.started_at ? new Date(recorded.started_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "time unknown"}
@@ -66,6 +66,13 @@ export function Verdict({ document }: { document: Document }) {
       <Figures document={document} />
     </section>
   );
+}
+
+/** The summary as a sentence, files by their name alone: the whole path is in its title, and in the finding. */
+function headline({ summary, findings }: Document): string {
+  const files = new Set(findings.map((one) => one.where.file).filter((file) => file !== null));
+  const text = [...files].reduce((words, file) => words.replaceAll(file, fileName(file)), summary);
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function Figures({ document }: { document: Document }) {
