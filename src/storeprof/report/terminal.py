@@ -218,9 +218,8 @@ def _next(console: Console, document: Document) -> None:
     fixable = [row for row in document["findings"] if row["severity"] == "bottleneck"]
     if fixable:
         console.print(f"[dim]after a change:[/] {escape(fixable[0]['verify'])}")
-    if "workloads" not in document:
-        look = f"storeprof export {folder} -o run.speedscope.json"
-        console.print(f"[dim]look closer:[/] {escape(look)}", soft_wrap=True)
+    look = f"storeprof report {folder} --html report.html"
+    console.print(f"[dim]look closer:[/] {escape(look)}", soft_wrap=True)
 
 
 def _indented(console: Console, words: str) -> None:
