@@ -75,7 +75,7 @@ class BusyTime:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.start_ns, self.end_ns = context.recording.window
-        self._frames: dict[int, tuple[Frame, ...]] = {}
+        self._frames: dict[tuple[int, bool], tuple[Frame, ...]] = {}
 
     @cached_property
     def threads(self) -> tuple[Thread, ...]:
@@ -115,26 +115,30 @@ class BusyTime:
             if weight > 0:
                 yield thread, stack, CATEGORIES[category], node, int(weight)
 
-    def frames(self, stack: int) -> tuple[Frame, ...]:
+    def frames(self, stack: int, category: str) -> tuple[Frame, ...]:
         """Frames of a stack from the root to the leaf; one that says so where there is none.
 
-        A function that calls itself, or a comprehension in it, is one frame, at the innermost line.
+        A function that calls itself, or a comprehension in it, is one frame, at the innermost line. How the kernel
+        puts a thread to sleep is left out of waits: what it waits for is known.
         """
-        if stack not in self._frames:
+        waits = category in WAITS
+        if (stack, waits) not in self._frames:
             stacks = self.context.stacks
             found: list[Frame] = []
             for at in reversed(stacks.frames(stack)):
                 function = stacks.functions[at.function]
+                if waits and function.kind == "kernel":
+                    continue
                 frame = Frame(function.name, function.file, function.line, at.line)
                 if found and found[-1].function == frame.function:
                     found.pop()
                 found.append(frame)
-            self._frames[stack] = tuple(found) or (Frame(NO_STACK),)
-        return self._frames[stack]
+            self._frames[stack, waits] = tuple(found) or (Frame(NO_STACK),)
+        return self._frames[stack, waits]
 
     def with_wait(self, stack: int, category: str) -> tuple[Frame, ...]:
         """Frames of a stack as functions, with what the thread waited for as the innermost one."""
-        frames = tuple(frame.function for frame in self.frames(stack))
+        frames = tuple(frame.function for frame in self.frames(stack, category))
         return (*frames, Frame(WAITS[category])) if category in WAITS else frames
 
     def operation_of(self, node: int) -> str | None:
