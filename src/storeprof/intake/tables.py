@@ -232,7 +232,6 @@ class Tables:
 
 
 def _columns_of(table: str, rows: list[dict[str, Any]]) -> Columns:
-    columns: Columns = {}
     made: dict[str, np.ndarray[Any, Any]] = {}
     for name, kind in TABLES[table].items():
         values = [row.get(name) for row in rows]
@@ -249,5 +248,4 @@ def _columns_of(table: str, rows: list[dict[str, Any]]) -> Columns:
             )
         else:
             made[name] = integers(values)
-    columns = made
-    return columns
+    return made

@@ -107,7 +107,7 @@ class _Reader:
         return self._copy
 
     def _path_is_whole(self) -> bool:
-        """Whether the last line, which the clipboard leaves without an end, has its amounts: they stand before the symbol."""
+        """Whether the last line, which the clipboard leaves without an end, has its amounts before its symbol."""
         cells = (self._lines.unended or "").split("\t")
         return len(cells) >= 3 and bool(cells[-1].strip())
 
