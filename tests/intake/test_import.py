@@ -22,9 +22,11 @@ from storeprof.recording.model import Recording
 DATA = Path(__file__).parents[1] / "data"
 FORMATS = {
     "gprof/leaky.txt": "gprof", "strace/counts.txt": "strace -c", "memray/stats.txt": "memray stats",
-    "memray/stats.json": "memray stats", "heaptrack/report.txt": "heaptrack_print", "valgrind/memcheck.xml": "valgrind XML",
+    "memray/stats.json": "memray stats", "heaptrack/report.txt": "heaptrack_print",
+    "valgrind/memcheck.xml": "valgrind XML",
     "valgrind/cachegrind.out": "cachegrind", "valgrind/callgrind.out": "callgrind", "valgrind/massif.out": "massif",
-    "py_spy/raw.txt": "py-spy raw", "perf_foreign/default-fields.txt": "perf script", "perf/mutex-dwarf.txt": "perf script",
+    "py_spy/raw.txt": "py-spy raw", "perf_foreign/default-fields.txt": "perf script",
+    "perf/mutex-dwarf.txt": "perf script",
     "macos/sample.txt": "sample", "macos/spindump.txt": "spindump", "macos/heap.txt": "heap",
     "macos/vmmap-2.3.txt": "vmmap", "macos/vmmap-2.4.txt": "vmmap", "macos/leaks-2.0.txt": "leaks",
     "macos/leaks-4.0-tree.txt": "leaks", "macos/leaks-4.0-stacks.txt": "leaks",
@@ -156,7 +158,7 @@ def test_a_file_cut_short_is_imported_as_far_as_it_goes(tmp_path: Path, capfd: p
     assert main(["import", str(cut), "--out", str(tmp_path / "rec")]) == 0
     assert "it ends after line" in capfd.readouterr().err
     assert main(["report", str(tmp_path / "rec")]) == 0
-    assert "it ends after line" in capfd.readouterr().out.replace("\n", " ")
+    assert "it ends after line" in " ".join(capfd.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,8 @@ def test_missing_files_twins_and_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.trace").mkdir()
     heap = DATA / "macos/heap.txt"
     for files, said in (
-        ([tmp_path / "none"], "no such file"), ([tmp_path / "a.trace"], "xctrace export"), ([heap, heap], "name each file once"),
+        ([tmp_path / "none"], "no such file"), ([tmp_path / "a.trace"], "xctrace export"),
+        ([heap, heap], "name each file once"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=said):
             import_files(files, tmp_path / "rec")
@@ -202,7 +205,8 @@ def test_other_encodings_and_compression_are_read(tmp_path: Path) -> None:
     """UTF-16 with and without a mark, and gzip, as they come from Windows shares and archives."""
     text = (DATA / "gprof/leaky.txt").read_text(encoding="utf-8")
     for name, content in (
-        ("utf16", text.encode("utf-16")), ("utf16le", text.encode("utf-16-le")), ("crlf", text.replace("\n", "\r\n").encode()),
+        ("utf16", text.encode("utf-16")), ("utf16le", text.encode("utf-16-le")),
+        ("crlf", text.replace("\n", "\r\n").encode()),
         ("gz", gzip.compress(text.encode())),
     ):  # fmt: skip
         (tmp_path / name).write_bytes(content)
@@ -224,7 +228,8 @@ def perf_lines(size: int) -> Iterator[str]:
     written = number = 0
     while written < size:
         path = [number * 7 % 389, number * 13 % 97, number % 11]
-        sample = f"kvbench {100 + number % 4} {100 + number % 4} {number // 1000}.{number % 1000:03d}000:    1000000 cpu-clock: \n"
+        clock = f"{number // 1000}.{number % 1000:03d}000:    1000000 cpu-clock: "
+        sample = f"kvbench {100 + number % 4} {clock}\n"
         sample += "".join(
             f"\t    55d{at:05x} kv::f{at}(kv::Slice const&)+0x{number % 64:x} (/srv/kv/kvbench)\n" for at in path
         )

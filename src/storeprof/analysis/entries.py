@@ -26,7 +26,7 @@ def is_entry(context: Context, key: int, rows: Charges) -> bool:
 
 
 def _does_it_itself(context: Context, key: int, rows: Charges) -> bool:
-    """Whether a function spends its time itself rather than in what it calls: a merged profile has no order to go by."""
+    """Whether a function spends its time itself, not in what it calls: a merged profile has no order to go by."""
     there = context.stacks.having(key, context.busy.stack)
     return float(rows.weight_ns.sum()) > MOSTLY * float(context.busy.weight_ns[there].sum())
 

@@ -1,6 +1,6 @@
 """Rows of a recording that is put together from files, whatever they are: processes, threads, stacks, and the rest.
 
-Samples are put into files of half a million rows as they come: a profile of gigabytes does not pass through memory.
+Samples are put into files of twenty thousand rows as they come: a profile of gigabytes does not pass through memory.
 Stacks and frames do, once each: there are as many as the program has, not as the file has lines.
 """
 
@@ -22,7 +22,7 @@ from storeprof.recording.identity import process_id, thread_id
 from storeprof.recording.schema import TABLES
 from storeprof.recording.tables import Columns, integers, null_where, strings, write_table
 
-ROWS_IN_MEMORY: Final = 500_000
+ROWS_IN_MEMORY: Final = 20_000
 LARGEST_INT: Final = (1 << 63) - 1
 LARGEST_TID: Final = (1 << 31) - 1
 _NUMBERS: Final = {"looks": ("t_ns", "thread_id", "weight_ns", "py_stack_id", "reason"),

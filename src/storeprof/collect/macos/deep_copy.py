@@ -108,7 +108,7 @@ class _Reader:
         return self._copy
 
     def _drop_what_is_missing(self) -> None:
-        """Without a column of its own, what callers of the last row still have may as well be rows that were cut off."""
+        """Without a column of its own, what callers of the last row still have may be rows that were cut off."""
         missing = sum(one.left_count for one in self._path[:-1] if one.own is None)
         if missing > 0:
             for one in self._path[:-1]:
