@@ -15,7 +15,7 @@ from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding
 
 # Of two findings at one place the kind that says more survives: why it is slow, not only that it is.
 SAYS_MORE = (
-    "memory-leak", "growing-cost", "chatty-wakeups", "gc-pressure", "allocation-churn", "page-faults", "cache-misses",
+    "memory-leak", "growing-cost", "chatty-wakeups", "gc-pressure", "page-faults", "allocation-churn", "cache-misses",
     "lock-contention", "dependency-wait", "gil-contention", "network-wait", "io-wait", "sleep-wait", "tail-latency",
     "cpu-hotspot", "cpu-starvation",
 )  # fmt: skip

@@ -6,11 +6,12 @@ from typing import Any, Protocol
 
 from storeprof.analysis.causes import merge_causes
 from storeprof.analysis.context import Context, Settings, build_context
-from storeprof.analysis.coverage import Covered, not_yet, unseen_share, with_children
+from storeprof.analysis.coverage import Covered, unseen_share, with_children
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.imported import duration_is_known, imported
 from storeprof.analysis.imported_coverage import cover_imported
 from storeprof.analysis.kinds import (
+    allocation_churn,
     cache_misses,
     chatty_wakeups,
     cpu_hotspot,
@@ -27,7 +28,9 @@ from storeprof.analysis.kinds import (
     sleep_wait,
     tail_latency,
 )
-from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
+from storeprof.analysis.metrics import metrics, top_functions, wall_time
+from storeprof.analysis.overhead import overhead
+from storeprof.analysis.passes import passes
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
@@ -63,6 +66,7 @@ KINDS: dict[str, Kind] = {
     "sleep-wait": sleep_wait,
     "gc-pressure": gc_pressure,
     "page-faults": page_faults,
+    "allocation-churn": allocation_churn,
     "chatty-wakeups": chatty_wakeups,
     "growing-cost": growing_cost,
     "cpu-starvation": cpu_starvation,
@@ -77,7 +81,12 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
 
     Raises RecordingError when a table can't be read.
     """
-    context = build_context(recording, settings or Settings())
+    return findings_document(build_context(recording, settings or Settings()))
+
+
+def findings_document(context: Context) -> dict[str, Any]:
+    """Findings document of a recording whose time has been accounted for."""
+    recording = context.recording
     enough = is_long_enough(context)
     all_found = [finding for kind in KINDS.values() for finding in kind.find(context)]
     seen = 1.0 - unseen_share(context)
@@ -105,13 +114,14 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "findings": found,
         "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],
+        "passes": passes(recording, measured["throughput_per_s"]),
     }
 
 
 def _coverage(context: Context) -> list[Covered]:
     if imported(context.recording):
-        return cover_imported(context, [*KINDS, *(row.kind for row in not_yet(set(KINDS)))])
-    return [with_children(context, kind.cover(context)) for kind in KINDS.values()] + not_yet(set(KINDS))
+        return cover_imported(context, list(KINDS))
+    return [with_children(context, kind.cover(context)) for kind in KINDS.values()]
 
 
 def _operations(context: Context) -> list[dict[str, Any]]:
