@@ -57,8 +57,9 @@ class _Thread:
 class Tables:
     """Collects rows; `write` makes the Parquet tables."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, rows_in_memory: int = ROWS_IN_MEMORY) -> None:
         self._scratch = scratch
+        self._most = rows_in_memory
         self._connection = duckdb.connect()
         self._connection.execute("SET threads = 2")
         self.processes: list[Process] = []
@@ -124,7 +125,7 @@ class Tables:
         seen = self._by_identity[thread]
         seen.first_ns, seen.last_ns = min(seen.first_ns, t_ns), max(seen.last_ns, t_ns)
         self.start_ns, self.end_ns = min(self.start_ns, t_ns), max(self.end_ns, t_ns)
-        if len(columns["t_ns"]) >= ROWS_IN_MEMORY:
+        if len(columns["t_ns"]) >= self._most:
             self._flush(table)
 
     def row(self, table: str, **values: Any) -> None:
