@@ -1,7 +1,7 @@
 """What a binary says of how it was built: whether a profile of it can be believed.
 
 Read from the file itself: sections and symbols of ELF, compilers' command lines in the debug information
-(`DW_AT_producer`), and where these are missing the first instructions of its functions. Nothing is run but readelf and nm.
+(`DW_AT_producer`), and where these are missing the first instructions of its functions. Only readelf and nm are run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LIBRARIES: Final = {
     b"liblsan.so": "LeakSanitizer",
 }
 _PRODUCER: Final = re.compile(r"DW_AT_producer\s*:.*?((?:GNU|clang|rustc|.*clang version).*)$", re.MULTILINE)
-_KEEPS_FRAME: Final = re.compile(r"\s-(fno-omit-frame-pointer|pg)(?=\s|$)")
+_KEEPS_FRAME: Final = re.compile(r"\s-(fno-omit-frame-pointer|pg?)(?=\s|$)")
 _OPTIMIZES: Final = re.compile(r"\s-O([123sgz]|fast)?(?=\s|$)")
 
 

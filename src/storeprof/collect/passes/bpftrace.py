@@ -85,7 +85,7 @@ class BpftraceEntries(_Bpftrace):
     name = "bpftrace-entries"
     collects = frozenset({"entries"})
     adds = "calls and latency (P50, P95, P99, longest) of the native functions that entries=PATTERN names"
-    costs = "1 to 2 microseconds for each call of these functions, which their latency contains"
+    costs = "3 to 10 microseconds for each call of these functions, which their latency contains"
 
     def unfit(self, target: Target) -> str | None:
         """It sees functions of native programs."""
