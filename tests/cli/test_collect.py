@@ -106,7 +106,7 @@ def test_doctor_lists_every_collector_with_what_it_adds_and_how_to_get_it() -> N
     ("flags", "word"),
     [
         (("-O0", "-g"), "without optimization"),
-        (("-O2", "-g", "-fomit-frame-pointer"), "no frame pointers"),
+        (("-O2", "-g", "-fomit-frame-pointer"), "without frame pointers"),
         (("-O2", "-s"), "stripped"),
         (("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address"), "AddressSanitizer"),
         (("-O2", "-g", "-pg"), "-pg"),

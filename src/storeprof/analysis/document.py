@@ -27,7 +27,7 @@ from storeprof.analysis.kinds import (
     tail_latency,
 )
 from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
-from storeprof.analysis.passes import passes
+from storeprof.analysis.passes import build_warnings, passes
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
@@ -106,6 +106,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "findings": found,
         "coverage": [row.as_document() for row in covered],
         "passes": passes(recording, measured["throughput_per_s"]),
+        "build_warnings": build_warnings(recording),
     }
 
 

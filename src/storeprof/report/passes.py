@@ -21,6 +21,8 @@ def print_passes(console: Console, document: Row) -> None:
     """Print what passes of their own found; nothing where there were none."""
     rows: list[Row] = document.get("passes") or []
     _stack_quality(console, rows)
+    for warning in document.get("build_warnings") or []:
+        console.print(f"  the program is {warning['what']}; {warning['remedy']}", markup=False)
     made = [row for row in rows if row["collects"]]
     if not made:
         return

@@ -80,6 +80,12 @@ def target_of(options: RecordOptions) -> Target:
     )
 
 
+def _misleading(target: Target) -> list[Row]:
+    """What of the program's build misleads a profiler; nothing for interpreters, whose build is not the program's."""
+    facts = build_facts(target.program) if target.program and target.python is None else None
+    return [{"what": what, "remedy": remedy} for what, remedy in facts.warnings()] if facts else []
+
+
 def _program(options: RecordOptions) -> Path | None:
     try:
         if options.pid is not None:
@@ -91,6 +97,7 @@ def _program(options: RecordOptions) -> Path | None:
 
 def _make(options: RecordOptions, place: _Workplace, meta: Row, rows: list[Row]) -> None:
     target = target_of(options)
+    meta["build_warnings"] = _misleading(target)
     choices = choose(options.groups, target)
     (place.folder / "raw").mkdir(exist_ok=True)
     why_not = _why_not(options, meta)
