@@ -118,3 +118,14 @@ def test_doctor_warns_of_builds_that_mislead(flags: tuple[str, ...], word: str, 
     program = build(tmp_path, PROGRAMS / "collect_two_functions.cpp", *flags)
     line = next(one for one in storeprof("doctor", program).stdout.splitlines() if one.startswith(str(program)))
     assert word in line
+
+
+def test_perf_says_how_many_of_its_stacks_break_off(tmp_path: Path) -> None:
+    """The stack quality of the timing run stands with its collector."""
+    program = build(tmp_path, PROGRAMS / "collect_two_functions.cpp")
+    assert storeprof("record", "--out", tmp_path / "r", "--", program, "1").status == 0
+    document = json.loads(storeprof("analyze", tmp_path / "r", "--json").stdout)
+    row = next(one for one in document["passes"] if one["collector"] == "perf")
+    figures = {one["figure"]: one["value"] for one in row["figures"]}
+    assert figures["samples"] > 100
+    assert figures["stacks that break off"] < 10
