@@ -30,18 +30,24 @@ SHORTEST_LIMIT_S: Final = 60.0
 LONGEST_LIMIT_S: Final = 900.0
 # Of a running process, whose load is whatever it is, this long tells enough.
 BESIDE_S: Final = 10.0
+# And so long of a program that runs until it is told to end.
+ENDLESS_S: Final = 20.0
 READING_TIMEOUT_S: Final = 300.0
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class _Workplace:
-    """Where passes run: `scratch` (the engine's data) is emptied before each; the timing run took `timing_s`."""
+    """Where passes run: `scratch` (the engine's data) is emptied before each.
+
+    The timing run took `timing_s`, and was `ended` for a program that does not end by itself.
+    """
 
     folder: Path
     scratch: Path | None
     stream: TextIO
     timing_s: float
+    ended: bool
 
 
 def run_passes(options: RecordOptions, scratch: Path | None = None, stream: TextIO = sys.stderr) -> None:
@@ -52,7 +58,7 @@ def run_passes(options: RecordOptions, scratch: Path | None = None, stream: Text
     meta = read_meta(folder)
     rows: list[Row] = []
     try:
-        place = _Workplace(folder, scratch, stream, _timing_s(meta))
+        place = _Workplace(folder, scratch, stream, _timing_s(meta), meta.get("ended_by") == "duration")
         _make(options, place, meta, rows)
     except (StoreprofError, OSError) as error:
         rows.append(_row("-", Choice((), None, f"the passes ended early: {error}", "record again")))
@@ -144,7 +150,7 @@ def _run(options: RecordOptions, place: _Workplace, target: Target, choice: Choi
         shutil.rmtree(place.scratch, ignore_errors=True)
     wanted = PassOptions(target, output, options.pid, None)
     try:
-        end = _start(options, tool, wanted, place.timing_s)
+        end = _start(options, tool, wanted, place)
         row.update(seconds=round(end.seconds, 3), ended=end.by, ran=True, status=end.status)
         row["operations"] = _operations(_stdout(output), options.ops_pattern)
         for reading in tool.readings(wanted):
@@ -161,7 +167,7 @@ def _run(options: RecordOptions, place: _Workplace, target: Target, choice: Choi
     return row
 
 
-def _start(options: RecordOptions, tool: PassTool, wanted: PassOptions, timing_s: float) -> PassEnd:
+def _start(options: RecordOptions, tool: PassTool, wanted: PassOptions, place: _Workplace) -> PassEnd:
     said = wanted.output.with_name(wanted.output.name + ".said")
     # What the driver of an engine says of its window is that of the timing run, not of this one.
     env = {**options.environment, **tool.environment(wanted)}
@@ -170,8 +176,10 @@ def _start(options: RecordOptions, tool: PassTool, wanted: PassOptions, timing_s
     if options.pid is not None:
         seconds = min(options.duration_s or BESIDE_S, BESIDE_S)
         return run_beside(tool.command(replace(wanted, duration_s=seconds)), said, duration_s=seconds, env=env)
-    likely = min(LONGEST_LIMIT_S, max(SHORTEST_LIMIT_S, LIMIT_FACTOR * timing_s))
-    limits = Limits(None if options.pass_command else options.duration_s, options.pass_limit_s or likely)
+    likely = min(LONGEST_LIMIT_S, max(SHORTEST_LIMIT_S, LIMIT_FACTOR * place.timing_s))
+    # A program that ends by itself does so in a pass as well: cut short, its peak and its leaks would be others.
+    duration_s = min(options.duration_s or ENDLESS_S, ENDLESS_S) if place.ended else None
+    limits = Limits(duration_s, options.pass_limit_s or likely)
     stdout = _stdout(wanted.output)
     if not tool.attaches:
         spare = tool.own_processes
