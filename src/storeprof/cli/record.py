@@ -16,7 +16,7 @@ from storeprof.cli.arguments import (
     positive,
     seconds,
 )
-from storeprof.cli.collecting import add_collecting_options, collected
+from storeprof.cli.collecting import add_collecting_options, collected, require_linux
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
     from storeprof.session.options import RecordOptions
     from storeprof.session.recorder import pid_of_name
 
+    require_linux("record")
     command = tuple(options.argv[1:] if options.argv[:1] == ["--"] else options.argv)
     pid = pid_of_name(options.name) if options.name else options.pid
     if bool(command) == (pid is not None):
