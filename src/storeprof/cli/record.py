@@ -65,12 +65,12 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Record, finish, and say where the recording is."""
+    require_linux("record")
     from storeprof.collect.output_relay import OPS_PATTERN
     from storeprof.session.folder import default_folder
     from storeprof.session.options import RecordOptions
     from storeprof.session.recorder import pid_of_name
 
-    require_linux("record")
     command = tuple(options.argv[1:] if options.argv[:1] == ["--"] else options.argv)
     pid = pid_of_name(options.name) if options.name else options.pid
     if bool(command) == (pid is not None):
