@@ -11,7 +11,8 @@ from storeprof.report.units import duration
 
 Row = dict[str, Any]
 # Of a pass, so many lines on the terminal: totals first, then places.
-MOST_LINES = 6
+MOST_LINES = 8
+MOST_TOTALS = 5
 BROKEN_PERCENT = 20.0
 # Two runs differ by less than that without any tool.
 WORTH_A_WORD = 1.1
@@ -64,9 +65,10 @@ def _chosen(figures: list[Row]) -> list[Row]:
     totals = [one for one in figures if not one["function"]]
     places = [one for one in figures if one["function"]]
     names = list(dict.fromkeys(one["figure"] for one in places))
-    each = max(1, (MOST_LINES - min(len(totals), MOST_LINES // 2)) // max(1, len(names)))
+    totals = totals[: MOST_TOTALS if places else MOST_LINES]
+    each = max(1, (MOST_LINES - len(totals)) // max(1, len(names)))
     kept = [one for name in names for one in [row for row in places if row["figure"] == name][:each]]
-    return (totals[: MOST_LINES // 2] + kept)[:MOST_LINES] if places else totals[:MOST_LINES]
+    return (totals + kept)[:MOST_LINES]
 
 
 def quantity(value: float, unit: str) -> str:
