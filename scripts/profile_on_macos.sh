@@ -22,9 +22,9 @@ keep() {
 
 say "$seconds s of CPU samples of $name ($pid), then its memory"
 started=$(date +%s)
-keep "$raw/sample_profile_$stamp.txt" sample "$pid" "$seconds" -mayDie -file /dev/stdout
-keep "$raw/vmmap_analysis_$stamp.txt" vmmap "$pid"
-keep "$raw/heap_analysis_$stamp.txt" heap "$pid"
+keep "$raw/sample_profile_$stamp.txt" sample "$pid" "$seconds" 1 -mayDie -fullPaths -file /dev/stdout
+keep "$raw/vmmap_analysis_$stamp.txt" vmmap -w "$pid"
+keep "$raw/heap_analysis_$stamp.txt" heap -s "$pid"
 keep "$raw/leaks_$stamp.txt" leaks "$pid"
 entries='pid$target:'$name'::entry { @[probefunc] = count(); } tick-5s { exit(0); }'
 if sudo -n true 2>/dev/null; then

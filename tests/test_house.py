@@ -22,8 +22,9 @@ ALLOWED = {
     "workload": {"engines", "probe"},
     "analysis": {"recording"},
     "session": {"recording", "observe", "collect", "analysis"},
+    "intake": {"recording", "observe", "collect", "session"},
     "report": {"recording", "analysis"},
-    "cli": {"recording", "observe", "collect", "analysis", "session", "report", "engines", "workload"},
+    "cli": {"recording", "observe", "collect", "analysis", "session", "intake", "report", "engines", "workload"},
 }
 NATIVE_LINES = 3000
 MODULE_LINES = 350
@@ -134,7 +135,7 @@ def test_every_command_and_option_has_help() -> None:
     from storeprof.cli.main import build_parser
 
     commands = next(one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
-    assert set(commands.choices) == {"profile", "record", "analyze", "report", "doctor"}
+    assert set(commands.choices) == {"profile", "record", "analyze", "report", "import", "doctor"}
     for parser in commands.choices.values():
         assert parser.description
         assert all(action.help for action in parser._actions)

@@ -8,6 +8,8 @@ from storeprof.analysis.causes import merge_causes
 from storeprof.analysis.context import Context, Settings, build_context
 from storeprof.analysis.coverage import Covered, unseen_share, with_children
 from storeprof.analysis.finding import Finding
+from storeprof.analysis.imported import duration_is_known, imported
+from storeprof.analysis.imported_coverage import cover_imported
 from storeprof.analysis.kinds import (
     allocation_churn,
     cache_misses,
@@ -84,7 +86,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     seen = 1.0 - unseen_share(context)
     judged = [with_severity(finding, context.settings, enough, seen) for finding in all_found]
     findings = merge_causes(rank(judged), context.settings)
-    covered = [with_children(context, kind.cover(context)) for kind in KINDS.values()]
+    covered = _coverage(context)
     verdict = judge(context, findings, covered)
     found = [finding.as_document() for finding in findings]
     measured = metrics(context)
@@ -94,7 +96,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "verdict": verdict.verdict,
         "summary": with_target(verdict.verdict, verdict.summary, target),
         "recording": str(recording.folder),
-        "duration_s": round(recording.duration_s, 3),
+        "duration_s": round(recording.duration_s, 3) if duration_is_known(recording) else None,
         "ci_level": 0.95,
         "recorded": {name: recording.meta.get(name) for name in RECORDED},
         "overhead": overhead(context),
@@ -104,10 +106,17 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "operations": _operations(context),
         "functions": top_functions(context),
         "findings": found,
+        "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],
         "passes": passes(recording, measured["throughput_per_s"]),
         "build_warnings": build_warnings(recording),
     }
+
+
+def _coverage(context: Context) -> list[Covered]:
+    if imported(context.recording):
+        return cover_imported(context, list(KINDS))
+    return [with_children(context, kind.cover(context)) for kind in KINDS.values()]
 
 
 def _operations(context: Context) -> list[dict[str, Any]]:

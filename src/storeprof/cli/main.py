@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, doctor, profile, record, report
+from storeprof.cli import analyze, doctor, import_files, profile, record, report
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 
@@ -26,9 +26,10 @@ examples:
   storeprof analyze --json                   the newest recording, for scripts
   storeprof doctor                           what this machine can measure, and how to get the rest
   storeprof record --runs 5 -- ./bench       several runs, judged together: what holds in all of them
+  storeprof import sample.txt leaks.txt      what other tools recorded elsewhere, as one recording
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report, doctor)
+_COMMANDS = (profile, record, analyze, report, import_files, doctor)
 _RECORDERS = frozenset({"profile", "record"})
 
 

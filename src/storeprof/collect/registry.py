@@ -9,6 +9,13 @@ from typing import Any, Final, Literal, Protocol
 
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.linux.perf import Perf
+from storeprof.collect.macos.dtrace import Dtrace
+from storeprof.collect.macos.heap import Heap
+from storeprof.collect.macos.leaks import Leaks
+from storeprof.collect.macos.malloc_history import MallocHistoryTool
+from storeprof.collect.macos.sample import Sample
+from storeprof.collect.macos.vmmap import Vmmap
+from storeprof.collect.macos.xctrace import Xctrace
 from storeprof.collect.pass_tool import GROUPS, PassTool, Target
 from storeprof.collect.passes.bpftrace import Bpftrace, BpftraceEntries
 from storeprof.collect.passes.gprof import Gprof
@@ -87,7 +94,27 @@ def registered() -> list[Registered]:
          "0.2 to 0.5 % of a CPU"),
     ]  # fmt: skip
     rows = [Registered(one, "linux", groups, "recording", adds, costs) for one, groups, adds, costs in beside]
-    return rows + [Registered(one, "linux", one.collects, "pass", one.adds, one.costs, one) for one in PASS_TOOLS]
+    rows += [Registered(one, "linux", one.collects, "pass", one.adds, one.costs, one) for one in PASS_TOOLS]
+    return rows + _of_macos()
+
+
+def _of_macos() -> list[Registered]:
+    """Run by scripts/profile_on_macos.sh, or by hand, one after the other; read by `storeprof import`."""
+    rows: list[tuple[AnyCollector, set[str], str, str]] = [
+        (Sample(), {"cpu", "offcpu"}, "stacks of every thread; waits are told by their innermost symbols",
+         "some 1 to 3 % at a look a millisecond: every thread is stopped for it"),
+        (Xctrace(), {"cpu", "heap", "leaks", "counters"}, "Instruments' Time Profiler, Allocations, Leaks and CPU Counters",
+         "Allocations and Leaks slow allocating programs several times"),
+        (Dtrace(), {"entries", "io", "cpu"}, "function entries, user stacks, latency of system calls and disks",
+         "a microsecond or more for each probe that fires"),
+        (Heap(), {"heap"}, "live objects by class and size", "stops the program for seconds, once"),
+        (Vmmap(), {"memory"}, "the address-space map, malloc zones and their fragmentation",
+         "stops the program for a second or so, once"),
+        (Leaks(), {"leaks"}, "memory that nothing points at any more", "stops the program for seconds, once"),
+        (MallocHistoryTool(), {"heap"}, "who allocated what is alive, exact to the byte",
+         "MallocStackLogging=1 makes allocations several times dearer"),
+    ]  # fmt: skip
+    return [Registered(one, "macos", frozenset(groups), "pass", adds, costs) for one, groups, adds, costs in rows]
 
 
 def pass_tool(name: str) -> PassTool:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from storeprof.report.imported import file_line
 from storeprof.report.passes import print_passes
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
@@ -45,6 +46,7 @@ def print_report(document: dict[str, Any], stream: TextIO) -> None:
     _operations(console, document["operations"])
     _findings(console, document["findings"])
     print_passes(console, document)
+    _imported(console, document)
     _coverage(console, document)
 
 
@@ -57,7 +59,7 @@ def _metrics(console: Console, document: dict[str, Any]) -> None:
     metrics = document["metrics"]
     rate = metrics["throughput_per_s"]
     parts = [
-        f"{document['duration_s']:.1f} s measured",
+        "duration unknown" if document["duration_s"] is None else f"{document['duration_s']:.1f} s measured",
         "throughput unknown" if rate is None else f"{rate:,.0f} operations/s",
         "CPU unknown" if metrics["cpu_percent"] is None else f"CPU {metrics['cpu_percent']:.0f} %",
         "memory unknown"
@@ -148,6 +150,14 @@ def _detail(console: Console, row: dict[str, Any]) -> None:
         lines = ", ".join(f"line {line['line']} {line['share']:.0%}" for line in row["lines"][:4])
         console.print(f"  {escape(lines)}")
     console.print(f"  do first: {escape(row['recommendation'])}")
+
+
+def _imported(console: Console, document: dict[str, Any]) -> None:
+    files = document.get("imported") or []
+    if files:
+        console.print()
+    for row in files:
+        console.print(escape(f"  imported {file_line(row)}"))
 
 
 def _coverage(console: Console, document: dict[str, Any]) -> None:

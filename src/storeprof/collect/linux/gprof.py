@@ -110,6 +110,11 @@ def parse_gprof(source: Iterable[str]) -> GprofReport:
     return report
 
 
+def is_gprof_head(line: str) -> bool:
+    """Whether a line is the head of one of gprof's tables."""
+    return bool(_GRAPH_HEAD.match(line) or _FLAT_HEAD.match(line))
+
+
 def _read_flat(lines: Lines, report: GprofReport) -> None:
     for line in lines:
         if not line.strip() or line.startswith("\f"):
