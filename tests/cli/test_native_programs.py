@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recordings import PROGRAMS, build, record, storeprof
+from workshop import make_workshop, typed
 
-ROOT = Path(__file__).parents[2]
 CLASSES = (
     "StorageImpl::write",
     "StorageImpl::read",
@@ -46,31 +43,8 @@ def test_instances_of_a_template_are_one_function_on_request_and_threads_keep_th
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the parts of the project that the strategy's workflow touches, with this environment's storeprof."""
-    folder = tmp_path_factory.mktemp("project")
-    for part in ("scripts", "examples", "include"):
-        shutil.copytree(ROOT / part, folder / part)
-    (folder / "Makefile").write_text("setup:\n", encoding="utf-8")
-    (folder / ".venv" / "bin").mkdir(parents=True)
-    for name in ("storeprof", "python"):
-        file = folder / ".venv" / "bin" / name
-        module = " -m storeprof" if name == "storeprof" else ""
-        file.write_text(f'#!/bin/sh\nexec {sys.executable}{module} "$@"\n', encoding="utf-8")
-        file.chmod(0o755)
-    return folder
-
-
-def typed(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
-    """What a person types, in a shell."""
-    return subprocess.run(
-        ["bash", "-c", line],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    """Where the workflow is typed."""
+    return make_workshop(tmp_path_factory.mktemp("project"))
 
 
 def test_the_workflow_of_the_strategy_works_word_for_word(workshop: Path) -> None:

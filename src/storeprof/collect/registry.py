@@ -102,17 +102,17 @@ def _of_macos() -> list[Registered]:
     """Run by scripts/profile_on_macos.sh, or by hand, one after the other; read by `storeprof import`."""
     rows: list[tuple[AnyCollector, set[str], str, str]] = [
         (Sample(), {"cpu", "offcpu"}, "stacks of every thread; waits are told by their innermost symbols",
-         "some 1 to 3 % at a look a millisecond: every thread is stopped for it"),
-        (Xctrace(), {"cpu", "heap", "leaks", "counters"}, "Instruments' Time Profiler, Allocations, Leaks and CPU Counters",
-         "Allocations and Leaks slow allocating programs several times"),
+         "every thread is stopped for each look, a thousand times a second"),
+        (Xctrace(), {"cpu", "heap", "leaks", "counters"},
+         "Instruments' Time Profiler, Allocations, Leaks, CPU Counters", "Allocations and Leaks note every allocation with its stack"),
         (Dtrace(), {"entries", "io", "cpu"}, "function entries, user stacks, latency of system calls and disks",
-         "a microsecond or more for each probe that fires"),
-        (Heap(), {"heap"}, "live objects by class and size", "stops the program for seconds, once"),
+         "a probe at each call of the functions named"),
+        (Heap(), {"heap"}, "live objects by class and size", "stops the program while it looks"),
         (Vmmap(), {"memory"}, "the address-space map, malloc zones and their fragmentation",
-         "stops the program for a second or so, once"),
-        (Leaks(), {"leaks"}, "memory that nothing points at any more", "stops the program for seconds, once"),
+         "stops the program while it looks"),
+        (Leaks(), {"leaks"}, "memory that nothing points at any more", "stops the program while it looks"),
         (MallocHistoryTool(), {"heap"}, "who allocated what is alive, exact to the byte",
-         "MallocStackLogging=1 makes allocations several times dearer"),
+         "MallocStackLogging=1 keeps a stack for every allocation"),
     ]  # fmt: skip
     return [Registered(one, "macos", frozenset(groups), "pass", adds, costs) for one, groups, adds, costs in rows]
 
