@@ -184,3 +184,14 @@ def test_the_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_collector_has_its_page() -> None:
+    """docs/guide/collectors says of each collector what it costs, needs and can't see."""
+    from storeprof.collect.registry import registered
+
+    shared = {"memcheck": "valgrind", "massif": "valgrind", "cachegrind": "valgrind"}
+    for one in registered():
+        name = one.collector.name
+        text = (ROOT / "docs" / "guide" / "collectors" / f"{shared.get(name, name)}.md").read_text(encoding="utf-8")
+        assert all(word in text for word in ("| costs |", "| needs |", "**Can't see**")), name
