@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from storeprof.collect.command_check import check_command
-from storeprof.collect.linux.build_facts import build_facts
+from storeprof.collect.linux.build_facts import BuildFacts, build_facts
 from storeprof.collect.pass_process import Limits, PassEnd, run_attached, run_beside, run_under
 from storeprof.collect.pass_tool import PassOptions, PassTool, Target
 from storeprof.collect.python_command import python_command
@@ -70,26 +70,23 @@ def run_passes(options: RecordOptions, scratch: Path | None = None, stream: Text
         print(f"storeprof: the passes could not be noted ({error.strerror}); the recording is kept", file=stream)
 
 
-def target_of(options: RecordOptions) -> Target:
-    """What is known of the program before any tool looks at it."""
+def target_of(options: RecordOptions) -> tuple[Target, BuildFacts | None]:
+    """What is known of the program before any tool looks at it, and of its build (None for interpreters)."""
     command = options.pass_command or options.command
     program = _program(options)
-    facts = build_facts(program) if program else None
-    return Target(
+    python = python_command(command)
+    interpreter = python is not None or bool(program and program.name.startswith("python"))
+    facts = build_facts(program) if program and not interpreter else None
+    target = Target(
         command=command,
         pid=options.pid,
         program=program if facts else None,
-        python=python_command(command),
+        python=python,
         sanitizer=facts.sanitizer if facts else None,
         gprof=bool(facts and facts.gprof),
         entries=options.entries,
     )
-
-
-def _misleading(target: Target) -> list[Row]:
-    """What of the program's build misleads a profiler; nothing for interpreters, whose build is not the program's."""
-    facts = build_facts(target.program) if target.program and target.python is None else None
-    return [{"what": what, "remedy": remedy} for what, remedy in facts.warnings()] if facts else []
+    return target, facts
 
 
 def _program(options: RecordOptions) -> Path | None:
@@ -102,8 +99,8 @@ def _program(options: RecordOptions) -> Path | None:
 
 
 def _make(options: RecordOptions, place: _Workplace, meta: Row, rows: list[Row]) -> None:
-    target = target_of(options)
-    meta["build_warnings"] = _misleading(target)
+    target, facts = target_of(options)
+    meta["build_warnings"] = [{"what": what, "remedy": remedy} for what, remedy in facts.warnings()] if facts else []
     choices = choose(options.groups, target)
     (place.folder / "raw").mkdir(exist_ok=True)
     why_not = _why_not(options, meta)

@@ -91,7 +91,7 @@ class BpftraceEntries(_Bpftrace):
         """It sees functions of native programs."""
         if target.python is not None:
             return "uprobes see native functions; time Python functions with --operation MODULE.FUNCTION"
-        return None if target.program else "the program's file is not known"
+        return None if target.program else "the program is no native one, or its file can't be read"
 
     def command(self, options: PassOptions) -> list[str]:
         """Probe the functions that the patterns name. Raises CollectorError when they name none, or too many."""
