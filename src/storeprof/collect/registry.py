@@ -81,6 +81,8 @@ PREFERENCE: Final = {
     "counters": ("perf-stat", "cachegrind"),
     "entries": ("bpftrace-entries",),
 }
+# They read what a special build writes: that others were not built so says nothing of why nobody can help.
+_OF_BUILDS: Final = frozenset({"gprof", "leak-sanitizer"})
 # Filled by the timing run itself; of these a pass is no more than an addition.
 RECORDED: Final = frozenset({"cpu", "memory"})
 
@@ -161,7 +163,8 @@ def _instead(refusals: list[tuple[str, str, str | None]]) -> str:
 
 def _refused(group: str, refusals: list[tuple[str, str, str | None]]) -> Choice:
     """Where a tool fits and is not available, that is what helps; else why none fits."""
-    fitting = [row for row in refusals if row[2]] or refusals[:1]
+    general = [row for row in refusals if row[0] not in _OF_BUILDS] or refusals
+    fitting = [row for row in refusals if row[2]] or general[:1]
     reason = "; ".join(f"{name}: {why}" for name, why, _ in fitting)
     remedies = [remedy for _, _, remedy in fitting if remedy]
     return Choice((group,), None, reason, " or ".join(remedies) if remedies else None)
