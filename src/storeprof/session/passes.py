@@ -60,6 +60,8 @@ def run_passes(options: RecordOptions, scratch: Path | None = None, stream: Text
     try:
         place = _Workplace(folder, scratch, stream, _timing_s(meta), meta.get("ended_by") == "duration")
         _make(options, place, meta, rows)
+    except KeyboardInterrupt:  # between two passes; during one its row says so
+        rows.append(_row("-", Choice(tuple(sorted(options.groups)), None, "ended early by Ctrl-C", "record again")))
     except (StoreprofError, OSError) as error:
         rows.append(_row("-", Choice((), None, f"the passes ended early: {error}", "record again")))
     meta["passes"] = rows
