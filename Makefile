@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-accuracy bench-peers clean
+.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-top bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
 
-test: $(READY)
+test: $(READY) .viewers/ready
 	@$(BIN)/python -m pytest
+
+.viewers/ready: scripts/get_viewers.sh tests/exports/package-lock.json
+	@echo "setup: getting the viewers that tests open exports with into .viewers"
+	@scripts/get_viewers.sh
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -26,7 +30,7 @@ $(READY): pyproject.toml setup.py $(NATIVE)
 	@scripts/check_prerequisites.sh $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setup: installing storeprof and its tools into $(VENV) (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,viewers]'
 	@touch $@
 
 truth: $(READY)
@@ -47,6 +51,9 @@ bench-analysis: $(READY)
 bench-memory: $(READY)
 	@$(BIN)/python benchmarks/memory_hook_cost.py
 
+bench-top: $(READY)
+	@$(BIN)/python benchmarks/top_cost.py
+
 # Planted programs whose cause is known, about 20 s each; ONLY=01,45 takes those whose names begin so.
 bench-accuracy: $(READY)
 	@$(BIN)/python benchmarks/accuracy.py $(if $(ONLY),--only $(ONLY)) --json benchmarks/results/accuracy.json
@@ -62,5 +69,5 @@ bench-peers: $(READY) .venv-peers/ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peers build src/*.egg-info
+	rm -rf $(VENV) .venv-peers .viewers build src/*.egg-info
 	find src -name '*.so' -delete

@@ -28,7 +28,8 @@ from storeprof.analysis.kinds import (
     sleep_wait,
     tail_latency,
 )
-from storeprof.analysis.metrics import metrics, overhead, top_functions, wall_time
+from storeprof.analysis.metrics import metrics, top_functions, wall_time
+from storeprof.analysis.overhead import overhead
 from storeprof.analysis.passes import build_warnings, passes
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
@@ -80,7 +81,12 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
 
     Raises RecordingError when a table can't be read.
     """
-    context = build_context(recording, settings or Settings())
+    return findings_document(build_context(recording, settings or Settings()))
+
+
+def findings_document(context: Context) -> dict[str, Any]:
+    """Findings document of a recording whose time has been accounted for."""
+    recording = context.recording
     enough = is_long_enough(context)
     all_found = [finding for kind in KINDS.values() for finding in kind.find(context)]
     seen = 1.0 - unseen_share(context)

@@ -96,46 +96,6 @@ def _grown(recording: Recording, kind: str) -> int | None:
     return None if np.ma.is_masked(value) else int(value)
 
 
-def overhead(context: Context) -> dict[str, Any]:
-    """What storeprof added to this very run.
-
-    `floor_percent` is calls of probes × their calibrated cost over busy wall; a toggled difference is not measured in
-    this version, so the timing percentage stays unknown.
-    """
-    recording = context.recording
-    observer = recording.meta.get("observer") or {}
-    spent = (
-        observer.get("sampler_cpu_s"),
-        observer.get("recorder_cpu_s"),
-        observer.get("native_cpu_s"),
-        observer.get("py_spy_cpu_s"),
-    )
-    seconds = (recording.meta["ended_ns"] - recording.meta["started_ns"]) / 1e9
-    known = [value for value in spent if value is not None]
-    observer_percent = round(100.0 * sum(known) / (seconds * context.cores), 3) if known and seconds > 0 else None
-    return {
-        "timing_percent": None,
-        "timing_ci": None,
-        "floor_percent": _floor_percent(context),
-        "observer_percent": observer_percent,
-        "memory_percent": None,
-        "method": "probe calls times calibrated cost, of busy wall; CPU time of observer and perf, of the usable CPUs",
-    }
-
-
-def _floor_percent(context: Context) -> float | None:
-    start, end = context.recording.window
-    rows = context.recording.sql(
-        """
-        SELECT sum(s.count * p.probe_floor_ns) AS ns FROM scope_slices s JOIN processes p USING (proc_id)
-        WHERE s.t1_ns > ? AND s.t1_ns <= ? AND p.probe_floor_ns IS NOT NULL
-        """,
-        [start, end + 1_500_000_000],
-    )
-    cost, busy = rows["ns"][0], float(context.by_category.sum()) * 1e9
-    return None if np.ma.is_masked(cost) or busy <= 0 else round(100.0 * float(cost) / busy, 3)
-
-
 def top_functions(context: Context, most: int = 20) -> list[dict[str, Any]]:
     """The top of the CPU profile by self time, healthy or not.
 

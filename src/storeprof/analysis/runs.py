@@ -55,7 +55,7 @@ def combine(folder: str, runs: Sequence[Run], target_per_s: float | None = None)
         "functions": _functions(everything),
         "findings": findings,
         "coverage": _coverage(everything),
-        "passes": _passes(everything),
+        "passes": next((one["passes"] for one in everything if _has_passes(one)), []),
         "runs": [_run(run) for run in runs],
         "workloads": [{key: part[key] for key in part if key not in ("findings", "summary")} for part in parts],
     }
@@ -201,12 +201,6 @@ def _functions(documents: list[Document], most: int = 20) -> list[Document]:
     return sorted(merged, key=lambda row: -float(row["self_cpu_share"]))[:most]
 
 
-def _passes(documents: list[Document]) -> list[Document]:
-    """Passes are made once for a series of runs: those of the first run that has any."""
-    found = (one.get("passes") or [] for one in documents)
-    return next((rows for rows in found if any(row["own_run"] for row in rows)), [])
-
-
 def _coverage(documents: list[Document]) -> list[Document]:
     """Per kind the row of the run that saw least."""
     merged: dict[str, Document] = {}
@@ -229,3 +223,7 @@ def _run(run: Run) -> Document:
         "exit_status": document["recorded"]["exit_status"],
         "throughput_per_s": document["metrics"]["throughput_per_s"],
     }
+
+
+def _has_passes(document: Document) -> bool:
+    return any(row["collects"] for row in document.get("passes") or [])

@@ -13,6 +13,7 @@ from storeprof.cli.arguments import (
     add_runs_option,
     add_target_option,
     dotted_name,
+    module_pattern,
     positive,
     seconds,
 )
@@ -55,6 +56,15 @@ def add_parser(commands: Any) -> None:
         metavar="MODULE.FUNCTION",
         help="time this Python function or method as an operation, without touching its source (repeatable)",
     )
+    parser.add_argument(
+        "--instrument",
+        type=module_pattern,
+        action="append",
+        default=[],
+        metavar="MODULES",
+        help="time all functions of these Python modules, without touching their source: package.module, 'package.*' "
+        "(repeatable); the dearest are let go where they cost more than the budget",
+    )
     add_runs_option(parser)
     add_target_option(parser)
     add_recording_options(parser)
@@ -77,9 +87,9 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "name one program: `-- COMMAND`, or `--pid PID`, or `--name NAME`; see `storeprof record --help`"
         )
-    if pid is not None and options.operation:
+    if pid is not None and (options.operation or options.instrument):
         raise UsageError(
-            "--operation works on a program that storeprof starts: name the command after --, or put probes into it"
+            "--operation and --instrument work on a program that storeprof starts: name the command after --, or put probes into it"
         )
     label = Path(command[0]).name if command else f"pid-{pid}"
     if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):
@@ -92,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
         duration_s=options.duration,
         observer_budget=options.overhead_budget / 100,
         operations=tuple(dict.fromkeys(options.operation)),
+        instrument=tuple(dict.fromkeys(options.instrument)),
         **{**chosen, "use_perf": chosen.get("use_perf", True) and not options.no_perf},
         call_graph=None if options.call_graph == "auto" else options.call_graph,
         description={"target_per_s": options.target} if options.target else {},

@@ -35,6 +35,7 @@ AFTER_KILL_S: Final = 1.0
 # For `python -c`, with a descriptor and a command line: waits for a byte and becomes the program. Where nothing comes
 # because storeprof has died, it ends.
 HELD_PROGRAM: Final = "import os,sys\nif os.read(int(sys.argv[1]),1): os.execvp(sys.argv[2],sys.argv[2:])"
+Process = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)

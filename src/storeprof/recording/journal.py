@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,18 @@ _TABLE = struct.Struct("<H")
 
 def _checksum(table: int, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(_TABLE.pack(table)))
+
+
+class RowSink(Protocol):
+    """Where samplers write their rows: a journal, or the live view's memory of the last seconds."""
+
+    def append(self, table: int, payload: bytes, sampler: int = 0) -> None:
+        """Take one frame."""
+        ...
+
+    def append_all(self, frames: Iterable[tuple[int, bytes]], sampler: int = 0) -> None:
+        """Take frames as a sampler drained them."""
+        ...
 
 
 class JournalWriter:

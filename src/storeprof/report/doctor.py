@@ -7,12 +7,12 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.markup import escape
 
-from storeprof.report.terminal import WIDTH
+from storeprof.report.terminal import WIDE
 
 
 def print_doctor(document: dict[str, Any], stream: TextIO) -> None:
     """Print the collectors, those that can run first, and the warnings on builds."""
-    console = Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False, soft_wrap=True)
+    console = Console(file=stream, width=None if stream.isatty() else WIDE, highlight=False, soft_wrap=True)
     rows = document["collectors"]
     here = [row for row in rows if row["system"] == document["system"]]
     elsewhere = [row for row in rows if row["system"] != document["system"]]

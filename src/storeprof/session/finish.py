@@ -20,7 +20,7 @@ from storeprof.recording.tables import Columns, write_table
 from storeprof.session import evidence, tabulate, tabulate_scopes
 from storeprof.session.allocation_tables import add_allocation_tables
 from storeprof.session.cpu_accounts import note_not_observed
-from storeprof.session.named_operations import operations_asked
+from storeprof.session.named_operations import instrument_asked, operations_asked
 from storeprof.session.native_tables import add_native_tables
 from storeprof.session.pass_tables import add_pass_tables, write_pass_evidence
 from storeprof.session.py_spy_tables import add_py_spy_tables
@@ -79,6 +79,7 @@ def _completed_meta(folder: Path, meta: dict[str, Any], journal: Journal) -> dic
     done["unread_journal_bytes"] = journal.unread_bytes
     done["program_counts"] = _json_lines(folder / "program-counts.jsonl")
     done["operations_asked"] = operations_asked(folder, done.get("operations_asked") or [], journal)
+    done["instrument_asked"] = instrument_asked(folder, done.get("instrument_asked") or [], journal)
     driven = _driven(folder)
     if driven:
         done["driven"] = driven
@@ -133,6 +134,7 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "scope_slices": tabulate_scopes.scope_slices_table(journal, ids),
         "scope_histograms": tabulate_scopes.scope_histograms_table(journal, ids),
         "operations": tabulate_scopes.operations_table(journal, ids),
+        "probe_slices": tabulate_scopes.probe_slices_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),
     }

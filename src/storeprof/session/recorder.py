@@ -90,7 +90,7 @@ class Recorder:
         journal = JournalWriter(self._folder / JOURNAL)
         budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
         python = PythonFallback(self._folder, pid)
-        samplers = Samplers(journal, budget, seed=os.getpid())
+        samplers = Samplers(journal, budget, seed=os.getpid(), probe_budget=self._options.observer_budget)
         tree = ProcessTree(self._tree_options(pid, budget), samplers)
         meta["started_ns"] = self._clock()
         write_meta(self._folder, meta)
@@ -130,7 +130,9 @@ class Recorder:
             "command": list(options.command) or None,
             "attached_pid": options.pid,
             **options.description,
+            "overhead_budget_percent": round(100 * options.observer_budget, 4),
             "operations_asked": [{"name": name} for name in options.operations],
+            "instrument_asked": [{"name": pattern} for pattern in options.instrument],
             "started_at": datetime.now().astimezone().isoformat(timespec="seconds"),
             "window": None,
             "machine": describe_machine(),
@@ -144,7 +146,8 @@ class Recorder:
             return options.pid
         self._relay = OutputRelay(self._folder / "program-counts.jsonl", options.ops_pattern)
         before = {**os.environ, **options.environment}.get("PYTHONPATH")
-        startup = startup_environment(options.operations, self._folder, before)
+        asked = (*options.operations, *(f"instrument:{pattern}" for pattern in options.instrument))
+        startup = startup_environment(asked, self._folder, before)
         additions = {"STOREPROF_RECORD": "1", **options.environment, **startup, **self._allocations.environment}
         self._command = HeldCommand(options.command, env_additions=additions, stdout=self._relay.program_end)
         self._allocations.admit(self._command.pid)

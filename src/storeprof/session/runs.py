@@ -45,17 +45,19 @@ def _record_one(planned: Planned) -> Outcome:
     run_passes(planned.options, planned.scratch)
     if planned.scratch:
         shutil.rmtree(planned.scratch, ignore_errors=True)
-    _say_what_is_not_timed(finish(outcome.folder).meta["operations_asked"])
+    meta = finish(outcome.folder).meta
+    _say_what_is_not_timed("--operation", meta["operations_asked"])
+    _say_what_is_not_timed("--instrument", meta["instrument_asked"])
     return outcome
 
 
-def _say_what_is_not_timed(asked: list[dict[str, Any]]) -> None:
+def _say_what_is_not_timed(option: str, asked: list[dict[str, Any]]) -> None:
     names: dict[tuple[str, str], list[str]] = {}
     for row in asked:
         if row["reason"]:
             names.setdefault((row["reason"], row["remedy"]), []).append(row["name"])
     for (reason, remedy), of in names.items():
-        print(f"storeprof: --operation {', '.join(of)}: {reason}; {remedy}", file=sys.stderr)
+        print(f"storeprof: {option} {', '.join(of)}: {reason}; {remedy}", file=sys.stderr)
 
 
 def _record_runs(folder: Path, planned: Sequence[Planned]) -> Outcome:
