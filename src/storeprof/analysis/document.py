@@ -30,7 +30,7 @@ from storeprof.analysis.kinds import (
 )
 from storeprof.analysis.metrics import metrics, top_functions, wall_time
 from storeprof.analysis.overhead import overhead
-from storeprof.analysis.passes import passes
+from storeprof.analysis.passes import build_warnings, passes
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
@@ -118,6 +118,7 @@ def findings_document(context: Context) -> dict[str, Any]:
         "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],
         "passes": passes(recording, measured["throughput_per_s"]),
+        "build_warnings": build_warnings(recording),
     }
 
 
