@@ -113,8 +113,8 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
 )
 _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
     (_pattern(r"<valgrindoutput>"), Format("valgrind XML", convert_memory.load_valgrind)),
-    (_pattern(r"<trace-query-result"), Format("xctrace XML", convert_more_stacks.load_xctrace, 1)),
-    (_pattern(r"<trace-toc"), Format("xctrace table of contents", convert_more_stacks.load_xctrace_toc, 0)),
+    (_pattern(r"<trace-query-result"), Format("xctrace XML", convert_more_stacks.load_xctrace, 2)),
+    (_pattern(r"<trace-toc"), Format("xctrace table of contents", convert_more_stacks.load_xctrace_toc, 1)),
     (_pattern(r'"total_num_allocations"\s*:'), Format("memray stats", convert_memory.load_memray, 8)),
     (_pattern(r"Total memory allocated:\s*$"), Format("memray stats", convert_memory.load_memray, 8)),
     (
@@ -125,11 +125,11 @@ _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
     (_pattern(r"^# callgrind format|^events: \w"), Format("cachegrind", convert_counts.load_cachegrind, 6)),
     (
         _pattern(r"^Data Source: +\w+|^Steps: +\d+ \(.*sampling interval\)"),
-        Format("spindump", convert_more_stacks.load_spindump, 1),
+        Format("spindump", convert_more_stacks.load_spindump, 0),
     ),
     (
         _pattern(r"^Analysis of sampling .+ \(pid \d+\)|^Analysis Tool: +\S*/sample\b"),
-        Format("sample", convert_stacks.load_sample, 1),
+        Format("sample", convert_stacks.load_sample, 0),
     ),
     (
         _pattern(

@@ -37,6 +37,7 @@ _C_RUNTIME: Final = frozenset(
 )  # fmt: skip
 # What only passes a wait on: the place is where it was called from.
 _WAIT_WRAPPER: Final = re.compile(r"(^|::|\.)([wW]ait|[wW]ait_?[fF]or|[wW]ait_?[uU]ntil|[tT]imed_?[wW]ait|park|Park)$")
+_RUNS_A_THREAD: Final = re.compile(r"std::(__1::)?__(thread_proxy|thread_execute|invoke|function::)")
 _DEMANGLER: Final = "c++filt"
 _DEMANGLE_S: Final = 20.0
 
@@ -66,7 +67,7 @@ def is_own(frame: Frame) -> bool:
     if _ADDRESS.fullmatch(frame.function) or frame.function in _C_RUNTIME:
         return False
     image = frame.image or ""
-    if _WAIT_WRAPPER.search(frame.function.split("(")[0]):
+    if _RUNS_A_THREAD.search(frame.function) or _WAIT_WRAPPER.search(frame.function.split("(")[0]):
         return False
     if _SYSTEM_IMAGE.search(image):
         return False

@@ -173,6 +173,7 @@ class _Reader:
         self._frames: list[Frame] = []
         self._keys: list[str] = []
         self._unit: str | None = None
+        self._cut = False
         self._beside = False  # the line before was a frame
 
     def read(self) -> DtraceOutput:
@@ -190,8 +191,8 @@ class _Reader:
                 self._beside = False
         self._end_section()
         out = self._out
-        if self._frames or self._lines.unended is not None:
-            out.cut_short = CutShort(self._lines.number, "the stack that it ends in was left out")
+        if self._cut or self._frames or self._lines.unended is not None:
+            out.cut_short = CutShort(self._lines.number, "the stack or distribution that it ends in was left out")
         if not (out.stacks or out.rows or out.spreads or out.calls or out.entries):
             raise UnreadableLine(max(1, self._lines.number), "no stack, aggregation or distribution of dtrace in it")
         return out
@@ -265,11 +266,13 @@ class _Reader:
             values.append((self._number(found["low"], line), self._number(found["count"], line)))
         if values and "|" in (self._lines.peek() or ""):
             raise self._lines.wrong("no row of a distribution", self._lines.peek())
-        highs = [low for low, _ in values[1:]] + [float("inf")]
-        spread.buckets = [
-            (float(low), float(high), count) for (low, count), high in zip(values, highs, strict=True) if count
-        ]
-        if values:
+        if self._lines.peek() is None:  # a blank line ends a distribution
+            self._cut = True
+        elif values:
+            highs = [float(low) for low, _ in values[1:]] + [float("inf")]
+            spread.buckets = [
+                (float(low), high, count) for (low, count), high in zip(values, highs, strict=True) if count
+            ]
             self._out.spreads.append(spread)
         self._clear()
 
