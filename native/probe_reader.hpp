@@ -116,8 +116,8 @@ class ProbeReader {
         FileDescriptor fd = proc_.open_file(name);
         Header h;
         if (pread(fd.get(), &h, sizeof h, 0) != sizeof h || memcmp(h.magic, "STORPRF", 8)) return "its memory is not written yet";
-        if (h.version != 1 || h.header_bytes != 4096)
-            return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 1";
+        if (h.version != 2 || h.header_bytes != 4096)
+            return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 2";
         if (!memcmp(h.uuid, no_uuid, 16) || (h.clock != 1 && h.clock != 2)) return "its memory is not written yet";
         if (h.pid != pid || (h.start_time && h.start_time != start_ticks)) return "the probe's memory belongs to another process";
         auto mapping = std::make_unique<ProbeMapping>(std::move(fd), std::min<uint64_t>(h.reserve_bytes, 4ull << 30));

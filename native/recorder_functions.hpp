@@ -32,25 +32,38 @@ struct Wrapped {
   PyObject_HEAD
   vectorcallfunc vectorcall;
   vectorcallfunc* inner;  // where a Python function keeps its own entry; null: through the protocol
-  PyObject *callable, *weakrefs;
+  PyObject *callable, *weakrefs, *driver;  // driver: what times each step of the generator or coroutine it returns
+  uint64_t calls;
   Site site;
 };
 extern PyTypeObject ProfiledFunction, ProfiledCallable;
 
 PyObject* wrapped_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* keywords) {
   auto* w = as<Wrapped>(self);
-  const uint32_t index = storeprof::is_on() ? storeprof::enter(w->site) : 0;
+  const uint32_t index = storeprof::is_on() ? ++w->calls, storeprof::enter(w->site) : 0;
   PyObject* result = w->inner && *w->inner ? (*w->inner)(w->callable, args, nargsf, keywords)
                                            : PyObject_Vectorcall(w->callable, args, nargsf, keywords);
   if (index) storeprof::leave(index);
   return result;
 }
-PyObject* new_wrapped(PyObject* callable, const Site& site) {
+// Detached: what is left where a decorator can't be taken off.
+PyObject* detached_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* keywords) {
+  return PyObject_Vectorcall(as<Wrapped>(self)->callable, args, nargsf, keywords);
+}
+PyObject* driven_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* keywords) {
+  PyObject* task = detached_call(self, args, nargsf, keywords);
+  ++as<Wrapped>(self)->calls;
+  PyObject* result = task ? PyObject_CallFunctionObjArgs(as<Wrapped>(self)->driver, self, task, nullptr) : nullptr;
+  Py_XDECREF(task);
+  return result;
+}
+PyObject* new_wrapped(PyObject* callable, const Site& site, PyObject* driver) {
   const bool binds = PyType_HasFeature(Py_TYPE(callable), Py_TPFLAGS_METHOD_DESCRIPTOR);
   PyObject* self = PyType_GenericAlloc(binds ? &ProfiledFunction : &ProfiledCallable, 0);
   if (!self) return nullptr;
   auto* w = as<Wrapped>(self);
-  w->vectorcall = wrapped_call;
+  w->vectorcall = driver ? driven_call : wrapped_call;
+  w->driver = Py_XNewRef(driver);
   w->inner = PyFunction_Check(callable) ? &as<PyFunctionObject>(callable)->vectorcall : nullptr;
   w->callable = Py_NewRef(callable);
   w->site = site;
@@ -58,13 +71,14 @@ PyObject* new_wrapped(PyObject* callable, const Site& site) {
 }
 // No tp_clear: the last reference to a running callable may be here. Functions break their own cycles.
 int wrapped_traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(as<Wrapped>(self)->callable);
+  Py_VISIT(as<Wrapped>(self)->callable);  // (the driver is a module's function)
   return 0;
 }
 void wrapped_dealloc(PyObject* self) {
   PyObject_GC_UnTrack(self);
   PyObject_ClearWeakRefs(self);
   Py_DECREF(as<Wrapped>(self)->callable);
+  Py_XDECREF(as<Wrapped>(self)->driver);
   Py_TYPE(self)->tp_free(self);
 }
 PyObject* wrapped_repr(PyObject* self) { return PyUnicode_FromFormat("<profiled %R>", as<Wrapped>(self)->callable); }
@@ -94,14 +108,17 @@ PyObject* callable_bind(PyObject* self, PyObject* object, PyObject* type) {
   const descrgetfunc bind = Py_TYPE(w->callable)->tp_descr_get;
   PyObject* bound = bind ? bind(w->callable, object, type) : Py_NewRef(w->callable);
   if (!bound) return nullptr;
-  PyObject* result = bound == w->callable ? Py_NewRef(self) : new_wrapped(bound, w->site);
+  PyObject* result = bound == w->callable ? Py_NewRef(self) : new_wrapped(bound, w->site, w->driver);
   Py_DECREF(bound);
   return result;
 }
 
+PyObject* get_calls(PyObject* self, void*) { return PyLong_FromUnsignedLongLong(as<Wrapped>(self)->calls); }
+
 PyMethodDef wrapped_methods[] = {{"__reduce__", wrapped_reduce, METH_NOARGS, "By name, as functions are."}, {}};
 PyGetSetDef wrapped_getset[] = {{"__wrapped__", get_wrapped, nullptr, nullptr, nullptr},
-                                {"__doc__", get_doc, nullptr, nullptr, nullptr}, {}};
+                                {"__doc__", get_doc, nullptr, nullptr, nullptr},
+                                {"__profiled_calls__", get_calls, nullptr, nullptr, nullptr}, {}};
 
 PyTypeObject wrapped_type(const char* name, unsigned long flags, descrgetfunc bind) {
   PyTypeObject type = callable_type(name, sizeof(Wrapped), Py_TPFLAGS_HAVE_GC | flags, bind);

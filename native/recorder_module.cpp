@@ -13,13 +13,13 @@ template <Kind kind> PyObject* profile_function(PyObject*, PyObject* what) {
   return Py_XNewRef(scope_of(kind, what, kind == kOperation ? "profile_operation" : "profile_function"));
 }
 PyObject* new_function(PyObject*, PyObject* args) {
-  PyObject* callable;
+  PyObject *callable, *driver = nullptr;
   const char *name, *file;
   unsigned line;
   int operation;
-  if (!PyArg_ParseTuple(args, "OyyIp", &callable, &name, &file, &line, &operation)) return nullptr;
-  const uint32_t id = storeprof::intern(name, file, line);
-  return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, id});
+  if (!PyArg_ParseTuple(args, "OyyIp|O", &callable, &name, &file, &line, &operation, &driver)) return nullptr;
+  const uint32_t id = *name ? storeprof::intern(name, file, line) : 0;
+  return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, id}, driver);
 }
 
 template <bool freed> PyObject* profile_memory(PyObject*, PyObject* const* args, Py_ssize_t count) {
@@ -47,9 +47,53 @@ PyObject* gate(PyObject*, PyObject* const* args, Py_ssize_t count) {
     storeprof::store(*storeprof::registry.gate, on == Py_True ? 1u : 0u);
   return PyBool_FromLong(storeprof::is_on());
 }
-PyObject* calibrate(PyObject*, PyObject*) {
-  const storeprof::Lock lock;
-  return PyFloat_FromDouble(static_cast<double>(storeprof::calibrate()) / 1000.0);
+// What Python adds, as _floors.py measures it, in ns: to a decorated call, a `with` block, a memory tag.
+PyObject* set_floors(PyObject*, PyObject* args) {
+  double function, block, tag;
+  if (!PyArg_ParseTuple(args, "ddd", &function, &block, &tag)) return nullptr;
+  storeprof::Header* h = storeprof::registry.header;
+  const double scale = h ? storeprof::ticks_per_ns() * 1000 : 0;
+  if (h) storeprof::store(h->function_ticks_x1000, static_cast<uint64_t>(function * scale));
+  if (h) storeprof::store(h->block_ticks_x1000, static_cast<uint64_t>(block * scale));
+  if (h) storeprof::store(h->tag_call_ticks_x1000, static_cast<uint64_t>(tag * scale));
+  Py_RETURN_NONE;
+}
+bool is_wrapped(PyObject* object) { return Py_TYPE(object)->tp_traverse == wrapped_traverse; }
+PyObject* detach(PyObject*, PyObject* function) {
+  if (is_wrapped(function)) as<Wrapped>(function)->vectorcall = detached_call;
+  return PyBool_FromLong(is_wrapped(function));
+}
+PyObject* on_budget = nullptr;  // called, once the interpreter gets to it, when counting alone costs too much
+int call_on_budget(void*) {
+  PyObject* result = PyObject_CallNoArgs(on_budget);
+  Py_XDECREF(result);
+  return result ? 0 : (PyErr_WriteUnraisable(on_budget), 0);
+}
+PyObject* when_over_budget(PyObject*, PyObject* function) {
+  Py_XSETREF(on_budget, Py_NewRef(function));
+  storeprof::registry.over_budget = [] { Py_AddPendingCall(call_on_budget, nullptr); };
+  Py_RETURN_NONE;
+}
+
+// A coroutine's or generator's scope: enter, then suspend and resume at each of its steps, then leave (_tasks.py).
+PyObject* task_enter(PyObject*, PyObject* function) {
+  return PyLong_FromLong(is_wrapped(function) && storeprof::is_on() ? storeprof::enter(as<Wrapped>(function)->site) : 0);
+}
+PyObject* task_leave(PyObject*, PyObject* index) {
+  if (const unsigned long open = PyLong_AsUnsignedLong(index)) storeprof::leave(static_cast<uint32_t>(open));
+  Py_RETURN_NONE;
+}
+PyObject* task_suspend(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count != 2) return PyErr_Format(PyExc_TypeError, "suspend needs the index, and whether the caller awaits");
+  const auto index = static_cast<uint32_t>(PyLong_AsUnsignedLong(args[0]));
+  PyObject* kept = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(storeprof::suspend(nullptr, index, false)));
+  if (kept) storeprof::suspend(reinterpret_cast<storeprof::Suspended*>(PyBytes_AS_STRING(kept)), index, args[1] == Py_True);
+  return kept;
+}
+PyObject* task_resume(PyObject*, PyObject* kept) {
+  static Site waiting{"(suspended)", "", 0, false, 0};
+  if (!PyBytes_Check(kept)) return PyErr_Format(PyExc_TypeError, "resume needs what suspend returned");
+  return PyLong_FromLong(storeprof::resume(reinterpret_cast<storeprof::Suspended*>(PyBytes_AS_STRING(kept)), waiting));
 }
 
 #define FAST(function) reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function))
@@ -67,7 +111,13 @@ PyMethodDef functions[] = {
     {"new_function", new_function, METH_VARARGS, "new_function(callable, name, file, line, operation, /)\n--\n\nWraps"},
     {"memory_fd", memory_fd, METH_NOARGS, "memory_fd()\n--\n\nThe shared memory's descriptor, -1: none."},
     {"gate", FAST(gate), METH_FASTCALL, "gate(on=None, /)\n--\n\nSets the gate when told; tells it."},
-    {"calibrate", calibrate, METH_NOARGS, "calibrate()\n--\n\nMeasures the cost of one scope, in ticks."},
+    {"set_floors", set_floors, METH_VARARGS, nullptr},
+    {"detach", detach, METH_O, nullptr},
+    {"when_over_budget", when_over_budget, METH_O, nullptr},
+    {"task_enter", task_enter, METH_O, nullptr},
+    {"task_leave", task_leave, METH_O, nullptr},
+    {"task_suspend", FAST(task_suspend), METH_FASTCALL, nullptr},
+    {"task_resume", task_resume, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "storeprof.probe._recorder", "The probe's recorder.", -1,

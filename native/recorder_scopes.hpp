@@ -19,10 +19,7 @@ enum Kind { kScope, kOperation, kTag };
 PyObject* scopes[3];  // by kind: name -> Scope
 
 void enter_scope(Site& site) {
-  if (storeprof::is_on()) {
-    storeprof::enter(site);
-    return;
-  }
+  if (storeprof::is_on()) return static_cast<void>(storeprof::enter(site));
   storeprof::Thread* t = storeprof::open_thread();  // switched off inside a scope: keep exits matched
   if (t && t->top != t->frames && storeprof::has_room(t)) storeprof::push_uncounted(t, site.id);
 }

@@ -22,24 +22,20 @@ ALLOWED = {
     "workload": {"engines", "probe"},
     "analysis": {"recording"},
     "session": {"recording", "observe", "collect", "analysis"},
-    "report": {"recording", "analysis"},
+    "views": {"recording", "analysis"},
+    "compare": {"recording", "analysis"},
+    "duel": {"recording", "collect", "analysis", "session", "compare"},
+    "report": {"recording", "analysis", "views"},
     "exports": {"recording", "analysis", "report"},
     "api": {"recording", "collect", "analysis", "session", "report", "exports"},
     "live": {"recording", "observe", "collect", "analysis", "session", "report"},
+    "intake": {"recording", "observe", "collect", "session"},
+    "pytest_plugin": {"collect", "session", "compare", "duel"},
     "cli": {
-        "recording",
-        "observe",
-        "collect",
-        "analysis",
-        "session",
-        "report",
-        "exports",
-        "api",
-        "live",
-        "engines",
-        "workload",
+        "recording", "observe", "collect", "analysis", "views", "session", "compare", "duel", "report", "exports", "api",
+        "live", "intake", "engines", "workload",
     },
-}
+}  # fmt: skip
 NATIVE_LINES = 3000
 MODULE_LINES = 350
 FUNCTION_LINES = 60
@@ -149,7 +145,9 @@ def test_every_command_and_option_has_help() -> None:
     from storeprof.cli.main import build_parser
 
     commands = next(one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
-    assert set(commands.choices) == {"profile", "record", "analyze", "report", "export", "top"}
+    assert set(commands.choices) == {
+        "profile", "record", "analyze", "report", "compare", "duel", "gate", "baseline", "export", "import", "top", "doctor",
+    }  # fmt: skip
     for parser in commands.choices.values():
         assert parser.description
         assert all(action.help for action in parser._actions)

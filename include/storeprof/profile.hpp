@@ -1,5 +1,5 @@
 // storeprof's probe: scopes, operations and memory tags of this process, written into shared memory that an
-// observer reads from outside (docs/formats/shared-memory.md, version 1).
+// observer reads from outside (docs/formats/shared-memory.md, version 2).
 //     #include <storeprof/profile.hpp>
 //     void insert(Key k) { PROFILE_FUNCTION(); PROFILE_SCOPE("wal"); PROFILE_MEMORY_ALLOC("Key", 64); }
 //
@@ -23,7 +23,7 @@ inline namespace v1 {
 // ---- The records of docs/formats/shared-memory.md ----
 
 constexpr uint64_t kLine = 64, kChunk = 256 << 10, kReserve = 512ull << 20;
-constexpr uint32_t kRing = 1024, kBuckets = 720, kDriver = 1, kDeclared = 2;
+constexpr uint32_t kRing = 1024, kSlices = 256, kBuckets = 720, kDriver = 1, kDeclared = 2;
 
 struct Header {
   char magic[8];
@@ -33,7 +33,8 @@ struct Header {
   uint64_t start_time, gate_address, used_bytes, reserve_bytes;
   uint32_t first_thread, first_name;
   uint64_t dropped_scopes, anchor_ticks, anchor_monotonic_ns, anchor_realtime_ns, floor_ticks_x1000;
-  unsigned char reserved[3976];
+  uint64_t counted_ticks_x1000, tag_ticks_x1000, function_ticks_x1000, block_ticks_x1000, tag_call_ticks_x1000;
+  unsigned char reserved[3936];
 };
 struct NameRecord {
   uint32_t next, name_id;
@@ -47,14 +48,19 @@ struct RingEntry {
   uint32_t op_seq, node_line;
   uint64_t start_ticks, duration_ticks;
 };
+struct Slice {  // operations in a row that were timed, or only counted, and what they took of the thread's CPU time
+  uint32_t operations, counted_only;
+  uint64_t cpu_ns;
+};
 struct Block {
   uint32_t next, tid;
   uint64_t taken_ticks;
   uint32_t generation, reserved0;
   uint64_t position, ops_finished;
   uint32_t first_node, first_tag;
-  uint64_t reserved1[10];
+  uint64_t slices, reserved1[9];
   RingEntry ring[kRing];
+  Slice slice_ring[kSlices];
   unsigned char reserved2[448];
 };
 struct Node {
@@ -69,7 +75,7 @@ struct TagRecord {
   int64_t peak_live_bytes;
   uint64_t reserved[2];
 };
-static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 25152 &&
+static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 29248 &&
               sizeof(Node) == 2944 && sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128);
 
 }  // namespace v1
@@ -90,6 +96,7 @@ static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #if defined(__x86_64__)
@@ -120,16 +127,21 @@ struct TreeNode {  // a node's private side: how its children are found
   TreeNode *first_child, *sibling;
   TreeNode* cache[kCache];  // children by name_id % kCache; never null, so that a miss is one comparison
 };
-constexpr uint32_t kOperation = 1, kSaidOutright = 2, kRecursive = 4;
+constexpr uint32_t kOperation = 1, kSaidOutright = 2, kRecursive = 4, kUntimed = 8, kAwaits = 16;
 struct Frame {  // an open scope
   TreeNode* node;
   uint64_t start, children, position;  // children: ticks spent in the scopes inside
   uint32_t name_id, flags;
+  uint64_t suspended;  // ticks; what lies above begins with the value below it, so that differences count
 };
 struct Thread {  // a thread block's private side; handed on with the block
   Frame *top, *end, *frames;  // frames[0] stands for "outside any scope"
   Block* block;
   uint32_t op_seq;
+  uint32_t slice_left, skip;  // operations to the end of the slice, and to the next one that is timed
+  uint32_t slice_size;
+  double gap;  // how many are skipped on average; 0: none
+  uint64_t calls, slice_calls, slice_cpu_ns, random;
   Thread* next_free;
   TreeNode root, dropped;
   TagRecord* tags[kTags];  // the last used by name_id % kTags
@@ -139,11 +151,13 @@ struct Name {
   uint32_t line;
 };
 struct Registry {  // constant-initialized, so that a scope in another static initializer finds it whole
-  uint32_t off[2] = {};  // where gate points while there is no recorder
-  uint32_t* gate = off;  // gate[0] is the gate, gate[1] is 1 while the mapping is our own: fork wipes both
+  uint32_t off[3] = {};  // where gate points while there is no recorder
+  // [0] is the gate, [1] is 1 while the mapping is our own, [2] the budget: fork wipes all three.
+  uint32_t* gate = off;
   Header* header = nullptr;
   bool tsc = false;
   uint64_t driver_ticks = 500000000;  // one second; a low guess until it is first needed
+  void (*over_budget)() = nullptr;    // called where counting alone costs more than the budget
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  // guards what follows, and the shared memory's growth
   Thread* free_threads = nullptr;
   bool full = false;  // no room for anything new, for good
@@ -151,7 +165,7 @@ struct Registry {  // constant-initialized, so that a scope in another static in
   int fd = -1;
   struct stat file = {};  // what fd was when it was made
   uint64_t allocated = 0, reserve = kReserve;
-  uint32_t gate_before_fork = 0, name_count = 0;
+  uint32_t gate_before_fork = 0, budget_before_fork = 0, name_count = 0;
   Name* names[1024] = {};
   char *arena = nullptr, *arena_end = nullptr;
 };
@@ -335,7 +349,7 @@ inline uint32_t push(Thread* t, const Frame& frame) {  // the frame's index
 }
 // What is not counted takes a frame all the same: exits stay matched, and what is inside isn't its parent's.
 inline uint32_t push_uncounted(Thread* t, uint32_t id) {
-  return push(t, {&t->dropped, 0, 0, t->top->position, id, 0});
+  return push(t, {&t->dropped, 0, 0, t->top->position, id, t->top->flags & kUntimed, t->top->suspended});
 }
 
 // ---- Operations ----
@@ -353,12 +367,14 @@ inline void make_driver(Frame* f) {
   f->flags &= ~kOperation;
 }
 // `top` began an operation and looks open for over a second; the guess of a second is made exact here.
-STOREPROF_COLD inline bool became_driver(Frame* top, uint64_t at) {
+inline double ticks_per_ns() {
   const Header* h = registry.header;
   const uint64_t ns = clock_ns(CLOCK_MONOTONIC) - h->anchor_monotonic_ns;
-  const double ticks_per_s = static_cast<double>(now() - h->anchor_ticks) / static_cast<double>(ns | 1) * 1e9;
-  store(registry.driver_ticks, static_cast<uint64_t>(ticks_per_s));
-  if (at - top->start <= registry.driver_ticks) return false;
+  return static_cast<double>(now() - h->anchor_ticks) / static_cast<double>(ns | 1);
+}
+STOREPROF_COLD inline bool became_driver(Frame* top, uint64_t at) {
+  store(registry.driver_ticks, static_cast<uint64_t>(ticks_per_ns() * 1e9));
+  if (at - top->start - (top->suspended - top[-1].suspended) <= registry.driver_ticks) return false;
   make_driver(top);
   return true;
 }
@@ -373,6 +389,50 @@ __attribute__((noinline)) inline uint32_t declare_operation(Thread* t, Frame* to
       for (Frame* f = began; f <= top; ++f) make_driver(f);
   }
   return next_operation(t);
+}
+
+// ---- Which operations are timed ----
+
+inline uint64_t random(Thread* t) {  // xorshift64* (Vigna 2016)
+  t->random ^= t->random >> 12, t->random ^= t->random << 25, t->random ^= t->random >> 27;
+  return t->random * 0x2545f4914f6cdd1d;
+}
+// Every 5 ms of a thread's CPU time, between two operations. With a budget, one slice in eight is only counted, so that
+// what timing costs can be read from the difference; and as many operations are skipped as the budget asks for.
+STOREPROF_COLD inline void next_slice(Thread* t) {
+  const uint32_t budget = load(load(registry.gate)[2]);  // millionths of the CPU time
+  const uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+  const auto spent = static_cast<double>(cpu_ns - t->slice_cpu_ns + 1);
+  const bool counted_only = t->skip > ~0u / 2;
+  Block* b = t->block;
+  double size = 1024;  // without a budget: when to look again whether there is one
+  t->gap = t->skip = 0;
+  if (budget && t->slice_size) {
+    Slice& slice = b->slice_ring[b->slices % kSlices];
+    store(slice.operations, t->slice_size);
+    store(slice.counted_only, counted_only ? 1u : 0u);
+    store(slice.cpu_ns, cpu_ns - t->slice_cpu_ns);
+    publish(b->slices, b->slices + 1);
+    size = t->slice_size * fmin(fmax(5e6 / spent, 0.25), 4.0);
+    const Header* h = registry.header;
+    const double per_tick = static_cast<double>(t->calls - t->slice_calls) / (spent * ticks_per_ns() * 1000);
+    const double counted = per_tick * static_cast<double>(h->counted_ticks_x1000 + h->function_ticks_x1000);
+    const double timing = per_tick * static_cast<double>(h->floor_ticks_x1000 - h->counted_ticks_x1000);
+    const double part = (budget * 0.8e-6 - counted) / timing;  // of the operations may be timed; aims below
+    if (part < 1) t->gap = -1 / log1p(-fmax(part, 1.0 / 1024));
+    if (part <= 0 && registry.over_budget) registry.over_budget();
+  }
+  t->slice_size = budget ? static_cast<uint32_t>(fmin(fmax(t->slice_size ? size : 1, 1.0), 1e6)) : 0;
+  t->slice_left = budget ? t->slice_size : 1024;
+  if (budget && random(t) % (b->slices < 128 ? 2 : 8) == 0) t->skip = ~0u;
+  t->slice_calls = t->calls, t->slice_cpu_ns = cpu_ns;
+}
+inline uint32_t choose(Thread* t) {  // an operation begins: kUntimed where it is only counted
+  if (STOREPROF_UNLIKELY(t->slice_left-- == 0)) next_slice(t), --t->slice_left;
+  if (STOREPROF_UNLIKELY(t->skip)) return --t->skip, kUntimed;
+  if (STOREPROF_UNLIKELY(t->gap > 0))  // geometrically distributed, so that no period of the program's can hide
+    t->skip = static_cast<uint32_t>(-t->gap * log(static_cast<double>((random(t) >> 11) + 1) / 9007199254740992.0));
+  return 0;
 }
 
 // ---- The hot path ----
@@ -394,34 +454,37 @@ inline uint32_t enter_on(Thread* t, Site& site) {  // the frame's index; 0: not 
       return push_uncounted(t, id);
     }
   }
-  const uint64_t start = now();
-  uint32_t operation = static_cast<uint32_t>(top->position), flags = 0;
+  uint64_t start = 0;
+  uint32_t operation = static_cast<uint32_t>(top->position), flags = top->flags & kUntimed;
+  ++t->calls;
   if (STOREPROF_UNLIKELY(node == parent)) {
-    flags = kRecursive;
+    flags |= kRecursive;
   } else if (site.operation) {
     operation = declare_operation(t, top, node);
-    flags = kOperation | kSaidOutright;
+    flags |= kOperation | kSaidOutright | (static_cast<uint32_t>(top->position) || flags ? 0 : choose(t));
   } else {
-    if ((top->flags & (kOperation | kSaidOutright)) == kOperation &&
-        STOREPROF_UNLIKELY(start - top->start > load(registry.driver_ticks)) && became_driver(top, start))
+    if ((top->flags & (kOperation | kSaidOutright | kUntimed)) == kOperation &&
+        STOREPROF_UNLIKELY((start = now()) - top->start > load(registry.driver_ticks)) && became_driver(top, start))
       operation = 0;
     if (operation == 0 && !(node->flags & kDriver)) {
       operation = next_operation(t);
-      flags = kOperation;
+      flags = kOperation | choose(t);
     }
   }
+  if (STOREPROF_LIKELY(!(flags & kUntimed)) && start == 0) start = now();
   const uint64_t position = static_cast<uint64_t>(node->line) << 32 | operation;
   store(t->block->position, position);
-  return push(t, {node, start, 0, position, id, flags});
+  return push(t, {node, start, 0, position, id, flags, top->suspended});
 }
 inline void finish(Thread* t, Frame* f, uint64_t end) {
   t->top = f - 1;
   store(t->block->position, f[-1].position);
   Node* node = f->node->shared;
   if (STOREPROF_UNLIKELY(!node)) return;
-  const uint64_t ticks = STOREPROF_LIKELY(end > f->start) ? end - f->start : 0;
-  f[-1].children += ticks;
   add(node->count, uint64_t{1});
+  if (STOREPROF_UNLIKELY(f->flags & kUntimed)) return;
+  const uint64_t ticks = STOREPROF_LIKELY(end > f->start) ? end - f->start : 0;
+  f[-1].children += ticks - (f->suspended - f[-1].suspended);  // while a task waits, what called it goes on
   if (STOREPROF_LIKELY(!(f->flags & kRecursive))) add(node->total_ticks, ticks);
   add(node->self_ticks, ticks > f->children ? ticks - f->children : 0);
   if (ticks < node->min_ticks) store(node->min_ticks, ticks);
@@ -441,9 +504,33 @@ inline void finish(Thread* t, Frame* f, uint64_t end) {
 }
 // Scopes above `index` were left open (a `with` that ended on another thread): dropped.
 inline void leave_on(Thread* t, uint32_t index) {
-  const uint64_t end = now();
+  const uint64_t end = STOREPROF_UNLIKELY(t->top->flags & kUntimed) ? 0 : now();
   for (; STOREPROF_UNLIKELY(t->top > t->frames + index); --t->top) drop();
   if (STOREPROF_LIKELY(t->top == t->frames + index)) finish(t, t->top, end);
+}
+
+// ---- Memory tags ----
+
+STOREPROF_COLD inline TagRecord* find_tag(Thread* t, uint32_t id) {  // 0: no room for a new one
+  for (uint32_t line = t->block->first_tag; line; line = at_line<TagRecord>(line)->next)
+    if (at_line<TagRecord>(line)->name_id == id) return t->tags[id % kTags] = at_line<TagRecord>(line);
+  const Lock lock;
+  const uint32_t line = id ? new_lines(sizeof(TagRecord)) : 0;
+  if (line == 0) return nullptr;
+  auto* tag = at_line<TagRecord>(line);
+  tag->next = t->block->first_tag;
+  tag->name_id = id;
+  publish(t->block->first_tag, line);
+  return t->tags[id % kTags] = tag;
+}
+template <bool freed> inline void count_on(Thread* t, Site& site, uint64_t bytes) {
+  const uint32_t id = number_of(site);
+  TagRecord* tag = t->tags[id % kTags];
+  if (STOREPROF_UNLIKELY(!tag || tag->name_id != id) && !(tag = find_tag(t, id))) return drop();
+  add(freed ? tag->frees : tag->allocations, uint64_t{1});
+  add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
+  const auto live = static_cast<int64_t>(tag->allocated_bytes - tag->freed_bytes);
+  if (!freed && live > tag->peak_live_bytes) store(tag->peak_live_bytes, live);
 }
 
 // ---- Threads ----
@@ -467,33 +554,39 @@ inline Thread* new_thread() {  // mutex held
   publish(registry.header->first_thread, line);
   return t;
 }
-// The cost of one scope, measured on a block that nobody sees: the smallest of 16 batches, about 0.2 ms.
-inline uint64_t calibrate() {  // mutex held
-  constexpr uint64_t calls = 256;
-  struct Scratch {
-    Block block;
-    Node node;
-    Thread thread;
-    Frame frames[4];
-    TreeNode child;
-  };
-  auto* s = registry.header ? static_cast<Scratch*>(pages(sizeof(Scratch))) : nullptr;
-  if (!s) return 0;
-  init_thread(s->thread, &s->block, s->frames, 4);
-  init_node(s->child, &s->thread.dropped, 1, 1);
-  s->child.shared = &s->node;
-  s->thread.root.cache[1] = &s->child;
-  Site site{nullptr, nullptr, 0, false, 1};
+// In thousandths of a tick: the smallest of 16 batches, together about 0.2 ms.
+template <typename F> inline uint64_t cost_of(F call) {
   uint64_t best = ~0ull;
   for (int batch = 0; batch < 16; ++batch) {
     const uint64_t start = now();
-    for (uint64_t i = 0; i < calls; ++i) leave_on(&s->thread, enter_on(&s->thread, site));
+    for (int i = 0; i < 256; ++i) call();
     const uint64_t ticks = now() - start;
     if (ticks < best) best = ticks;
   }
-  munmap(s, sizeof(Scratch));
-  store(registry.header->floor_ticks_x1000, best * 1000 / calls);
-  return registry.header->floor_ticks_x1000;
+  return best * 1000 / 256;
+}
+// What one scope costs, timed and only counted, and one count of a memory tag: on a thread that has no scopes yet, with
+// a node and a tag that nobody sees.
+inline void calibrate(Thread* t) {  // mutex held
+  Header* h = registry.header;
+  Site site{nullptr, nullptr, 0, false, 1};
+  Node node{};
+  TreeNode child{};
+  init_node(child, &t->dropped, 1, 1);
+  child.shared = &node;
+  child.flags = kDriver;  // no operation
+  t->root.cache[1] = &child;
+  const auto scope = [&] { leave_on(t, enter_on(t, site)); };
+  t->frames->flags = kUntimed;
+  store(h->counted_ticks_x1000, cost_of(scope));
+  t->frames->flags = 0;
+  store(h->floor_ticks_x1000, cost_of(scope));
+  t->root.cache[1] = &t->dropped;
+  TagRecord tag{};
+  tag.name_id = 1;
+  t->tags[1] = &tag;
+  store(h->tag_ticks_x1000, cost_of([&] { count_on<false>(t, site, 1); }));
+  t->tags[1] = nullptr;
 }
 inline void hand_back(void* thread) {  // a thread ended: its block, counters included, waits for the next one
   auto* t = static_cast<Thread*>(thread);
@@ -507,13 +600,15 @@ inline void hand_back(void* thread) {  // a thread ended: its block, counters in
 }
 STOREPROF_COLD inline Thread* adopt() {  // the first scope of a thread; the gate is on, so there is a header
   const Lock lock;
-  if (registry.header->floor_ticks_x1000 == 0) calibrate();
   Thread* t = registry.free_threads ? registry.free_threads : new_thread();
   if (!t) {
     drop();
     return nullptr;
   }
   if (t == registry.free_threads) registry.free_threads = t->next_free;
+  if (registry.header->floor_ticks_x1000 == 0) calibrate(t);
+  t->slice_left = t->slice_size = t->skip = t->gap = 0;  // a new thread's first operation is timed
+  t->random = now() | 1;
   add(t->block->generation, 1u);
   store(t->block->taken_ticks, now());
   publish(t->block->tid, static_cast<uint32_t>(syscall(SYS_gettid)));
@@ -533,30 +628,55 @@ inline void leave(uint32_t index) {
   if (Thread* t = open_thread()) leave_on(t, index);
 }
 
-// ---- Memory tags ----
-
-STOREPROF_COLD inline TagRecord* find_tag(Thread* t, uint32_t id) {  // 0: no room for a new one
-  for (uint32_t line = t->block->first_tag; line; line = at_line<TagRecord>(line)->next)
-    if (at_line<TagRecord>(line)->name_id == id) return t->tags[id % kTags] = at_line<TagRecord>(line);
-  const Lock lock;
-  const uint32_t line = id ? new_lines(sizeof(TagRecord)) : 0;
-  if (line == 0) return nullptr;
-  auto* tag = at_line<TagRecord>(line);
-  tag->next = t->block->first_tag;
-  tag->name_id = id;
-  publish(t->block->first_tag, line);
-  return t->tags[id % kTags] = tag;
-}
 template <bool freed> inline void count(Site& site, uint64_t bytes) {
-  Thread* t = this_thread();
-  if (STOREPROF_UNLIKELY(!t)) return;
-  const uint32_t id = number_of(site);
-  TagRecord* tag = t->tags[id % kTags];
-  if (STOREPROF_UNLIKELY(!tag || tag->name_id != id) && !(tag = find_tag(t, id))) return drop();
-  add(freed ? tag->frees : tag->allocations, uint64_t{1});
-  add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
-  const auto live = static_cast<int64_t>(tag->allocated_bytes - tag->freed_bytes);
-  if (!freed && live > tag->peak_live_bytes) store(tag->peak_live_bytes, live);
+  if (Thread* t = this_thread()) count_on<freed>(t, site, bytes);
+}
+
+// ---- Tasks: what a coroutine or generator has open leaves the thread's stack with it ----
+
+struct Suspended {
+  Thread* thread;
+  uint64_t since;
+  uint32_t count, waits;  // waits: no coroutine further inside does
+  Frame frames[1];
+};
+// Takes what lies from `index` on off the stack, into `at` (null: only says how many bytes it needs). `awaits`: what is
+// below waits for it, and does not itself count as suspended.
+inline size_t suspend(Suspended* at, uint32_t index, bool awaits) {
+  Thread* t = open_thread();
+  const uint32_t top = t ? static_cast<uint32_t>(t->top - t->frames) : 0, count = top >= index && index ? top - index + 1 : 0;
+  if (!at) return sizeof(Suspended) + count * sizeof(Frame);
+  *at = {t, count ? now() : 0, count, 0, {}};
+  if (!count) return 0;
+  Frame *base = t->frames + index, *below = base - 1;
+  at->waits = !(t->top->flags & kAwaits);
+  memcpy(static_cast<void*>(at->frames), base, count * sizeof(Frame));
+  for (uint32_t i = 0; i < count; ++i) at->frames[i].suspended -= below->suspended;
+  if (awaits) below->flags |= kAwaits;
+  t->top = below;
+  store(t->block->position, below->position);
+  return 0;
+}
+inline uint32_t resume(const Suspended* from, Site& waiting) {  // the index they begin at; 0: not on this thread any more
+  Thread* t = open_thread();
+  if (!from->count || !t || t != from->thread) return 0;
+  Frame* below = t->top;
+  const auto index = static_cast<uint32_t>(below - t->frames) + 1;
+  const uint64_t ticks = below->flags & kAwaits ? 0 : now() - from->since;  // what is below waited as long, and knows
+  below->flags &= ~kAwaits;
+  for (uint32_t i = 0; i < from->count; ++i) {
+    if (!has_room(t)) return drop(), t->top = t->frames + (index - 1), 0;
+    push(t, from->frames[i]);
+    t->top->suspended += t->frames[index - 1].suspended;
+  }
+  for (Frame* f = t->frames + index; f <= t->top; ++f) f->suspended += ticks;
+  if (from->waits && static_cast<uint32_t>(t->top->position) && !(t->top->flags & kUntimed)) {
+    const uint32_t inside = enter_on(t, waiting);  // a scope of its own says how long
+    t->top->start = from->since;
+    leave_on(t, inside);
+  }
+  store(t->block->position, t->top->position);
+  return index;
 }
 
 // ---- The recorder's beginning, and fork ----
@@ -593,7 +713,7 @@ inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
     close(registry.fd);
     return false;
   }
-  h->version = 1;
+  h->version = 2;
   h->header_bytes = sizeof(Header);
   if (getrandom(h->uuid, sizeof h->uuid, GRND_NONBLOCK) < 0) memcpy(h->uuid, &registry.file.st_ino, sizeof(ino_t));
   h->pid = static_cast<uint32_t>(getpid());
@@ -618,7 +738,7 @@ inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
 }
 inline void before_fork() {
   pthread_mutex_lock(&registry.mutex);  // the child's copy of everything is then whole
-  registry.gate_before_fork = load(registry.gate[0]);
+  registry.gate_before_fork = load(registry.gate[0]), registry.budget_before_fork = load(registry.gate[2]);
 }
 inline void after_fork() { pthread_mutex_unlock(&registry.mutex); }
 // The names are copied from the parent's mapping with their numbers, so that every site keeps its own.
@@ -629,12 +749,15 @@ inline void in_child() {
   registry.free_threads = nullptr;  // their private memory stays behind: some kilobytes of copy-on-write pages
   current = nullptr;
   pthread_setspecific(registry.key, nullptr);
-  if (parents && create(registry.gate_before_fork))
+  if (parents && create(registry.gate_before_fork)) {
+    registry.gate[2] = registry.budget_before_fork;
+    memcpy(&registry.header->floor_ticks_x1000, &parents->floor_ticks_x1000, 6 * sizeof(uint64_t));
     for (Name* n : registry.names)
       for (; n; n = n->next_in_bucket) {
         const auto* name = reinterpret_cast<NameRecord*>(parents) + n->line * (kLine / sizeof(NameRecord));
         n->line = write_name(name->name_id, name->name(), name->file(), name->line);
       }
+  }
   if (parents) munmap(parents, parents->reserve_bytes);
   after_fork();
 }

@@ -5,6 +5,7 @@ study imports. What belongs to the profiler (`open`, `recording` and the classes
 """
 
 from storeprof.probe import (
+    instrument,
     profile_function,
     profile_memory_alloc,
     profile_memory_dealloc,
@@ -27,6 +28,7 @@ __all__ = [
     "Recording",
     "StoreprofError",
     "__version__",
+    "instrument",
     "open",
     "profile_function",
     "profile_memory_alloc",

@@ -11,6 +11,7 @@ import numpy as np
 from storeprof.analysis.allocations import Allocations, load_allocations
 from storeprof.analysis.charges import CATEGORIES, GIL, ON_CPU, RUN_QUEUE, Charges, charge, positions
 from storeprof.analysis.idle import History, idle_looks
+from storeprof.analysis.imported import time_is_known
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
@@ -180,6 +181,12 @@ class Context:
     def seconds(self, mask: Array) -> float:
         """Wall time of the masked rows of `busy`, in seconds."""
         return float(self.busy.weight_ns.take(positions(mask)).sum(dtype=np.float64)) / 1e9
+
+    def amount(self, mask: Array) -> str:
+        """Wall time of the masked rows of `busy` in words; of an import whose counts are no time, their part."""
+        if time_is_known(self.recording):
+            return f"{self.seconds(mask):.2f} s"
+        return f"{self.seconds(mask) / max(float(self.by_category.sum()), 1e-9):.1%} of the samples"
 
     @property
     def cpu_seconds(self) -> float:

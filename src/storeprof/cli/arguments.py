@@ -61,6 +61,13 @@ def dotted_name(text: str) -> str:
     return text
 
 
+def module_pattern(text: str) -> str:
+    """Python modules: package.module, or with * for any part of it."""
+    if not re.fullmatch(r"[\w*?\[\]!-]+(\.[\w*?\[\]!-]+)*", text) or text.endswith(".py"):
+        raise argparse.ArgumentTypeError(f"{text!r} names no modules, as engine, engine.store or 'engine.*' do")
+    return text
+
+
 def add_target_option(parser: argparse.ArgumentParser) -> None:
     """`--target`, of all commands that judge."""
     parser.add_argument(
@@ -95,7 +102,8 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         type=percent,
         default=1.0,
         metavar="PERCENT",
-        help="CPU time the observer may use, of the usable CPUs (default: 1)",
+        help="CPU time the observer may use, of the usable CPUs, and probes, of the program's own (default: 1); "
+        "probes time fewer operations rather than exceed it",
     )
     parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")
     parser.add_argument(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, export, profile, record, report, top
+from storeprof.cli import analyze, baseline, compare, doctor, duel, export, gate, import_files, profile, record, report, top
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 
@@ -25,11 +25,13 @@ examples:
   storeprof top --pid 1234                   the same, live
   storeprof report                           the newest recording, for people
   storeprof analyze --json                   the newest recording, for scripts
+  storeprof doctor                           what this machine can measure, and how to get the rest
   storeprof record --runs 5 -- ./bench       several runs, judged together: what holds in all of them
   storeprof export -o run.speedscope.json    the newest recording, for a viewer you have (Perfetto, pprof, …)
+  storeprof import sample.txt leaks.txt      what other tools recorded elsewhere, as one recording
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report, export, top)
+_COMMANDS = (profile, record, analyze, report, compare, duel, gate, baseline, export, import_files, top, doctor)
 _RECORDERS = frozenset({"profile", "record"})
 
 

@@ -13,9 +13,11 @@ from storeprof.cli.arguments import (
     add_runs_option,
     add_target_option,
     dotted_name,
+    module_pattern,
     positive,
     seconds,
 )
+from storeprof.cli.collecting import add_collecting_options, collected
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -54,9 +56,19 @@ def add_parser(commands: Any) -> None:
         metavar="MODULE.FUNCTION",
         help="time this Python function or method as an operation, without touching its source (repeatable)",
     )
+    parser.add_argument(
+        "--instrument",
+        type=module_pattern,
+        action="append",
+        default=[],
+        metavar="MODULES",
+        help="time all functions of these Python modules, without touching their source: package.module, 'package.*' "
+        "(repeatable); the dearest are let go where they cost more than the budget",
+    )
     add_runs_option(parser)
     add_target_option(parser)
     add_recording_options(parser)
+    add_collecting_options(parser)
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG...]", help="the program to run")
     parser.set_defaults(run=run)
 
@@ -74,13 +86,14 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "name one program: `-- COMMAND`, or `--pid PID`, or `--name NAME`; see `storeprof record --help`"
         )
-    if pid is not None and options.operation:
+    if pid is not None and (options.operation or options.instrument):
         raise UsageError(
-            "--operation works on a program that storeprof starts: name the command after --, or put probes into it"
+            "--operation and --instrument work on a program that storeprof starts: name the command after --, or put probes into it"
         )
     label = Path(command[0]).name if command else f"pid-{pid}"
     if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):
         label = Path(command[1]).name
+    chosen = collected(options)
     recorded = RecordOptions(
         folder=options.out or default_folder(label),
         command=command,
@@ -88,7 +101,8 @@ def run(options: argparse.Namespace) -> int:
         duration_s=options.duration,
         observer_budget=options.overhead_budget / 100,
         operations=tuple(dict.fromkeys(options.operation)),
-        use_perf=not options.no_perf,
+        instrument=tuple(dict.fromkeys(options.instrument)),
+        **{**chosen, "use_perf": chosen.get("use_perf", True) and not options.no_perf},
         call_graph=None if options.call_graph == "auto" else options.call_graph,
         description={"target_per_s": options.target} if options.target else {},
         use_allocation_hook=not options.no_alloc_hook,

@@ -12,8 +12,12 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 BUCKETS = 720
-BLOCK_LINES, NODE_LINES, TAG_LINES, NAME_LINES = 393, 46, 1, 1  # of 64 bytes; a name's text is more
+BLOCK_LINES, NODE_LINES, TAG_LINES, NAME_LINES = 457, 46, 1, 1  # of 64 bytes; a name's text is more
 UNKNOWN = ("?", "", 0)
+# Of a scope, of one that is only counted, of a memory tag; and what Python adds to a function, a block and a tag.
+COSTS = ("floor_ticks", "counted_ticks", "tag_ticks", "function_ticks", "block_ticks", "tag_call_ticks")
+SLICES, SLICES_AT, SLICES_LINES = 256, 386, 64  # of a thread block: entries, and lines of 64 bytes
+DETACHED = "storeprof:detached"  # in place of a file: the function is not counted any more
 
 
 class ProbeMemory:
@@ -41,15 +45,14 @@ class ProbeMemory:
             self.quads = np.frombuffer(self._bytes, dtype="<u8").reshape(-1, 8)
 
     def header(self) -> dict[str, Any]:
-        """How the probe counts time: its clock, one moment on it, and the cost of a scope in ticks (None: unknown)."""
+        """How the probe counts time: its clock, one moment on it, and what it costs in ticks (None: unknown)."""
         quads = self.quads.ravel()
-        floor = int(quads[14]) / 1000
-        clock = int(self.words[0, 9])
+        costs = zip(COSTS, quads[14 : 14 + len(COSTS)].tolist(), strict=True)
         return {
-            "clock": clock,
+            "clock": int(self.words[0, 9]),
             "anchor_ticks": int(quads[11]),
             "anchor_ns": int(quads[12]),
-            "floor_ticks": floor or None,
+            **{name: thousandths / 1000 or None for name, thousandths in costs},
         }
 
     def gate_address(self) -> int:
@@ -63,6 +66,22 @@ class ProbeMemory:
     def firsts_of(self, block: int) -> tuple[int, int]:
         """Lines of a block's newest node and newest memory tag."""
         return int(self.words[block, 10]), int(self.words[block, 11])
+
+    def slices(self, block: int, known: int) -> tuple[int, Array]:
+        """How many slices a block has finished, and rows (operations | only counted << 32, CPU ns) of the last ones.
+
+        Those after the first `known`, as far as they are still there.
+        """
+        ring = self.quads[block + SLICES_AT : block + SLICES_AT + SLICES_LINES].reshape(SLICES, 2)
+        done = int(self.quads[block, 6])
+        copy = ring[np.arange(max(known, done - SLICES + 1), done) % SLICES]
+        overwritten = max(0, int(self.quads[block, 6]) - SLICES + 1 - max(known, done - SLICES + 1))
+        return done, copy[overwritten:]
+
+    def detached(self) -> list[str]:
+        """Names of the functions that are not counted any more."""
+        self.name(-1)  # reads all there are
+        return [name for name, file, _ in self._names.values() if file == DETACHED]
 
     def linked(self, first: int, known: Container[int], lines: int, next_word: int = 0) -> Iterator[int]:
         """Records of (at least) so many lines, linked by one of their words: from the newest to the first known one."""

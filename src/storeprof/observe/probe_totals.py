@@ -26,10 +26,14 @@ _NO_MINIMUM = np.iinfo(np.uint64).max
 
 
 class ProbeTotals:
-    """Journal frames of the totals of all probes; `cpu_share` bounds the part of one CPU that reading them may use."""
+    """Journal frames of the totals of all probes; `cpu_share` bounds the part of one CPU that reading them may use.
 
-    def __init__(self, cpu_share: float) -> None:
+    `probe_budget`: part of its CPU time that a program's probes may take; 0: as much as they like.
+    """
+
+    def __init__(self, cpu_share: float, probe_budget: float = 0.0) -> None:
         self._share = cpu_share
+        self._budget = probe_budget
         self._numbers = itertools.count(1)
         self._trees: list[_Tree] = []
         self._gates: list[ProbeGate] = []
@@ -44,7 +48,7 @@ class ProbeTotals:
         """Read from now on the memory that `fd` stands for (and close it), and let the program `pid` count."""
         memory = ProbeMemory(fd)
         self._trees.append(_Tree(process, memory, self._numbers))
-        self._gates.append(ProbeGate(pid, memory.gate_address()))
+        self._gates.append(ProbeGate(pid, memory.gate_address(), self._budget))
         self._gates[-1].open()
         os.close(fd)
         self._due_ns = 0
@@ -67,7 +71,8 @@ class _Tree:
         self._memory = memory
         self._numbers = numbers
         self._header: dict[str, Any] = {}
-        self._blocks: dict[int, int] = {}
+        self._detached: list[str] = []
+        self._blocks: dict[int, int] = {}  # line -> slices read
         # Lines of the records -> rows of what they are merged into.
         self._node_rows: dict[int, int] = {0: -1}
         self._tag_rows: dict[int, int] = {}
@@ -85,10 +90,28 @@ class _Tree:
             self._header = header
             yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "probe": True, **header}])
         lines = self._find_records()
+        detached = self._memory.detached()
+        if detached != self._detached:
+            self._detached = detached
+            line = {"process": self._process, "detached": detached, "detached_ns": t_ns}
+            yield JournalTable.PROCESSES, _json_lines([line])
         if lines:
             yield JournalTable.SCOPE_NODES, _json_lines(lines)
         yield from self._changed_nodes(t_ns)
         yield from self._changed_tags(t_ns)
+        yield from self._new_slices(t_ns)
+
+    def _new_slices(self, t_ns: int) -> Iterator[Frame]:
+        for block, known in self._blocks.items():
+            done, found = self._memory.slices(block, known)
+            if len(found):
+                rows = np.zeros(len(found), dtype=JOURNAL_DTYPES[JournalTable.PROBE_SLICES])
+                rows["t_ns"], rows["process"], rows["block"] = t_ns, self._process, block
+                rows["number"] = np.arange(done - len(found), done)
+                rows["operations"], rows["counted_only"] = found[:, 0] & 0xFFFFFFFF, found[:, 0] >> 32
+                rows["cpu_ns"] = found[:, 1]
+                yield JournalTable.PROBE_SLICES, rows.tobytes()
+            self._blocks[block] = done
 
     def _find_records(self) -> list[dict[str, Any]]:
         memory = self._memory
@@ -141,7 +164,10 @@ class _Tree:
         np.add.at(now["sum_squares_ticks2"], rows, heads[:, 7].view(np.float64))
         changed = np.flatnonzero((now["count"] != self._counts["count"]) | (now["flags"] != self._counts["flags"]))
         if len(changed):
-            yield JournalTable.SCOPE_HISTOGRAMS, self._changed_buckets(t_ns, changed, lines, rows)
+            now["timed"] = self._counts["timed"]
+            buckets = self._changed_buckets(t_ns, changed, lines, rows)
+            now["timed"][changed] = self._histograms[changed].sum(axis=1, dtype=np.uint64)
+            yield JournalTable.SCOPE_HISTOGRAMS, buckets
             yield JournalTable.SCOPE_COUNTS, now[changed].tobytes()
             self._counts = now
 

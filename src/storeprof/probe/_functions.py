@@ -4,7 +4,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from storeprof.probe import _recorder
+from storeprof.probe import _floors, _recorder
+from storeprof.probe._tasks import FLAGS, drive
 
 MAX_WRAPPERS = 64  # an object that makes up attributes has a __wrapped__ for ever
 
@@ -22,7 +23,11 @@ def wrap(what: Any, name: str | None, operation: bool) -> Any:
         raise TypeError(f"{decorator} needs a function or a name (str), not {type(what).__name__}{hint}")
     code = code_of(what)
     file, line = (code.co_filename, code.co_firstlineno) if code else ("", 0)
-    return _recorder.new_function(what, utf8(name or dotted_name(what, file)), utf8(file), line, operation)
+    written = utf8(name or dotted_name(what, file))
+    own = getattr(what, "__code__", None)  # its own: what functools.wraps shows may be driven by something else
+    if isinstance(own, CodeType) and own.co_flags & FLAGS:
+        return _recorder.new_function(what, written, utf8(file), line, operation, drive)
+    return _recorder.new_function(what, written, utf8(file), line, operation)
 
 
 def utf8(text: str) -> bytes:

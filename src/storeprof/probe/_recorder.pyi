@@ -32,7 +32,8 @@ def profile_function(function_or_name: F, /) -> F:
     and it is pickled by name as functions are; `__wrapped__` is the function. Without a name it is
     recorded as `module.qualname` with file and first line (the file's stem in place of `__main__`).
 
-    Of a generator or an async function only the creating call is timed in this version. CPython 3.12.1 limits
+    A generator, coroutine or asynchronous generator is timed from its first step to its last, with a scope
+    `(suspended)` inside for the time it was not running (storeprof/probe/_tasks.py). CPython 3.12.1 limits
     recursion through any callable written in C: some 750 deep here, 500 through functools.lru_cache.
     Raises TypeError for anything but a callable or a str, ValueError for an empty name.
     """
@@ -50,7 +51,7 @@ def profile_operation(name_or_function: F, /) -> F:
     """An operation of the engine (a read, a write, a commit), said outright.
 
     `with profile_operation("put"):`, `@profile_operation("put")` or `@profile_operation`. Latency and
-    tail are reported per operation. Of a generator or an async function only the creating call is timed.
+    tail are reported per operation.
     Raises TypeError for anything but a callable or a str, ValueError for an empty name.
     """
 
@@ -66,14 +67,44 @@ def profile_memory_dealloc(type_name: str, bytes: SupportsIndex, /) -> None:
     Raises TypeError for a name that is not a str or bytes that are not an int, ValueError for negative bytes.
     """
 
-def new_function(callable: F, name: bytes, file: bytes, line: int, operation: bool, /) -> F:
-    """The callable, timed under that name (UTF-8). What `storeprof.probe._functions.wrap` ends in."""
+def new_function(
+    callable: F,
+    name: bytes,
+    file: bytes,
+    line: int,
+    operation: bool,
+    driver: Callable[[object, Any], Any] | None = None,
+    /,
+) -> F:
+    """The callable, timed under that name (UTF-8). What `storeprof.probe._functions.wrap` ends in.
+
+    With a driver each call returns `driver(profiled function, what the callable returned)`, and the driver times it.
+    `__profiled_calls__` of the result counts calls while the gate is on.
+    """
+
+def detach(function: object, /) -> bool:
+    """Stop timing and counting a profiled function for good, whoever calls it; whether it was one."""
+
+def when_over_budget(function: Callable[[], None], /) -> None:
+    """Have it called in the main thread, every few milliseconds, while counting alone costs more than the budget."""
+
+def set_floors(function: float, block: float, tag: float, /) -> None:
+    """Put into the header what Python adds to a call, a `with` block and a memory tag, in ns."""
+
+def task_enter(function: object, /) -> int:
+    """Enter the scope of a profiled function; where it lies on the thread's stack, 0 when it is not taken."""
+
+def task_suspend(index: int, awaits: bool, /) -> bytes:
+    """Take all scopes from that place on off the thread's stack; `awaits`: what is below waits for them."""
+
+def task_resume(kept: bytes, /) -> int:
+    """Put them back, and count how long they were away; where they lie now, 0 when they are on another thread."""
+
+def task_leave(index: int, /) -> None:
+    """Leave the scope that lies there, and what is above it."""
 
 def memory_fd() -> int:
     """The shared memory's descriptor, -1 when there is none."""
 
 def gate(on: bool | None = None, /) -> bool:
     """Sets the gate when told, and says where it stands."""
-
-def calibrate() -> float:
-    """Measures the cost of one scope in ticks, stores it in the header, and returns it (0: no recorder)."""

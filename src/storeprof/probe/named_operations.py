@@ -8,15 +8,15 @@ definition, waits for it there.
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib.abc import Loader
-from importlib.machinery import ModuleSpec
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from storeprof.probe import _functions
+from storeprof.probe.after_import import AfterImport
+from storeprof.probe.instrument import instrument_all, instrument_matching
 
-CO_NOT_PLAIN = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator
 MOST_CALLS = 500_000  # traced before the main program's definition is given up
+INSTRUMENT = "instrument:"  # before a pattern of modules, among the names
 CORRECT_IT = "correct the name: MODULE.FUNCTION or MODULE.Class.method"
 
 
@@ -80,9 +80,6 @@ def wrap(namespace: dict[str, Any], path: Sequence[str], name: str) -> None:
     function = getattr(found, "__func__", found)
     if isinstance(function, type) or not callable(function):
         raise NotTimed(f"{name} is no function", "name a function or a method")
-    code = _functions.code_of(function)
-    if code is not None and code.co_flags & CO_NOT_PLAIN:
-        raise NotTimed(f"{name} is a generator or async: only its creation could be timed", "name a function it calls")
     timed = _functions.wrap(found, name, True)
     if owner is None:
         namespace[path[0]] = timed
@@ -96,50 +93,6 @@ def _raw_attribute(owner: Any, name: str) -> Any:
         if name in getattr(one, "__dict__", {}):
             return one.__dict__[name]
     return None
-
-
-class WrapAfterImport:
-    """An entry of sys.meta_path that wraps in modules after they were executed, and finds nothing itself."""
-
-    def __init__(self, names: Names) -> None:
-        self._names = names
-
-    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The spec that the other finders give, with a loader that wraps afterwards."""
-        if name not in self._names.modules():
-            return None
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = find(name, path, target) if find is not None and finder is not self else None
-            if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = WrappingLoader(spec.loader, self._names)
-                return spec
-        return None
-
-
-class WrappingLoader(Loader):
-    """Stands in for a module's loader until the module is executed."""
-
-    def __init__(self, loader: Any, names: Names) -> None:
-        self._loader = loader
-        self._names = names
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """As the module's own loader does it."""
-        made: ModuleType | None = self._loader.create_module(spec)
-        return made
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the module with its own loader in place, then wrap."""
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._names.wrap_in(module.__name__, module.__dict__)
 
 
 class WrapInMain:
@@ -195,13 +148,30 @@ class WrapInMain:
 
 
 def watch(names: Iterable[str], report_path: str) -> None:
-    """Wrap the named functions as soon as each is defined."""
+    """Wrap the named functions as soon as each is defined, and all of the modules that a pattern names."""
     report = Report(report_path)
-    asked = Names(names, report)
+    patterns = [name.removeprefix(INSTRUMENT) for name in names if name.startswith(INSTRUMENT)]
+    asked = Names([name for name in names if not name.startswith(INSTRUMENT)], report)
     report.say(python=f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}", why=None)
+    for pattern in patterns:
+        _instrument(pattern, report)
+    if not asked.pending:
+        return
     for module in sorted(asked.modules() & set(sys.modules)):
         if module != "__main__":
             asked.wrap_in(module, sys.modules[module].__dict__)
-    sys.meta_path.insert(0, WrapAfterImport(asked))
+    sys.meta_path.insert(
+        0, AfterImport(lambda name: name in asked.modules(), lambda one: asked.wrap_in(one.__name__, one.__dict__))
+    )
     if sys.gettrace() is None:
         sys.settrace(WrapInMain(asked))
+
+
+def _instrument(pattern: str, report: Report) -> None:
+    def one(module: ModuleType) -> None:
+        try:
+            report.say(name=pattern, module=module.__name__, functions=instrument_all(module))
+        except Exception as error:  # the program must not see what goes wrong here
+            report.say(name=pattern, module=module.__name__, functions=[], why=str(error))
+
+    instrument_matching(pattern, one)

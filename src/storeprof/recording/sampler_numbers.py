@@ -28,6 +28,7 @@ PACKED_NUMBERS: Mapping[JournalTable, Mapping[str, str]] = {
     JournalTable.OPERATIONS: {"thread": "thread"},
     JournalTable.MEMORY_TAGS: {"process": "process"},
     JournalTable.MEMORY: {"process": "process"},
+    JournalTable.PROBE_SLICES: {"process": "process"},
 }  # fmt: skip
 LINE_NUMBERS: Mapping[JournalTable, Mapping[str, str]] = {
     JournalTable.PROCESSES: {"process": "process"},

@@ -33,6 +33,7 @@ class JournalTable(IntEnum):
     ANCHORS = 13
     PROCESSES = 14
     NOTES = 15
+    PROBE_SLICES = 16
     ALLOCATIONS = 24
     ALLOCATION_MAPS = 25
 
@@ -57,7 +58,7 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
     JournalTable.SCOPE_COUNTS: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("node", "u4"), ("flags", "u4"), ("reserved", "u4"), ("count", "u8"),
         ("total_ticks", "u8"), ("self_ticks", "u8"), ("min_ticks", "u8"), ("max_ticks", "u8"),
-        ("sum_squares_ticks2", "f8"), ("reserved1", "u8"),
+        ("sum_squares_ticks2", "f8"), ("timed", "u8"),
     ),
     JournalTable.SCOPE_HISTOGRAMS: _packed(("t_ns", "u8"), ("node", "u4"), ("bucket", "u2"), ("count", "u2")),
     JournalTable.OPERATIONS: _packed(
@@ -67,6 +68,10 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
     JournalTable.MEMORY_TAGS: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("tag", "u4"), ("allocations", "u8"), ("allocated_bytes", "u8"),
         ("frees", "u8"), ("freed_bytes", "u8"), ("live_bytes", "i8"), ("reserved", "u8"),
+    ),
+    JournalTable.PROBE_SLICES: _packed(
+        ("t_ns", "u8"), ("process", "u4"), ("block", "u4"), ("number", "u4"), ("operations", "u4"),
+        ("counted_only", "u4"), ("reserved", "u4"), ("cpu_ns", "u8"),
     ),
     JournalTable.MEMORY: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("reserved", "u4"), ("rss_bytes", "u8"), ("rss_peak_bytes", "u8"),
@@ -106,7 +111,9 @@ TABLES: dict[str, dict[str, str]] = {
     "processes": {
         "proc_id": "BIGINT", "pid": "INTEGER", "start_ticks": "BIGINT", "exec": "INTEGER", "exe": "VARCHAR",
         "python": "VARCHAR", "python_why": "VARCHAR", "probe": "BOOLEAN", "ticks_per_s": "DOUBLE",
-        "probe_floor_ns": "DOUBLE", "ppid": "INTEGER", "name": "VARCHAR",
+        "probe_floor_ns": "DOUBLE", "ppid": "INTEGER", "name": "VARCHAR", "counted_floor_ns": "DOUBLE",
+        "tag_floor_ns": "DOUBLE", "function_floor_ns": "DOUBLE", "block_floor_ns": "DOUBLE",
+        "tag_call_floor_ns": "DOUBLE", "detached": "VARCHAR", "detached_ns": "BIGINT",
     },
     "threads": {
         "thread_id": "BIGINT", "proc_id": "BIGINT", "tid": "INTEGER", "start_ticks": "BIGINT", "name": "VARCHAR",
@@ -141,7 +148,7 @@ TABLES: dict[str, dict[str, str]] = {
     "scope_slices": {
         "proc_id": "BIGINT", "node": "INTEGER", "t0_ns": "BIGINT", "t1_ns": "BIGINT", "count": "BIGINT",
         "estimated_count": "DOUBLE", "total_ns": "BIGINT", "self_ns": "BIGINT", "min_ns": "BIGINT",
-        "max_ns": "BIGINT",
+        "max_ns": "BIGINT", "timed": "BIGINT",
     },
     "scope_histograms": {
         "node": "INTEGER", "t1_ns": "BIGINT", "low_ns": "DOUBLE", "high_ns": "DOUBLE", "count": "BIGINT",
@@ -149,6 +156,10 @@ TABLES: dict[str, dict[str, str]] = {
     "operations": {
         "thread_id": "BIGINT", "op_seq": "BIGINT", "node": "INTEGER", "start_ns": "BIGINT", "duration_ns": "BIGINT",
         "hit": "BOOLEAN", "weight": "DOUBLE",
+    },
+    "probe_slices": {
+        "proc_id": "BIGINT", "block": "INTEGER", "number": "BIGINT", "t1_ns": "BIGINT", "operations": "BIGINT",
+        "counted_only": "BOOLEAN", "cpu_ns": "BIGINT",
     },
     "memory": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "kind": "VARCHAR", "bytes": "BIGINT",
@@ -160,5 +171,35 @@ TABLES: dict[str, dict[str, str]] = {
     "allocations": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "thread_id": "BIGINT", "bytes": "BIGINT", "weight_bytes": "BIGINT",
         "stack_id": "INTEGER", "freed_ns": "BIGINT",
+    },
+    "pass_figures": {
+        "pass": "VARCHAR", "collector": "VARCHAR", "collects": "VARCHAR", "figure": "VARCHAR", "value": "DOUBLE",
+        "unit": "VARCHAR", "function": "VARCHAR", "file": "VARCHAR", "line": "INTEGER", "stack": "VARCHAR",
+    },
+    "allocation_sites": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "kind": "VARCHAR", "thread_id": "BIGINT", "stack_id": "INTEGER",
+        "name": "VARCHAR", "count": "BIGINT", "bytes": "BIGINT",
+    },
+    "heap_objects": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "zone": "VARCHAR", "name": "VARCHAR", "type": "VARCHAR",
+        "binary": "VARCHAR", "count": "BIGINT", "bytes": "BIGINT",
+    },
+    "memory_regions": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "kind": "VARCHAR", "name": "VARCHAR", "start_address": "UBIGINT",
+        "end_address": "UBIGINT", "virtual_bytes": "BIGINT", "resident_bytes": "BIGINT", "dirty_bytes": "BIGINT",
+        "swapped_bytes": "BIGINT", "regions": "BIGINT", "allocations": "BIGINT", "allocated_bytes": "BIGINT",
+        "fragmentation_bytes": "BIGINT", "protection": "VARCHAR", "share_mode": "VARCHAR", "detail": "VARCHAR",
+    },
+    "call_totals": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "kind": "VARCHAR", "name": "VARCHAR", "file": "VARCHAR",
+        "binary": "VARCHAR", "calls": "BIGINT", "errors": "BIGINT", "self_ns": "BIGINT", "total_ns": "BIGINT",
+    },
+    "distributions": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "name": "VARCHAR", "low": "DOUBLE", "high": "DOUBLE",
+        "count": "BIGINT",
+    },
+    "event_samples": {
+        "t_ns": "BIGINT", "thread_id": "BIGINT", "event": "VARCHAR", "count": "BIGINT", "stack_id": "INTEGER",
+        "source": "VARCHAR",
     },
 }  # fmt: skip

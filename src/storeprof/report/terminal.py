@@ -13,6 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 
 from storeprof.report.bars import WORDS, bar, legend
+from storeprof.report.imported import file_line
+from storeprof.report.passes import print_passes
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
 
@@ -27,6 +29,7 @@ _COLOURS = {
 NARROW, WIDE = 80, 110  # in a pipe; at most
 BAR, LONGEST_NAME = 16, 22
 MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 4, 6, 2, 4, 4
+LONG_TAIL, MOST_TAILS = 5, 2  # P99 over P50
 
 
 def print_report(document: Document, stream: TextIO) -> None:
@@ -49,6 +52,8 @@ def _print(console: Console, document: Document) -> None:
         _figures(console, document)
         _operations(console, document)
         _findings(console, document["findings"], document["summary"])
+    print_passes(console, document)
+    _imported(console, document)
     _coverage(console, document["coverage"])
     _next(console, document)
 
@@ -62,7 +67,7 @@ def _figures(console: Console, document: Document) -> None:
     metrics = document["metrics"]
     rate, cpu, memory = metrics["throughput_per_s"], metrics["cpu_percent"], metrics["rss_peak_bytes"]
     parts = [
-        f"{document['duration_s']:.1f} s measured",
+        "duration unknown" if document["duration_s"] is None else f"{document['duration_s']:.1f} s measured",
         "throughput unknown" if rate is None else f"{rate:,.0f} operations/s",
         "CPU unknown" if cpu is None else f"CPU {cpu:.0f} %",
         "memory unknown" if memory is None else f"memory peak {memory / 1e6:.0f} MB",
@@ -75,8 +80,9 @@ def _figures(console: Console, document: Document) -> None:
 def _overhead(overhead: Document) -> str:
     parts = []
     if overhead["timing_percent"] is not None:
-        low, high = overhead["timing_ci"]
-        parts.append(f"timing {overhead['timing_percent']:.2f} % ({low:.2f} to {high:.2f})")
+        interval = overhead["timing_ci"]
+        between = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+        parts.append(f"timing {overhead['timing_percent']:.2f} %{between}")
     if overhead["floor_percent"] is not None:
         parts.append(f"probes {overhead['floor_percent']:.2f} % of busy wall")
     if overhead["observer_percent"] is not None:
@@ -100,6 +106,21 @@ def _operations(console: Console, document: Document) -> None:
     table.add_row("all busy wall time", *between, bar(document["wall_time"], BAR if operations else 2 * BAR))
     console.print(Padding(table, (0, 0, 0, 2)))
     _indented(console, legend(document["wall_time"], [row["wall_time"] for row in operations]))
+    for row in [one for one in operations if _has_long_tail(one)][:MOST_TAILS]:
+        _tail(console, row)
+
+
+def _has_long_tail(operation: Document) -> bool:
+    tail, latency = operation["tail"], operation["latency_s"]
+    return bool(tail and tail["causes"]) and latency["p99"] >= LONG_TAIL * latency["p50"]
+
+
+def _tail(console: Console, operation: Document) -> None:
+    """One line for an operation with a long tail: what its slow calls spend more time on."""
+    tail = operation["tail"]
+    parts = [f"{WORDS[one['component']]} {min(one['share'], 1.0):.0%}" for one in tail["causes"][:3]]
+    gap = duration(tail["p99_minus_p50_s"])
+    _indented(console, f"P99 of {escape(operation['name'])} is {gap} over its P50: {', '.join(parts)}")
 
 
 def _end_of(name: str) -> str:
@@ -170,6 +191,14 @@ def _detail(console: Console, row: Document, summary: str) -> None:
 def _last_two(function: str) -> str:
     """Class and method of a Python function; a C++ name is left as it is."""
     return function if "(" in function or "::" in function else ".".join(function.rsplit("/", 1)[-1].split(".")[-2:])
+
+
+def _imported(console: Console, document: Document) -> None:
+    files = document.get("imported") or []
+    if files:
+        console.print()
+    for row in files:
+        _indented(console, escape(f"imported {file_line(row)}"))
 
 
 def _coverage(console: Console, coverage: list[Document]) -> None:

@@ -34,6 +34,23 @@ def operations_asked(folder: Path, asked: list[dict[str, Any]], journal: Journal
     return [_row(str(one["name"]), report, called, journal) for one in asked]
 
 
+def instrument_asked(folder: Path, asked: list[dict[str, Any]], journal: Journal) -> list[dict[str, Any]]:
+    """What came of each pattern of `--instrument`: `name`, `functions` (how many), `reason`, `remedy`."""
+    report = _lines(folder / REPORT)
+    rows = []
+    for pattern in (str(one["name"]) for one in asked):
+        lines = [line for line in report if line.get("name") == pattern]
+        functions = sum(len(line["functions"]) for line in lines)
+        reason, remedy = None, None
+        if not lines:
+            reason, remedy = _not_loaded(pattern, report, journal)
+        elif not functions:
+            reason = next((line["why"] for line in lines if line.get("why")), "it defines no function of its own")
+            remedy = "name the modules that do the work: 'package.*' is the package and all below it"
+        rows.append({"name": pattern, "functions": functions, "reason": reason, "remedy": remedy})
+    return rows
+
+
 def _row(name: str, report: list[dict[str, Any]], called: set[str], journal: Journal) -> dict[str, Any]:
     lines = [line for line in report if line.get("name") == name]
     wrapped = next((line for line in lines if line["found"]), None)

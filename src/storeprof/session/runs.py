@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from storeprof.recording.model import META, read_meta
 from storeprof.session.finish import finish
 from storeprof.session.folder import RUNS_INDEX, make_folder, remove_folder
 from storeprof.session.options import Outcome, RecordOptions
+from storeprof.session.passes import run_passes
 from storeprof.session.progress import Progress
 from storeprof.session.recorder import record
 
@@ -40,19 +41,22 @@ def record_all(folder: Path, planned: Sequence[Planned]) -> Outcome:
 
 def _record_one(planned: Planned) -> Outcome:
     outcome = record(planned.options, Progress(sys.stderr, planned.options.duration_s))
+    run_passes(planned.options, planned.scratch)
     if planned.scratch:
         shutil.rmtree(planned.scratch, ignore_errors=True)
-    _say_what_is_not_timed(finish(outcome.folder).meta["operations_asked"])
+    meta = finish(outcome.folder).meta
+    _say_what_is_not_timed("--operation", meta["operations_asked"])
+    _say_what_is_not_timed("--instrument", meta["instrument_asked"])
     return outcome
 
 
-def _say_what_is_not_timed(asked: list[dict[str, Any]]) -> None:
+def _say_what_is_not_timed(option: str, asked: list[dict[str, Any]]) -> None:
     names: dict[tuple[str, str], list[str]] = {}
     for row in asked:
         if row["reason"]:
             names.setdefault((row["reason"], row["remedy"]), []).append(row["name"])
     for (reason, remedy), of in names.items():
-        print(f"storeprof: --operation {', '.join(of)}: {reason}; {remedy}", file=sys.stderr)
+        print(f"storeprof: {option} {', '.join(of)}: {reason}; {remedy}", file=sys.stderr)
 
 
 def _record_runs(folder: Path, planned: Sequence[Planned]) -> Outcome:
@@ -68,7 +72,10 @@ def _record_runs(folder: Path, planned: Sequence[Planned]) -> Outcome:
             _write_index(folder, planned[:number], len(planned))
             label = f", {one.workload}" if one.workload else ""
             print(f"storeprof: run {number} of {len(planned)}{label}", file=sys.stderr, flush=True)
-            outcome = _record_one(one)
+            # Passes are no timing runs: one series of them tells as much as many.
+            outcome = _record_one(
+                one if number == 1 else replace(one, options=replace(one.options, groups=frozenset()))
+            )
             status = outcome.exit_status or status
             if read_meta(outcome.folder)["ended_by"] == "interrupt":
                 break

@@ -40,13 +40,14 @@ class _Running:
 class Samplers:
     """Makes, drains and retires samplers; rows go to the journal under the sampler's number.
 
-    `budget`: CPU seconds a second for all of them together.
+    `budget`: CPU seconds a second for all of them together. `probe_budget`: part of a program's CPU time for its probes.
     """
 
-    def __init__(self, journal: RowSink, budget: float, seed: int) -> None:
+    def __init__(self, journal: RowSink, budget: float, seed: int, probe_budget: float = 0.0) -> None:
         self._journal = journal
         self._budget = budget
         self._seed = seed
+        self._probe_budget = probe_budget
         self._running: dict[int, _Running] = {}
         self._made = 0
         self._ended: dict[str, int] = dict.fromkeys(_SUMS, 0)
@@ -84,7 +85,7 @@ class Samplers:
         sampler = Sampler(pid, cpu_budget=share, seed=(self._seed + self._made) % 2**63 or 1)
         number, self._made = self._made, self._made + 1
         self._tokens -= 1
-        totals = ProbeTotals(share * PROBE_SHARE)
+        totals = ProbeTotals(share * PROBE_SHARE, self._probe_budget)
         self._running[pid] = _Running(number, sampler, ProcessMemory(pid), totals)
         line = json.dumps({"process": 0, "ppid": ppid, "before": before}).encode() + b"\n"
         self._journal.append(JournalTable.PROCESSES, line, number)

@@ -87,7 +87,6 @@ def processes_table(journal: Journal, ids: Identities) -> Columns:
     rows = process_lines(journal)
     values = list(rows.values())
     probe = np.array([bool(row.get("probe")) for row in values], dtype=bool)
-    floor = np.array([row.get("floor_ticks") or 0.0 for row in values], dtype=np.float64)
     ns_per_tick = ids.ticks.factors(np.array(list(rows), dtype=np.int64))
     # exec keeps the parent, which is noted with the first of a process's programs.
     parents = {(row["pid"], row["start_ticks"]): row.get("ppid") for row in values if "ppid" in row}
@@ -103,10 +102,23 @@ def processes_table(journal: Journal, ids: Identities) -> Columns:
         "python_why": strings([row.get("python_why") for row in values]),
         "probe": probe,
         "ticks_per_s": null_where(1e9 / ns_per_tick, ~probe),
-        "probe_floor_ns": null_where(floor * ns_per_tick, floor == 0),
+        "probe_floor_ns": _cost_ns(values, "floor_ticks", ns_per_tick),
         "ppid": integers([parents.get((row["pid"], row["start_ticks"])) for row in values]),
         "name": strings([names.get(number) for number in rows]),
+        "counted_floor_ns": _cost_ns(values, "counted_ticks", ns_per_tick),
+        "tag_floor_ns": _cost_ns(values, "tag_ticks", ns_per_tick),
+        "function_floor_ns": _cost_ns(values, "function_ticks", ns_per_tick),
+        "block_floor_ns": _cost_ns(values, "block_ticks", ns_per_tick),
+        "tag_call_floor_ns": _cost_ns(values, "tag_call_ticks", ns_per_tick),
+        "detached": strings([", ".join(row.get("detached", ())) or None for row in values]),
+        "detached_ns": integers([row.get("detached_ns") for row in values]),
     }
+
+
+def _cost_ns(rows: list[dict[str, Any]], name: str, ns_per_tick: Array) -> Array:
+    """What the probe costs, by one of the figures of its header; null where that was not measured."""
+    ticks = np.array([row.get(name) or 0.0 for row in rows], dtype=np.float64)
+    return null_where(ticks * ns_per_tick, ticks == 0)
 
 
 def threads_table(journal: Journal, ids: Identities) -> Columns:

@@ -81,6 +81,8 @@ def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `scope_slices`: differences between a node's consecutive cumulative rows.
 
     A node's first row counts from the row before it in its process's once-a-second rhythm, whichever node wrote it.
+    Counts are exact. Where the probe's budget let only some of the calls be timed, totals are theirs times calls over
+    timed calls: operations are chosen as a whole and at random, so that every call has the same chance.
     """
     rows = journal.packed[JournalTable.SCOPE_COUNTS]
     rows = rows[np.lexsort((rows["t_ns"], rows["node"]))]
@@ -94,21 +96,27 @@ def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
         return np.where(first, values, values - np.concatenate([[0], values[:-1]])) if len(values) else values
 
     ns_per_tick = ids.ticks.factors(rows["process"])
+    count, timed = grown("count"), grown("timed")
 
     def in_ns(ticks: Array) -> Array:
         return np.round(ticks * ns_per_tick).astype(np.int64)
+
+    def of_all_calls(name: str) -> Array:
+        per_timed = rows[name] / np.maximum(rows["timed"], 1)  # where none was timed in this second: the mean so far
+        return np.where(timed > 0, grown(name) * (count / np.maximum(timed, 1)), count * per_timed)
 
     columns = {
         "proc_id": ids.processes(rows["process"]),
         "node": rows["node"].astype(np.int64),
         "t0_ns": np.minimum(rhythm, t1 - 1),
         "t1_ns": t1,
-        "count": grown("count"),
-        "estimated_count": grown("count").astype(np.float64),
-        "total_ns": in_ns(grown("total_ticks")),
-        "self_ns": in_ns(grown("self_ticks")),
-        "min_ns": null_where(in_ns(rows["min_ticks"]), rows["count"] == 0),
-        "max_ns": in_ns(rows["max_ticks"]),
+        "count": count,
+        "estimated_count": count.astype(np.float64),
+        "total_ns": in_ns(of_all_calls("total_ticks")),
+        "self_ns": in_ns(of_all_calls("self_ticks")),
+        "min_ns": null_where(in_ns(rows["min_ticks"]), rows["timed"] == 0),
+        "max_ns": null_where(in_ns(rows["max_ticks"]), rows["timed"] == 0),
+        "timed": timed,
     }
     of_this_run = ~counted_before(journal, rows["process"], rows["t_ns"])
     return {name: values[of_this_run] for name, values in columns.items()}
@@ -158,6 +166,20 @@ def operations_table(journal: Journal, ids: Identities) -> Columns:
         "duration_ns": np.round(rows["duration_ticks"] * ids.ticks.factors(processes)).astype(np.int64),
         "hit": rows["hit"] == 1,
         "weight": rows["weight_x1000"] / 1000.0,
+    }
+
+
+def probe_slices_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `probe_slices`: stretches of operations that were timed, or only counted, and their CPU time."""
+    rows = journal.packed[JournalTable.PROBE_SLICES]
+    return {
+        "proc_id": ids.processes(rows["process"]),
+        "block": rows["block"].astype(np.int64),
+        "number": rows["number"].astype(np.int64),
+        "t1_ns": rows["t_ns"].astype(np.int64),
+        "operations": rows["operations"].astype(np.int64),
+        "counted_only": rows["counted_only"] == 1,
+        "cpu_ns": rows["cpu_ns"].astype(np.int64),
     }
 
 

@@ -40,7 +40,7 @@ def _finding(context: Context, mask: Array) -> Finding:
         Where(top.function, top.file, top.line, waiter.operation, f"wait in {waiting}") if top else waiter,
         holders,
         evidence=(
-            f"{context.seconds(mask):.2f} s of waiting for others in {waiting}"
+            f"{context.amount(mask)} of waiting for others in {waiting}"
             + (f", while {other} was at work ({holders[0].share:.0%} of that time)" if other else ""),
         ),
         recommendation=(

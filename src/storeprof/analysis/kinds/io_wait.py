@@ -23,7 +23,7 @@ def find(context: Context) -> list[Finding]:
             mask,
             where,
             evidence=(
-                f"{context.seconds(mask):.2f} s blocked in {what or 'file system calls'}"
+                f"{context.amount(mask)} blocked in {what or 'file system calls'}"
                 + (f" on {resource}" if resource else ""),
             ),
             recommendation=(

@@ -13,7 +13,7 @@ from storeprof.analysis.charges import Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Finding, Impact, Shared, Where
 from storeprof.analysis.gain import impact
-from storeprof.analysis.system_calls import call_name
+from storeprof.recording.system_calls import call_name
 
 Array = np.ndarray[Any, Any]
 

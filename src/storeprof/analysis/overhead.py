@@ -1,0 +1,192 @@
+"""What storeprof added to this very run: what can be measured from the run itself, and what is calibrated.
+
+Probes time the operations of most slices of 5 ms of a thread's CPU time and only count those of others, drawn at random
+(docs/formats/shared-memory.md). The difference in CPU time per operation between neighbouring slices is what timing
+costs, with everything it does to caches and branch predictors. What a scope costs that is only counted cannot be
+switched off; it was calibrated at the program's start, and is multiplied by the calls. Differences of logarithms are
+averaged with a tenth trimmed at either end and the standard error of Yuen (Biometrika 61, 1974): now and then a slice
+holds a flush or a collection of garbage.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from storeprof.analysis.context import Context
+from storeprof.analysis.intervals import Estimate, student_t
+from storeprof.recording.model import Recording
+
+Array = np.ndarray[Any, Any]
+
+SHORTEST_NS = 1_000_000  # the first slices of a thread are shorter: it does not know yet how many operations fill 5 ms
+FEWEST_PAIRS = 10
+TRIMMED = 0.1
+METHOD = (
+    "probes: CPU time per operation of slices timed over slices only counted, at random, plus calls times the calibrated "
+    "cost of a scope that is only counted, of the program's CPU time; memory tags: calls times calibrated cost; "
+    "observer: CPU time of observer and perf, of the usable CPUs"
+)
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Calls of probes and what they cost at least: CPU seconds by calibration."""
+
+    scopes: int
+    timed: int
+    floor_s: float
+    timing_s: float
+    dearest: str | None
+    dearest_s: float
+    tags: int
+    tags_s: float | None
+
+
+def overhead(context: Context) -> dict[str, Any]:
+    """The `overhead` of the findings document (docs/formats/findings.md); percentages, null where unknown.
+
+    `timing_percent` is all that probes cost: `toggled_percent` + `floor_percent`.
+    """
+    recording = context.recording
+    cpu_s = context.cpu_seconds
+    calls = _calls(recording)
+    toggled = _toggled(recording)
+    known = calls is not None and cpu_s > 0
+    floor = 100 * calls.floor_s / cpu_s if known and calls else None
+    part = _percent(toggled, recording, cpu_s)
+    calibrated = 100 * calls.timing_s / cpu_s if known and calls else None
+    timing = None if floor is None or calibrated is None else floor + (part.value if part else calibrated)
+    return {
+        "timing_percent": _rounded(timing),
+        "timing_ci": [_rounded(floor + end) for end in (part.low, part.high)] if part and floor is not None else None,
+        "floor_percent": _rounded(floor),
+        "toggled_percent": _rounded(part.value) if part else None,
+        "observer_percent": _observer_percent(context),
+        "memory_percent": _rounded(100 * calls.tags_s / cpu_s) if known and calls and calls.tags_s is not None else None,
+        "timed_share": round(calls.timed / calls.scopes, 4) if calls and calls.scopes else None,
+        "budget_percent": recording.meta.get("overhead_budget_percent"),
+        "advice": _advice(recording, calls, floor, cpu_s),
+        "detached": _detached(recording),
+        "method": METHOD if part else METHOD.replace("CPU time per operation of slices timed over slices only counted, "
+                                                     "at random", "calls times the calibrated cost of timing them"),
+    }  # fmt: skip
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _calls(recording: Recording) -> Calls | None:
+    """Calls within the window; None when no probe said what it costs."""
+    start, end = recording.window
+    rows = recording.sql(
+        """
+        SELECT n.name, n.line IS NOT NULL AND n.file LIKE '%.py' AS decorated, n.file IS NULL AS block,
+            sum(s.count) AS calls, sum(coalesce(s.timed, s.count)) AS timed, p.probe_floor_ns AS full,
+            coalesce(p.counted_floor_ns, 0) AS counted, coalesce(p.function_floor_ns, 0) AS function,
+            coalesce(p.block_floor_ns, 0) AS with_block
+        FROM scope_slices s JOIN scope_nodes n USING (node) JOIN processes p ON p.proc_id = s.proc_id
+        WHERE s.t1_ns > ? AND s.t1_ns <= ? AND p.probe_floor_ns IS NOT NULL GROUP BY ALL
+        """,
+        [start, end + 1_500_000_000],
+    )
+    tags = recording.sql(
+        """
+        SELECT sum(n * (p.tag_floor_ns + coalesce(p.tag_call_floor_ns, 0))) AS ns, sum(n) AS n FROM (
+            SELECT proc_id, max(allocations + frees) - coalesce(max(allocations + frees) FILTER (t_ns <= $1), 0) AS n
+            FROM memory_tags WHERE t_ns <= $2 GROUP BY proc_id, tag
+        ) JOIN processes p USING (proc_id)
+        """,
+        [start, end + 1_500_000_000],
+    )
+    tag_ns, tag_calls = tags["ns"][0], tags["n"][0]
+    if len(rows["calls"]) == 0 and np.ma.is_masked(tag_ns):
+        return None
+    python = np.where(rows["decorated"], rows["function"], np.where(rows["block"], rows["with_block"], 0.0))
+    floor_s = np.asarray(rows["calls"] * (rows["counted"] + python), dtype=np.float64) / 1e9
+    timing = np.asarray(rows["timed"] * (rows["full"] - rows["counted"]), dtype=np.float64) / 1e9
+    by_name: dict[str, float] = {}
+    for name, seconds in zip(rows["name"].tolist(), floor_s.tolist(), strict=True):
+        by_name[name] = by_name.get(name, 0.0) + seconds
+    dearest = max(by_name, key=lambda name: by_name[name], default=None)
+    return Calls(
+        int(rows["calls"].sum()) if len(floor_s) else 0,
+        int(rows["timed"].sum()) if len(floor_s) else 0,
+        float(floor_s.sum()),
+        float(timing.sum()),
+        dearest,
+        by_name.get(dearest, 0.0) if dearest else 0.0,
+        0 if np.ma.is_masked(tag_calls) else int(tag_calls),
+        None if np.ma.is_masked(tag_ns) else float(tag_ns) / 1e9,
+    )
+
+
+def _toggled(recording: Recording) -> Estimate | None:
+    """CPU time per operation of timed slices over that of neighbours which were only counted, as a logarithm."""
+    rows = recording.sql("SELECT * FROM probe_slices WHERE operations > 0 ORDER BY proc_id, block, number")
+    cost = np.log(np.maximum(np.asarray(rows["cpu_ns"], dtype=np.float64), 1) / np.asarray(rows["operations"]))
+    fit = np.asarray(rows["cpu_ns"]) >= SHORTEST_NS
+    off = np.asarray(rows["counted_only"], dtype=bool)
+    # The same thread block, and really the one before or after: none was lost between.
+    beside = (np.diff(rows["proc_id"]) == 0) & (np.diff(rows["block"]) == 0) & (np.diff(rows["number"]) == 1)
+    beside &= fit[1:] & fit[:-1] & (off[1:] != off[:-1])
+    sign = np.where(off[1:], -1.0, 1.0)
+    differences = (sign * np.diff(cost))[beside]
+    if len(differences) < 2 * FEWEST_PAIRS:
+        return None
+    # A slice between two of the other kind is in two differences: they are averaged, to be one observation.
+    first = np.flatnonzero(beside)
+    slice_off = np.where(off[1:][first], first + 1, first)
+    _, at = np.unique(slice_off, return_inverse=True)
+    means = np.bincount(at, weights=differences) / np.bincount(at)
+    return trimmed_mean(means)
+
+
+def trimmed_mean(values: Array) -> Estimate:
+    """Mean of the middle four fifths with its 95 % interval (Yuen 1974); at least FEWEST_PAIRS values."""
+    ordered = np.sort(values)
+    count, cut = len(ordered), int(TRIMMED * len(ordered))
+    middle = ordered[cut : count - cut]
+    winsorized = np.clip(ordered, middle[0], middle[-1])
+    error = float(np.std(winsorized, ddof=1)) / ((1 - 2 * TRIMMED) * math.sqrt(count))
+    value, half = float(middle.mean()), student_t(len(middle) - 1) * error
+    return Estimate(value, value - half, value + half)
+
+
+def _percent(toggled: Estimate | None, recording: Recording, cpu_s: float) -> Estimate | None:
+    """The difference as a part of the program's CPU time: that of the slices in which operations were timed."""
+    if toggled is None or cpu_s <= 0:
+        return None
+    rows = recording.sql("SELECT sum(cpu_ns) / 1e9 AS s FROM probe_slices WHERE NOT counted_only")
+    timed_s = min(float(rows["s"][0]), cpu_s)
+    return Estimate(*(100 * timed_s / cpu_s * (1 - math.exp(-x)) for x in (toggled.value, toggled.low, toggled.high)))
+
+
+def _observer_percent(context: Context) -> float | None:
+    recording = context.recording
+    observer = recording.meta.get("observer") or {}
+    names = ("sampler_cpu_s", "recorder_cpu_s", "native_cpu_s", "py_spy_cpu_s")
+    known = [observer[name] for name in names if observer.get(name) is not None]
+    seconds = (recording.meta["ended_ns"] - recording.meta["started_ns"]) / 1e9
+    return round(100.0 * sum(known) / (seconds * context.cores), 3) if known and seconds > 0 else None
+
+
+def _advice(recording: Recording, calls: Calls | None, floor: float | None, cpu_s: float) -> str | None:
+    """Which probe to remove where the floor alone is over the budget."""
+    budget = recording.meta.get("overhead_budget_percent")
+    if floor is None or budget is None or floor <= budget or calls is None or calls.dearest is None:
+        return None
+    of_it = 100 * calls.dearest_s / cpu_s
+    return (
+        f"probes cost at least {floor:.1f} % of the CPU time, over the budget of {budget:g} %, with nothing timed: "
+        f"remove the probe of {calls.dearest} ({of_it:.1f} %)"
+    )
+
+
+def _detached(recording: Recording) -> list[str]:
+    rows = recording.sql("SELECT detached FROM processes WHERE detached IS NOT NULL")
+    return sorted({name for text in rows["detached"].tolist() for name in text.split(", ")})

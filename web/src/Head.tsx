@@ -1,0 +1,83 @@
+// Verdict, the run's figures, and what is selected.
+import { seconds, bytes, rate, share } from "./format";
+import type { Document } from "./model";
+import { sums } from "./narrow";
+import { binSeconds, clearSelection, compared, data, operation, run, span, spanSeconds, theme, thread, view, helpShown } from "./state";
+import { threadName } from "./Threads";
+
+const words = { bottleneck: "Bottleneck", "no-bottleneck": "No bottleneck", inconclusive: "Can't tell yet" };
+const marks = { bottleneck: "▲", "no-bottleneck": "✓", inconclusive: "?" };
+
+export const sections: [id: string, title: string][] = [
+  ["findings", "Findings"], ["time", "Time"], ["flame", "Flame graph"], ["operations", "Operations"], ["latency", "Latency"], ["threads", "Threads"],
+  ["locks", "Locks"], ["files", "Files"], ["memory", "Memory"], ["coverage", "Coverage"],
+];
+
+export function TopBar() {
+  const next = { auto: "light", light: "dark", dark: "auto" } as const;
+  return (
+    <header class="top">
+      <span class="brand">storeprof</span>
+      <nav aria-label="Sections">{sections.map(([id, title]) => <a key={id} href={`#${id}`}>{title}</a>)}</nav>
+      {data.sides.shown.views.length > 1 && (
+        <select aria-label="Run that is shown" value={run.value} onChange={(event) => { clearSelection(); run.value = Number(event.currentTarget.value); }}>
+          {data.sides.shown.views.map((name, at) => <option key={name} value={at}>{name}</option>)}
+        </select>
+      )}
+      <button type="button" class="quiet" onClick={() => (theme.value = next[theme.value])} title="Light, dark, or as the system has it (T)">{theme.value === "auto" ? "◐ auto" : theme.value === "light" ? "○ light" : "● dark"}</button>
+      <button type="button" class="quiet" onClick={() => (helpShown.value = true)} title="Keys (?)">?</button>
+    </header>
+  );
+}
+
+export function Selection() {
+  const one = view.value;
+  if (!one || (!span.value && operation.value === null && thread.value === null)) return null;
+  const [from, to] = spanSeconds.value;
+  const chip = (text: string, clear: () => void) => <button type="button" class="chip" onClick={clear} aria-label={`Clear: ${text}`}>{text} <i aria-hidden="true">×</i></button>;
+  return (
+    <div class="selection" role="status">
+      <span>Narrowed to</span>
+      {span.value && chip(`${from.toFixed(binSeconds(one) < 0.1 ? 2 : 1)} – ${to.toFixed(binSeconds(one) < 0.1 ? 2 : 1)} s`, () => (span.value = null))}
+      {operation.value !== null && chip(operation.value ? one.operations[operation.value - 1] : "outside operations", () => (operation.value = null))}
+      {thread.value !== null && chip(`thread ${threadName(one, thread.value)}`, () => (thread.value = null))}
+      <span class="muted">{sums.value ? `${seconds(sums.value.total)} of busy time` : ""}</span>
+      <button type="button" class="quiet" onClick={clearSelection}>clear (Esc)</button>
+    </div>
+  );
+}
+
+export function Verdict({ document }: { document: Document }) {
+  const { recorded } = document;
+  const command = recorded.engine ? `${recorded.engine}${recorded.workload ? `, workload ${recorded.workload}` : ""}, ${recorded.threads} threads`
+    : recorded.command ? recorded.command.join(" ") : `process ${recorded.attached_pid}`;
+  return (
+    <section class={`verdict ${document.verdict}`}>
+      <div>
+        <p class="badge"><i aria-hidden="true">{marks[document.verdict]}</i> {words[document.verdict]}</p>
+        <h1>{document.summary.slice(0, 1).toUpperCase() + document.summary.slice(1)}</h1>
+        <p class="muted command" title={command}>{command}</p>
+        <p class="muted">
+          {recorded.started_at ? new Date(recorded.started_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "time unknown"}
+          {" · "}{seconds(document.duration_s)} measured{document.runs ? ` in ${document.runs.length} runs` : ""}{compared ? " · compared with another recording" : ""}
+        </p>
+      </div>
+      <Figures document={document} />
+    </section>
+  );
+}
+
+function Figures({ document }: { document: Document }) {
+  const { metrics, overhead } = document;
+  const tiles: [string, string, string?][] = [
+    ["throughput", rate(metrics.throughput_per_s), metrics.throughput_ci ? `${rate(metrics.throughput_ci[0])} to ${rate(metrics.throughput_ci[1])}` : undefined],
+    ["P50", seconds(metrics.latency_s.p50)],
+    ["P95", seconds(metrics.latency_s.p95)],
+    ["P99", seconds(metrics.latency_s.p99)],
+    ["CPU", metrics.cpu_percent === null ? "–" : share(metrics.cpu_percent / 100), "of one core"],
+    ["memory peak", bytes(metrics.rss_peak_bytes)],
+    ["written", bytes(metrics.written_bytes)],
+    ["cost of observing", overhead.observer_percent == null ? "–" : `${Number(overhead.observer_percent.toPrecision(2))} %`, "of the CPUs"],
+  ];
+  return <dl class="figures">{tiles.map(([name, value, note]) => <div key={name}><dt>{name}</dt><dd>{value}{note && <small>{note}</small>}</dd></div>)}</dl>;
+}
