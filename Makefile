@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 PAGE := web/node_modules/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup page page-check truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-top bench-accuracy bench-peers clean
+.PHONY: profile test lint setup page page-check truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-top bench-compare bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
@@ -64,6 +64,12 @@ bench-analysis: $(READY)
 
 bench-memory: $(READY)
 	@$(BIN)/python benchmarks/memory_hook_cost.py
+
+# False alarms and power of a duel beside other tools' rules; MEASURE: seconds of pairs, added to those of earlier times.
+bench-compare: $(READY)
+	@mkdir -p build
+	@$(BIN)/python benchmarks/compare_power.py collect $(or $(MEASURE),480) build/compare_power.pkl
+	@$(BIN)/python benchmarks/compare_power.py report build/compare_power.pkl | tee benchmarks/results/compare_power.txt
 
 bench-top: $(READY)
 	@$(BIN)/python benchmarks/top_cost.py
