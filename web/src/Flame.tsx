@@ -19,7 +19,8 @@ export function Flame() {
   const ofBefore = compared && direction.value === "before";
   const tree = useMemo(() => {
     if (!one) return null;
-    const now = grow(one, filter.value, mode.value, per?.now ?? 1);
+    // Threads of two recordings are not the same ones: a difference is of all of them.
+    const now = grow(one, compared ? { ...filter.value, thread: null } : filter.value, mode.value, per?.now ?? 1);
     const merged = before ? difference(now, grow(before, inOther(before), mode.value, per?.before ?? 1)) : now;
     const root = inverted.value ? invert(merged) : merged;
     return { root, list: functions(merged), deepest: lay(root, ofBefore) };
@@ -106,7 +107,7 @@ function Controls({ view: one, found }: { view: View; found: { frames: number; s
         </div>
       )}
       {one.operations.length > 0 && <Chooser title="Operation" every="all operations" chosen={operation} options={[...one.operations.map((name, at): [number, string] => [at + 1, name]), [0, "outside operations"]]} />}
-      {one.threads.length > 1 && <Chooser title="Thread" every="all threads" chosen={thread} options={one.threads.map((_, at): [number, string] => [at, threadName(one, at)])} />}
+      {!compared && one.threads.length > 1 && <Chooser title="Thread" every="all threads" chosen={thread} options={one.threads.map((_, at): [number, string] => [at, threadName(one, at)])} />}
       <button type="button" class="choice" aria-pressed={inverted.value} onClick={() => (inverted.value = !inverted.value)} title="Callers below callees (I)">Invert</button>
       <label class="search">
         <span class="spoken">Search functions and files</span>
