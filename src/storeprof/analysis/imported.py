@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.analysis.intervals import BLOCK_NS
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
 
+BLOCKS = 40
 # Looks where there are some; of processes without any, CPU samples.
 LOOKS = """(
     SELECT t_ns, thread_id, weight_ns, reason, quality, py_stack_id, NULL::BIGINT AS holder_thread_id,
@@ -44,6 +46,14 @@ def duration_is_known(recording: Recording) -> bool:
     """Whether the length of the window is one that was measured."""
     found = imported(recording)
     return found is None or bool(found["duration_known"])
+
+
+def shortest_block_ns(recording: Recording) -> int:
+    """How short a block of an interval may be: a merged profile has no phases, only samples."""
+    if imported(recording) is None:
+        return BLOCK_NS
+    start, end = recording.window
+    return max(1, (end - start) // BLOCKS)
 
 
 def waits_from_symbols(recording: Recording) -> bool:

@@ -1,4 +1,4 @@
-r"""Collapsed stacks: one line a stack, frames from the outermost in, separated by `;`, and a count after the last blank.
+r"""Collapsed stacks: one line a stack, its frames from the outermost in, a `;` between them, a count at the end.
 
     stackcollapse-*.pl, perf, async-profiler, austin …    main;kv::Store::put(int);malloc 42
     py-spy record --format raw                            thread (123): writer;put (store.py:12) 7

@@ -123,6 +123,8 @@ def _looks(incident: Incident, process: Process, spun: SpunProcess, number: int)
         for stack in one.stacks:
             frames: list[Frame] = [_with_path(frame, spun) for frame in stack.frames]
             seen.append(Seen(incident.tables.stack(frames), stack.count, wait_reason(stack.frames)))
+        if one.lost:
+            seen.append(Seen(-1, one.lost, "unknown"))
         found.append((thread, seen))
     return found
 

@@ -39,6 +39,8 @@ def load_sample(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
             reason = wait_reason(stack.frames)
             reasons[reason] += stack.count
             seen.append(Seen(tables.stack(frames), stack.count, reason))
+        if one.lost:  # their stacks are not known, but the time is the thread's
+            seen.append(Seen(-1, one.lost, "unknown"))
         threads.append((thread, seen))
     if incident.takes_cpu_of(process, WALL):
         incident.lay_out(threads, report.interval_ns, table="looks", source="sample")

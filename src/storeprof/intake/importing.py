@@ -131,6 +131,7 @@ def _meta(incident: Incident, start: int, end: int, paths: Sequence[Path]) -> di
             "paths": [str(path) for path in paths],
             "time_known": incident.time_known,
             "duration_known": incident.duration_known,
+            "ordered": incident.ordered,
             "wall_samples": incident.wall_samples,
             "cpu_samples": incident.cpu_samples,
         },

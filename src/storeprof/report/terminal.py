@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shlex
-from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from storeprof.report.bars import WORDS, bar, legend
 from storeprof.report.imported import file_line
-from storeprof.report.passes import print_passes
+from storeprof.report.passes import near, print_passes
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
 
@@ -145,15 +144,9 @@ def _findings(console: Console, findings: list[Document], summary: str) -> None:
 
 def _place(where: Document) -> str:
     named = [where["function"], where["resource"]] if where["function"] else [where["resource"] or "no place known"]
-    file = [f"{_near(where['file'])}:{where['line']}"] if where["file"] and where["line"] else []
+    file = [f"{near(where['file'])}:{where['line']}"] if where["file"] and where["line"] else []
     operation = [f"in {where['operation']}"] if where["operation"] else []
     return "  ".join([*(name for name in named if name), *file, *operation])
-
-
-def _near(file: str) -> str:
-    """A path as short as it can be opened from here."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
 
 
 def _size(row: Document) -> str:
@@ -213,14 +206,13 @@ def _coverage(console: Console, coverage: list[Document]) -> None:
 
 def _next(console: Console, document: Document) -> None:
     """Where the recording is, and what to do with it."""
-    folder = shlex.quote(_near(document["recording"]))
+    folder = shlex.quote(near(document["recording"]))
     console.print(f"[dim]recording:[/] {escape(folder)}", soft_wrap=True)
     fixable = [row for row in document["findings"] if row["severity"] == "bottleneck"]
     if fixable:
         console.print(f"[dim]after a change:[/] {escape(fixable[0]['verify'])}")
-    if "workloads" not in document:
-        look = f"storeprof export {folder} -o run.speedscope.json"
-        console.print(f"[dim]look closer:[/] {escape(look)}", soft_wrap=True)
+    look = f"storeprof report {folder} --html report.html"
+    console.print(f"[dim]look closer:[/] {escape(look)}", soft_wrap=True)
 
 
 def _indented(console: Console, words: str) -> None:

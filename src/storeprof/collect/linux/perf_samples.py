@@ -78,9 +78,10 @@ def event_name(event: str) -> str:
     return (name if plain else inner).split(",")[0]
 
 
-def is_sample_header(line: str) -> bool:
-    """Whether a line could begin a sample."""
-    return not line.startswith("#") and _HEADER.fullmatch(line) is not None
+def header_event(line: str) -> str | None:
+    """The event of a line that could begin a sample; None for any other line."""
+    found = None if line.startswith("#") else _HEADER.fullmatch(line)
+    return event_name(found["event"]) if found else None
 
 
 def read_perf_samples(source: Iterable[str], file: PerfFile) -> Iterator[PerfSample]:
@@ -126,7 +127,7 @@ class _Reader:
             self._lines.unended = None
         outermost = self._frames[-1] if self._frames else None
         whole = self._lines.unended is None and (
-            self._header is None or bool(self._frames) and (outermost is None or _COMPLETE.match(outermost.function))
+            self._header is None or (bool(self._frames) and (outermost is None or _COMPLETE.match(outermost.function)))
         )
         if whole:
             yield from self._done()
@@ -179,7 +180,7 @@ class _Reader:
             return True
         if _SOURCE_LINE.match(line) and self._frames and _HEADER.fullmatch(line) is None:
             return True
-        if line[0] == "\t" or _FRAME.fullmatch(line.split(" (")[0]):
+        if line[0] == "\t" or _FRAME.fullmatch(line.split(" (", maxsplit=1)[0]):
             raise self._lines.wrong("no frame of a stack", line)
         return False
 
@@ -207,7 +208,7 @@ def _read_frame(line: str, lines: Lines) -> Frame | None:
         return None
     address = int(found["address"], 16)
     kernel = address >= KERNEL_BIT or _is_kernel(dso)
-    name = plain_symbol(symbol) if symbol and symbol != "[unknown]" else f"0x{address:x}" if not symbol else symbol
+    name = plain_symbol(symbol) if symbol and symbol != "[unknown]" else symbol or f"0x{address:x}"
     return Frame(name, None if dso == "inlined" else dso, kind="kernel" if kernel else "native")
 
 

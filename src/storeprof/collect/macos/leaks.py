@@ -42,7 +42,7 @@ _GROUP: Final = re.compile(
     r"STACK OF (?P<count>[\d,]+) INSTANCES? OF '(?P<kind>ROOT LEAK|ROOT CYCLE): ?(?P<what>.*)':?\s*$"
 )
 _FRAME: Final = re.compile(
-    r"\s*(?P<index>\d+)\s+(?P<image>\S.*?)\s{2,}(?:(?P<address>0x[0-9a-fA-F]+)\s+)?(?P<symbol>\S.*?)(?: \+ (?P<past>\d+))?"
+    r"\s*(?P<index>\d+)\s+(?P<image>\S.*?)\s{2,}(?:(?P<address>0x[0-9a-fA-F]+)\s+)?(?P<symbol>\S.*?)(?: \+ \d+)?"
     r"(?:\s{2,}(?P<file>\S+?):(?P<line>\d{1,9})(?::\d+)?)?\s*"
 )
 _ADDRESS: Final = re.compile(r"\s*0x[0-9a-fA-F]+(?=>|\s|$)")

@@ -5,7 +5,7 @@ r"""`vmmap`: the regions of a process's address space, a summary by kind, and th
 
 Versions differ in their columns (report 2.3 has virtual sizes only, 2.4 four of them), so columns are found by the
 `===` under their heads. Addresses are padded on x86_64 and are not on ARM64; a type's name may hold blanks and brackets
-and touch the address when it is long. Sizes have a unit, or are bytes; with -pages they are pages: a region's own length
+and touch the address when it is long. Sizes have a unit or are bytes; with -pages they are pages: a region's own length
 tells. Rounded sizes of a region are replaced by the exact one that its addresses give.
 """
 
@@ -206,7 +206,7 @@ def _columns(above: list[str], rule: str) -> list[str]:
     """Names of the columns but the first, from the head lines over each run of `=`."""
     heads = (
         above[-2:]
-        if len(above) > 1 and "SIZE" in above[-1] or len(above) > 1 and "VIRTUAL" in above[-2]
+        if (len(above) > 1 and "SIZE" in above[-1]) or (len(above) > 1 and "VIRTUAL" in above[-2])
         else above[-1:]
     )
     spans = [found.span() for found in re.finditer(r"=+", rule)]
