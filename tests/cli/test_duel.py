@@ -84,7 +84,7 @@ def test_a_version_that_fails_is_one_line(tmp_path: Path) -> None:
 
 
 def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
-    """Each misuse says what to do instead, and leaves status 2."""
+    """Each misuse says what to do instead, has status 2, and leaves no folder behind."""
     for arguments, what in (
         ((), "name two commands"),
         (("--baseline", "true"), "there is no --candidate"),
@@ -97,6 +97,7 @@ def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
     ):
         done = storeprof("duel", *arguments, cwd=tmp_path)
         assert (done.status, what in done.stderr) == (2, True), (arguments, done.stderr)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_engine_against_itself(tmp_path: Path) -> None:

@@ -86,7 +86,11 @@ def _table(console: Console, rows: list[Document]) -> None:
     table = Table(box=None, pad_edge=True, padding=(0, 1, 0, 0))
     for name in ("metric", "before", "after", "change (95 %)", "verdict"):
         table.add_column(name, justify="left" if name in ("metric", "verdict") else "right", no_wrap=name != "metric")
-    shown = [row for row in rows if row["primary"] or row["verdict"] in ("regressed", "improved")]
+    shown = [
+        row
+        for row in rows
+        if (row["primary"] and row["p_adjusted"] is not None) or row["verdict"] in ("regressed", "improved")
+    ]
     ranked = sorted(shown, key=lambda row: (not row["primary"], _ORDER.index(row["verdict"])))[:MOST_ROWS]
     for row in ranked:
         table.add_row(
