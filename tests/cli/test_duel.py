@@ -141,7 +141,7 @@ def test_settings_of_the_engine_are_compared(tmp_path: Path) -> None:
     assert done.status == 1, done.stderr
     syncs = rows_of(document_of(done))["fsyncs_per_operation", None]
     assert syncs["baseline"] < 0.01
-    assert 0.9 < syncs["candidate"] < 1.0
+    assert 0.9 < syncs["candidate"] < 2.0  # one a write; the engine's clock adds one a second, however slow the disk is
 
 
 def test_two_revisions_of_a_repository(tmp_path: Path) -> None:

@@ -82,11 +82,10 @@ def run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         created = make_folder(folder)
         try:
-            baseline, candidate = versions(options, folder, stack)
+            asked = _options(options, folder, *versions(options, folder, stack))
         except StoreprofError:
             remove_folder(folder, created)
             raise
-        asked = _options(options, folder, baseline, candidate)
         heard = _heard(sys.stderr)
         document = check(asked, heard) if options.self else fight(asked, heard)
     if options.json:
