@@ -27,8 +27,8 @@ _COLOURS = {
 }
 NARROW, WIDE = 80, 110  # in a pipe; at most
 BAR, LONGEST_NAME = 16, 22
-MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 4, 6, 2, 4, 4
-LONG_TAIL, MOST_TAILS = 5, 2  # P99 over P50
+MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 3, 6, 2, 4, 4
+LONG_TAIL, SHORTEST_TAIL_S, MOST_TAILS = 5, 1e-4, 2  # P99 over P50, and their difference
 
 
 def print_report(document: Document, stream: TextIO) -> None:
@@ -111,7 +111,9 @@ def _operations(console: Console, document: Document) -> None:
 
 def _has_long_tail(operation: Document) -> bool:
     tail, latency = operation["tail"], operation["latency_s"]
-    return bool(tail and tail["causes"]) and latency["p99"] >= LONG_TAIL * latency["p50"]
+    if not tail or not tail["causes"]:
+        return False
+    return bool(latency["p99"] >= LONG_TAIL * latency["p50"] and tail["p99_minus_p50_s"] >= SHORTEST_TAIL_S)
 
 
 def _tail(console: Console, operation: Document) -> None:
@@ -119,7 +121,7 @@ def _tail(console: Console, operation: Document) -> None:
     tail = operation["tail"]
     parts = [f"{WORDS[one['component']]} {min(one['share'], 1.0):.0%}" for one in tail["causes"][:3]]
     gap = duration(tail["p99_minus_p50_s"])
-    _indented(console, f"P99 of {escape(operation['name'])} is {gap} over its P50: {', '.join(parts)}")
+    _indented(console, f"{escape(_end_of(operation['name']))} P99 +{gap}: {', '.join(parts)}")
 
 
 def _end_of(name: str) -> str:
