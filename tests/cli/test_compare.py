@@ -85,7 +85,7 @@ def test_the_gain_of_a_fix_stands_beside_its_prediction(folder: Path) -> None:
     assert document["verdict"] == "improved"
     (row,) = [row for row in document["predictions"] if row["kind"] == "sleep-wait"]
     assert row["removed_share"] > 0.6
-    # How near they come depends on who else wants the CPUs: the one is of the waits, the other of all that was measured.
+    # How near they come depends on who else wants the CPUs: the one is of the waits, the other of all that is measured.
     assert row["predicted_ci"][0] <= row["predicted_speedup"] <= row["predicted_ci"][1]
     assert row["predicted_speedup"] > 1.5
     assert row["realised_speedup"] > 2
