@@ -123,7 +123,7 @@ def report(raw: Path) -> None:
     print(
         f"{len(rows)} pairs of processes, {SLICES} slices of 5 ms each; CPUs: 2 shared; Python {sys.version.split()[0]}"
     )
-    print("share of comparisons that say `changed`, in %; a duel of 12 pairs takes about 30 s\n")
+    print("share of comparisons that say `changed`, in %; any: on any metric; a duel of 12 pairs takes about 30 s\n")
     head = "kind  planted  pairs   duel of 5: P50 CPU thr any   of 12: P50 CPU thr any  gate(12) any"
     print(head + "   pytest-benchmark mean min   asv 1.1 1.02")
     for kind in KINDS:

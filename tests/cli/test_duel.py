@@ -84,7 +84,7 @@ def test_a_version_that_fails_is_one_line(tmp_path: Path) -> None:
 
 
 def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
-    """Each misuse says what to do instead, and leaves status 2."""
+    """Each misuse says what to do instead, has status 2, and leaves no folder behind."""
     for arguments, what in (
         ((), "name two commands"),
         (("--baseline", "true"), "there is no --candidate"),
@@ -97,6 +97,7 @@ def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
     ):
         done = storeprof("duel", *arguments, cwd=tmp_path)
         assert (done.status, what in done.stderr) == (2, True), (arguments, done.stderr)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_engine_against_itself(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_settings_of_the_engine_are_compared(tmp_path: Path) -> None:
     assert done.status == 1, done.stderr
     syncs = rows_of(document_of(done))["fsyncs_per_operation", None]
     assert syncs["baseline"] < 0.01
-    assert 0.9 < syncs["candidate"] < 1.0
+    assert 0.9 < syncs["candidate"] < 2.0  # one a write; the engine's clock adds one a second, however slow the disk is
 
 
 def test_two_revisions_of_a_repository(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from storeprof.cli.arguments import positive, seconds, seed
 from storeprof.cli.compare import add_threshold_options
-from storeprof.errors import UsageError
+from storeprof.errors import StoreprofError, UsageError
 
 EPILOG = """\
 An engine is driven in slices of 5 ms, and so is a command that speaks the slice protocol (--slices;
@@ -76,13 +76,16 @@ def run(options: argparse.Namespace) -> int:
     from storeprof.duel.self_check import check
     from storeprof.report.comparison import print_comparison
     from storeprof.report.self_check import print_self_check
-    from storeprof.session.folder import default_folder, make_folder
+    from storeprof.session.folder import default_folder, make_folder, remove_folder
 
     folder = options.out or default_folder("duel")
     with ExitStack() as stack:
-        make_folder(folder)
-        baseline, candidate = versions(options, folder, stack)
-        asked = _options(options, folder, baseline, candidate)
+        created = make_folder(folder)
+        try:
+            asked = _options(options, folder, *versions(options, folder, stack))
+        except StoreprofError:
+            remove_folder(folder, created)
+            raise
         heard = _heard(sys.stderr)
         document = check(asked, heard) if options.self else fight(asked, heard)
     if options.json:

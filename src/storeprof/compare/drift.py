@@ -17,7 +17,7 @@ _BY_NAME = {
     "throughput": 0.09, "run_time": 0.09, WALL: 0.09, "cpu_per_operation": 0.03, "memory_peak": 0.02,
     "memory_mean": 0.02, "memory_tag": 0.15, "latency_p50": 0.03, "latency_p95": 0.15, "latency_p99": 0.25,
     "latency_p999": 1.0, "read_bytes_per_operation": 0.05, "written_bytes_per_operation": 0.05,
-    "net_bytes_per_operation": 0.05, "allocated_bytes_per_operation": 0.05, "calls_per_operation": 0.05,
+    "net_bytes_per_operation": 0.05, "allocated_bytes_per_operation": 0.05, "calls_per_operation": 0.15,
     "fsyncs_per_operation": 0.15, "page_faults_per_operation": 0.3, "preemptions_per_operation": 1.0,
 }  # fmt: skip
 _PART, _COUNT, _OTHER = 0.1, 0.25, 0.1

@@ -80,14 +80,17 @@ class _Running:
         self._fresh = FreshFolder((options.folder / f"data-{version.name}").absolute())
 
     def __enter__(self) -> _Running:
-        fresh = self._fresh.__enter__()
-        self.worker = SliceWorker(
-            self._version.argv(fresh),
-            self._options.folder / f"{self._version.name}.stderr",
-            env=self._environment,
-            cwd=self._version.cwd,
-            timeout_s=min(60.0, self._options.timeout_s),
-        )
+        try:
+            self.worker = SliceWorker(
+                self._version.argv(self._fresh.__enter__()),
+                self._options.folder / f"{self._version.name}.stderr",
+                env=self._environment,
+                cwd=self._version.cwd,
+                timeout_s=min(60.0, self._options.timeout_s),
+            )
+        except BaseException:
+            self._fresh.__exit__()
+            raise
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
