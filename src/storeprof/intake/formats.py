@@ -59,7 +59,7 @@ def _perf_events(head: Sequence[str]) -> set[str]:
     for at, line in enumerate(lines):
         following = lines[at + 1] if at + 1 < len(lines) else ""
         event = header_event(line)
-        if event and re.match(r"\s*$|\s+[0-9a-f]+\s", following + "\n"):
+        if event and re.match(r"\s*$|\s*[0-9a-f]{4,16}\s|\s+[0-9a-f]+\s", following + "\n"):
             found.add(event)
     return found
 

@@ -40,7 +40,7 @@ class Seen:
     """How often a thread was seen with a stack, and doing what (`running`, or the reason of a wait)."""
 
     stack: int
-    count: int
+    count: float
     reason: str = "running"
 
 
