@@ -92,6 +92,8 @@ class _Reader:
             key, _, value = line.partition("=")
             if key in _PLACES or key in ("fn", "cfn"):
                 self._name(key, value)
+            elif key in ("jfi", "jfn", "job"):
+                continue
             elif key in ("jump", "jcnd"):
                 next(self.lines, None)  # a jump's own position follows, without costs
             elif key == "calls":
