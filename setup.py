@@ -1,13 +1,17 @@
 """Builds the two extensions and the library that is preloaded; everything else stands in pyproject.toml."""
 
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
 
 FLAGS = ["-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-fno-omit-frame-pointer", "-fvisibility=hidden"]
 
+# Recording is Linux's; elsewhere storeprof reads what other tools recorded, and needs no extension.
 setup(
-    ext_modules=[
+    ext_modules=[]
+    if sys.platform != "linux"
+    else [
         Extension(
             "storeprof.probe._recorder",
             sources=["native/recorder_module.cpp"],

@@ -59,7 +59,9 @@ def measure(name, program, options):
         finally:
             tmux("send-keys", "q")
             time.sleep(6)
-            subprocess.run(["tmux", "-L", f"storeprof-top-cost-{os.getpid()}", "kill-server"], check=False)
+            subprocess.run(
+                ["tmux", "-L", f"storeprof-top-cost-{os.getpid()}", "kill-server"], check=False, capture_output=True
+            )
     spent = {task: (row[0], row[1] - before.get(task, ("", 0.0))[1]) for task, row in after.items()}
     parts = ", ".join(f"{thread} {100 * s / took:.2f}" for thread, s in spent.values() if s)
     print(f"{name}: {100 * sum(s for _, s in spent.values()) / took:.2f} % of one core ({parts})", flush=True)

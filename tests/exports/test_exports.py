@@ -13,6 +13,7 @@ from viewers import Errors, decoded_pprof, in_perfetto, in_speedscope, pprof
 
 import storeprof
 from recordings import storeprof as run_storeprof
+from storeprof.analysis.charges import CATEGORIES
 from storeprof.analysis.context import Settings, build_context
 from storeprof.exports.busy_time import BusyTime
 
@@ -109,6 +110,24 @@ def test_collapsed_stacks_add_up(folder: Path, busy: BusyTime) -> None:
     total = sum(int(line.rpartition(" ")[2]) for line in lines)
     assert total / 1e6 == pytest.approx(float(busy.context.by_category.sum()), rel=1e-3)
     assert any(";exported.<img src=x onerror=alert(1)>:|" in line for line in lines)
+
+
+def test_a_long_recording_is_drawn_in_as_many_samples_as_a_viewer_can_take(
+    busy: BusyTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fewer samples than rows each thread keeps its time, and each kind of time its share."""
+    monkeypatch.setattr("storeprof.exports.busy_time.MOST_SAMPLES", 400)
+    seconds = busy.context.by_thread.sum(axis=1)
+    count, by_category = 0, dict.fromkeys(CATEGORIES, 0.0)
+    for thread in busy.busy_threads():
+        samples = list(busy.samples(thread))
+        count += len(samples)
+        assert sum(one.weight_ns for one in samples) / 1e9 == pytest.approx(seconds[thread], rel=1e-5)
+        for one in samples:
+            by_category[one.category] += one.weight_ns / 1e9
+    assert len(busy.context.busy) > 400 >= count - len(busy.busy_threads())
+    for category, drawn in zip(CATEGORIES, busy.context.by_category, strict=True):
+        assert by_category[category] == pytest.approx(drawn, abs=0.05 * seconds.sum())
 
 
 def test_markdown_holds_the_report_and_no_markup_of_others(folder: Path, recording: storeprof.Recording) -> None:

@@ -67,7 +67,7 @@ def test_it_says_all_that_a_first_look_needs(document: dict[str, Any]) -> None:
         "not looked at: ",
         "recording: storeprof-runs/20261125-225400-tsdb-mixed",
         "after a change: ",
-        "look closer: storeprof export",
+        "look closer: storeprof report",
     ):
         assert words in text, words
 

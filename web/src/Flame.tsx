@@ -41,7 +41,7 @@ export function Flame() {
         <p class="nothing">{nothing(one, memory)}</p>
       )}
       <Legend memory={memory} />
-      <Functions list={tree.list} whole={ofBefore ? tree.root.before : tree.root.total} size={size} />
+      {tree.root.width > 0 && <Functions list={tree.list} whole={ofBefore ? tree.root.before : tree.root.total} size={size} />}
     </>
   );
 }
@@ -159,7 +159,7 @@ function Functions({ list, whole, size }: { list: ReturnType<typeof functions>; 
   return (
     <details class="functions" open>
       <summary>Functions by what they take themselves</summary>
-      <table>
+      <div class="scroll"><table>
         <thead><tr><th>function or wait</th><th class="wide">itself</th><th>with callees</th>{compared && <th>itself before</th>}<th>place</th></tr></thead>
         <tbody>
           {rows.map((row) => (
@@ -172,7 +172,7 @@ function Functions({ list, whole, size }: { list: ReturnType<typeof functions>; 
             </tr>
           ))}
         </tbody>
-      </table>
+      </table></div>
       {list.length > shownAtFirst && <button type="button" class="link" onClick={() => setEvery(!every)}>{every ? "fewer" : `more (${list.length})`}</button>}
     </details>
   );

@@ -50,6 +50,7 @@ class Settings:
     tail_share: float = 0.50
     tail_floor_s: float = 0.0005
     target_per_s: float | None = None
+    fold_templates: bool = False
 
 
 @dataclass(frozen=True)
@@ -270,7 +271,7 @@ class Context:
 
 def build_context(recording: Recording, settings: Settings) -> Context:
     """Account for the wall time of a recording."""
-    stacks = Stacks(recording)
+    stacks = Stacks(recording, settings.fold_templates)
     looks = load_looks(recording, load_threads(recording))
     totals = load_thread_time(recording, looks.thread_ids)
     native = load_native_detail(recording, looks, stacks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -109,10 +110,19 @@ def _options(options: argparse.Namespace, folder: Path, baseline: Any, candidate
         seed=options.seed,
         slices_per_pair=options.slices_per_pair,
         timeout_s=options.timeout,
-        ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
+        ops_pattern=ops_pattern(options.ops_regex) if options.ops_regex else OPS_PATTERN,
         thresholds=Thresholds(0.05, options.least / 100, options.within / 100),
         explain=not options.no_explain,
     )
+
+
+def ops_pattern(text: str) -> bytes:
+    """A regular expression of the user's. Raises UsageError when it is none."""
+    try:
+        re.compile(text.encode())
+    except re.error as error:
+        raise UsageError(f"--ops-regex {text!r} is no regular expression: {error}") from None
+    return text.encode()
 
 
 def _heard(stream: Any) -> Any:

@@ -9,7 +9,20 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, baseline, compare, doctor, duel, export, gate, import_files, profile, record, report, top
+from storeprof.cli import (
+    analyze,
+    baseline,
+    compare,
+    doctor,
+    duel,
+    export,
+    gate,
+    import_files,
+    profile,
+    record,
+    report,
+    top,
+)
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 

@@ -17,7 +17,7 @@ from storeprof.cli.arguments import (
     positive,
     seconds,
 )
-from storeprof.cli.collecting import add_collecting_options, collected
+from storeprof.cli.collecting import add_collecting_options, collected, require_linux
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -75,6 +75,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Record, finish, and say where the recording is."""
+    require_linux("record")
     from storeprof.collect.output_relay import OPS_PATTERN
     from storeprof.session.folder import default_folder
     from storeprof.session.options import RecordOptions

@@ -26,6 +26,7 @@ WAITS = {
     "sleep": "[sleeping]", "other": "[unknown wait]",
 }  # fmt: skip
 NO_STACK = "[no stack]"
+MOST_SAMPLES = 50_000  # that a timeline draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class BusyTime:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.start_ns, self.end_ns = context.recording.window
-        self._frames: dict[int, tuple[Frame, ...]] = {}
+        self._frames: dict[tuple[int, bool], tuple[Frame, ...]] = {}
+        self._with_wait: dict[tuple[int, str], tuple[Frame, ...]] = {}
+        self._functions: dict[Frame, Frame] = {}
 
     @cached_property
     def threads(self) -> tuple[Thread, ...]:
@@ -96,9 +99,23 @@ class BusyTime:
         return tuple(found.get(at, Thread(0, at, f"thread {at}", "unknown")) for at in range(len(ids)))
 
     def samples(self, thread: int) -> Iterator[Sample]:
-        """A thread's busy time in order of time; what has no place comes last, as nobody knows when it was."""
+        """A thread's busy time in order of time; what has no place comes last, as nobody knows when it was.
+
+        Of a recording with more than MOST_SAMPLES rows as many are drawn, evenly along the busy time, each for as much
+        of it: what takes a share of the time is drawn that share of the times.
+        """
         rows = self._by_thread[thread]
-        columns = (rows.t_ns, rows.stack, rows.category, rows.node, rows.weight_ns)
+        kept, weights = np.arange(len(rows)), rows.weight_ns
+        if len(self.context.busy) > MOST_SAMPLES:
+            step = 1e9 * float(self.context.by_category.sum()) / MOST_SAMPLES
+            reached = np.cumsum(rows.weight_ns, dtype=np.float64)
+            count = max(1, round(reached[-1] / step)) if len(rows) else 0
+            each = reached[-1] / max(1, count) if len(rows) else 0.0
+            drawn = np.searchsorted(reached, (np.arange(count) + 0.5) * each)
+            kept, times = np.unique(np.minimum(drawn, len(rows) - 1), return_counts=True)
+            weights = times * each
+            rows = rows.where(kept)
+        columns = (rows.t_ns, rows.stack, rows.category, rows.node, weights)
         for t_ns, stack, category, node, weight in zip(*(column.tolist() for column in columns), strict=True):
             yield Sample(t_ns, stack, CATEGORIES[category], node, weight)
 
@@ -110,34 +127,52 @@ class BusyTime:
     def summed(self) -> Iterator[tuple[int, int, str, int, int]]:
         """Thread, stack, category, scope node and time in ns (rounded to whole ones), one row for each combination."""
         rows = self.context.busy
-        keys = np.stack([rows.thread, rows.stack, rows.category, rows.node], axis=1).astype(np.int64)
-        found, which = np.unique(keys, axis=0, return_inverse=True)
-        sums = np.bincount(which.ravel(), weights=rows.weight_ns)
-        for (thread, stack, category, node), weight in zip(found.tolist(), np.rint(sums).tolist(), strict=True):
+        sizes = [int(column.max(initial=0)) + 2 for column in (rows.thread, rows.stack, rows.category, rows.node)]
+        key = np.zeros(len(rows), dtype=np.int64)
+        for column, size in zip((rows.thread, rows.stack, rows.category, rows.node), sizes, strict=True):
+            key = key * size + column + 1  # a stack is -1 where there is none
+        found, which = np.unique(key, return_inverse=True)
+        sums = np.rint(np.bincount(which, weights=rows.weight_ns, minlength=len(found)))
+        columns = []
+        for size in reversed(sizes):
+            found, column = np.divmod(found, size)
+            columns.append((column - 1).tolist())
+        node, category, stack, thread = columns
+        for at, weight in enumerate(sums.tolist()):
             if weight > 0:
-                yield thread, stack, CATEGORIES[category], node, int(weight)
+                yield thread[at], stack[at], CATEGORIES[category[at]], node[at], int(weight)
 
-    def frames(self, stack: int) -> tuple[Frame, ...]:
+    def frames(self, stack: int, category: str) -> tuple[Frame, ...]:
         """Frames of a stack from the root to the leaf; one that says so where there is none.
 
-        A function that calls itself, or a comprehension in it, is one frame, at the innermost line.
+        A function that calls itself, or a comprehension in it, is one frame, at the innermost line. How the kernel
+        puts a thread to sleep is left out of waits: what it waits for is known.
         """
-        if stack not in self._frames:
+        waits = category in WAITS
+        if (stack, waits) not in self._frames:
             stacks = self.context.stacks
             found: list[Frame] = []
             for at in reversed(stacks.frames(stack)):
                 function = stacks.functions[at.function]
+                if waits and function.kind == "kernel":
+                    continue
                 frame = Frame(function.name, function.file, function.line, at.line)
                 if found and found[-1].function == frame.function:
                     found.pop()
                 found.append(frame)
-            self._frames[stack] = tuple(found) or (Frame(NO_STACK),)
-        return self._frames[stack]
+            self._frames[stack, waits] = tuple(found) or (Frame(NO_STACK),)
+        return self._frames[stack, waits]
 
     def with_wait(self, stack: int, category: str) -> tuple[Frame, ...]:
-        """Frames of a stack as functions, with what the thread waited for as the innermost one."""
-        frames = tuple(frame.function for frame in self.frames(stack))
-        return (*frames, Frame(WAITS[category])) if category in WAITS else frames
+        """Frames of a stack as functions, with what the thread waited for as the innermost one.
+
+        The same function is the same object throughout: timelines compare millions of them.
+        """
+        if (stack, category) not in self._with_wait:
+            frames = [frame.function for frame in self.frames(stack, category)]
+            frames += [Frame(WAITS[category])] if category in WAITS else []
+            self._with_wait[stack, category] = tuple(self._functions.setdefault(frame, frame) for frame in frames)
+        return self._with_wait[stack, category]
 
     def operation_of(self, node: int) -> str | None:
         """The operation that a scope node lies in."""

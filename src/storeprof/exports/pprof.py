@@ -15,8 +15,11 @@ from storeprof.exports.protobuf import message, number, packed
 
 WALL = "wall"
 # Fields of message Profile.
-_SAMPLE_TYPE, _SAMPLE, _LOCATION, _FUNCTION, _STRING = 1, 2, 4, 5, 6
+_SAMPLE_TYPE, _SAMPLE, _MAPPING, _LOCATION, _FUNCTION, _STRING = 1, 2, 3, 4, 5, 6
 _TIME, _DURATION, _COMMENT, _DEFAULT = 9, 10, 13, 14
+# The one mapping: names, files and lines are here already, so that nobody looks for them in a binary.
+_PROGRAM = 1
+_HAS_NAMES = (7, 8, 9)
 
 
 class _Tables:
@@ -39,6 +42,7 @@ class _Tables:
             message(
                 _LOCATION,
                 number(1, where),
+                number(2, _PROGRAM),
                 message(4, number(1, self.functions[frame.function]), number(2, frame.line or frame.first_line or 0)),
             )
             for frame, where in self.locations.items()
@@ -65,7 +69,7 @@ def pprof(busy: BusyTime) -> bytes:
     for thread, stack, category, node, weight_ns in busy.summed():
         sums[thread, stack, category, busy.operation_of(node)] += weight_ns
     for (thread, stack, category, operation), weight_ns in sums.items():
-        locations = [tables.location(frame) for frame in reversed(busy.frames(stack))]
+        locations = [tables.location(frame) for frame in reversed(busy.frames(stack, category))]
         values = [weight_ns if kind in (WALL, category) else 0 for kind in kinds]
         owner = busy.threads[thread]
         labels = {"thread": owner.label, "process": f"{owner.process} ({owner.pid})", "state": category}
@@ -74,7 +78,9 @@ def pprof(busy: BusyTime) -> bytes:
         numbered = [(tables.string(key), tables.string(value)) for key, value in labels.items()]
         said = (message(3, number(1, key), number(2, value)) for key, value in numbered)
         parts.append(message(_SAMPLE, packed(1, locations), packed(2, values), *said))
+    named = (number(field, 1) for field in _HAS_NAMES)
     parts += [
+        message(_MAPPING, number(1, _PROGRAM), number(5, tables.string(busy.title)), *named),
         number(_TIME, _started_ns(busy)),
         number(_DURATION, busy.end_ns - busy.start_ns),
         number(_COMMENT, tables.string(f"storeprof: {busy.title}")),

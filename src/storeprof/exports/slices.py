@@ -47,7 +47,7 @@ def _shared(before: list[Frame], after: tuple[Frame, ...]) -> int:
     """How many frames two stacks share, from the root."""
     count = 0
     for one, other in zip(before, after, strict=False):
-        if one != other:
+        if one is not other:
             break
         count += 1
     return count

@@ -13,25 +13,25 @@ SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
 def speedscope(busy: BusyTime) -> bytes:
     """Busy wall time of each thread along the time of the run, busiest thread first."""
-    table: dict[Frame, int] = {}
+    table: dict[int, tuple[int, Frame]] = {}  # by identity: a function is one object
     profiles = [_profile(busy, thread, table) for thread in busy.busy_threads()]
     document = {
         "$schema": SCHEMA,
         "name": busy.title,
         "exporter": "storeprof",
         "activeProfileIndex": 0,
-        "shared": {"frames": [_frame(frame) for frame in table]},
+        "shared": {"frames": [_frame(frame) for _, frame in table.values()]},
         "profiles": profiles,
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _profile(busy: BusyTime, thread: int, table: dict[Frame, int]) -> dict[str, Any]:
+def _profile(busy: BusyTime, thread: int, table: dict[int, tuple[int, Frame]]) -> dict[str, Any]:
     events = []
     last = 0
     for edge in edges(busy, thread):
         last = edge.at_ns - busy.start_ns
-        number = table.setdefault(edge.frame, len(table))
+        number, _ = table.setdefault(id(edge.frame), (len(table), edge.frame))
         events.append({"type": "O" if edge.opens else "C", "frame": number, "at": last})
     owner = busy.threads[thread]
     return {

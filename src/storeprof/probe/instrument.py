@@ -93,7 +93,9 @@ def _defined(module: ModuleType, owner: Any, path: tuple[str, ...]) -> Iterable[
 
 def _is_protocol(name: str) -> bool:
     """Special methods run where nobody expects a call, in the middle of comparisons and of the end of objects."""
-    return name.startswith("__") and name.endswith("__") and name not in ("__init__", "__call__", "__enter__", "__exit__")
+    return (
+        name.startswith("__") and name.endswith("__") and name not in ("__init__", "__call__", "__enter__", "__exit__")
+    )
 
 
 def _wrapped(value: Any) -> Any:

@@ -110,7 +110,8 @@ def _explanation(console: Console, document: Document) -> None:
     changed = document["change_per_operation_s"]
     if not document["explanation"] or changed is None or document["unexplained_share"] is None:
         return
-    console.print(f"\nbusy wall time per operation changed by {_signed(changed)}:")
+    proven = "" if document["verdict"] in ("improved", "regressed") else " (nothing of it is proven)"
+    console.print(f"\nbusy wall time per operation changed by {_signed(changed)}{proven}:")
     for row in document["explanation"]:
         where = row["where"]
         place = " ".join(part for part in (where["function"], where["resource"]) if part)
