@@ -90,6 +90,16 @@ def test_a_cpu_profile_names_its_hot_function_and_says_that_waits_are_not_in_it(
     assert checked["cpu-hotspot"] and not checked["lock-contention"] and not checked["memory-leak"]
 
 
+def test_a_profile_without_callers_has_no_inclusive_shares(tmp_path: Path) -> None:
+    """gprof and valgrind count by function: what its callees took is unknown, not nothing."""
+    found = document(tmp_path / "rec", DATA / "gprof/leaky.txt")
+    assert (
+        found["functions"][0]["function"] == "kv::Store::checksum" and found["functions"][0]["total_cpu_share"] is None
+    )
+    totals = Recording.open(tmp_path / "rec").sql("SELECT calls, total_ns FROM call_totals WHERE name = 'main'")
+    assert totals["total_ns"].tolist() == [3_780_000_000]
+
+
 def test_leaks_are_findings_by_the_function_that_allocated(tmp_path: Path) -> None:
     """Leaks of one place are one finding, with bytes, blocks and the way there; time is not judged."""
     found = document(tmp_path / "rec", DATA / "macos/leaks-4.0-stacks.txt")
