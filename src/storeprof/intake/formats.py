@@ -98,6 +98,17 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
             "ms_print's text",
             "import the massif.out file itself",
         ),
+        (
+            r"^(\[pid +\d+\] |\d+ +)?(\d\d:\d\d:\d\d\S* )?[a-z_0-9]+\(.*\)"
+            r" += (-?\d+|0x[0-9a-f]+)( E\w+ \(.*\))?( <[\d.]+>)?$",
+            "strace's log",
+            "single calls; run strace -f -c -w and import its table",
+        ),
+        (
+            r"^==\d+==ERROR: LeakSanitizer",
+            "LeakSanitizer",
+            "record such a build with storeprof: storeprof record --collect leaks -- COMMAND",
+        ),
         (r"^ *Performance counter stats for ", "perf stat", "it has totals without places; import `perf script`"),
         (
             r"^# To display the perf\.data header info|^# Overhead +Command",
