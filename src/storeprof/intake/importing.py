@@ -118,7 +118,6 @@ def _write(incident: Incident, folder: Path, scratch: Path, paths: Sequence[Path
 
 
 def _meta(incident: Incident, start: int, end: int, paths: Sequence[Path]) -> dict[str, Any]:
-    threads = max(1, incident.tables.counts.get("threads", 1))
     return {
         "format": FORMAT_VERSION,
         "state": "complete",
@@ -134,7 +133,7 @@ def _meta(incident: Incident, start: int, end: int, paths: Sequence[Path]) -> di
         "ended_by": "import",
         "machine": {
             "system": None, "kernel": None, "machine": None, "cpu": None, "cpus_online": incident.cpus,
-            "cpus_usable": incident.cpus or threads, "memory_bytes": None, "boot_id": "", "minor_fault_ns": None,
+            "cpus_usable": incident.cpus, "memory_bytes": None, "boot_id": "", "minor_fault_ns": None,
         } | incident.machine,
         "collectors": [],
         "program_counts": [],
