@@ -302,7 +302,7 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         slack=slack_of(charges),
         in_operations=of_looks.where((of_looks.op_seq != 0) & ~of_looks.idle).thinned(MOST_IN_OPERATIONS),
         process=process_of_threads(recording, looks.thread_ids),
-        cores=int(recording.meta["machine"]["cpus_usable"]),
+        cores=int(recording.meta["machine"]["cpus_usable"] or max(1, len(looks.thread_ids))),
     )
 
 
