@@ -5,7 +5,11 @@ study imports. The profiler itself is the command `storeprof`.
 """
 
 from storeprof.probe import (
+    Condition,
+    Lock,
+    RLock,
     instrument,
+    name_lock,
     profile_function,
     profile_memory_alloc,
     profile_memory_dealloc,
@@ -14,8 +18,12 @@ from storeprof.probe import (
 )
 
 __all__ = [
+    "Condition",
+    "Lock",
+    "RLock",
     "__version__",
     "instrument",
+    "name_lock",
     "profile_function",
     "profile_memory_alloc",
     "profile_memory_dealloc",

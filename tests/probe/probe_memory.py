@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+CALIBRATION = "storeprof: what a probe costs"  # a name that calibration leaves
 PRELUDE = """
 import os, sys, threading
 from storeprof import *

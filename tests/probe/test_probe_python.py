@@ -231,7 +231,7 @@ def test_the_import_pulls_in_the_standard_library_alone() -> None:
     run = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=environment())
     loaded = set(run.stdout.split())
     own = {name for name in loaded if name.split(".")[0] == "storeprof"}
-    assert own == {"storeprof", "storeprof.probe", "storeprof.probe._recorder"}
+    assert own == {"storeprof", "storeprof.probe", "storeprof.probe._locks", "storeprof.probe._recorder"}
     assert {name.split(".")[0] for name in loaded - own} <= sys.stdlib_module_names
 
 

@@ -63,9 +63,11 @@ def _metrics(console: Console, document: dict[str, Any]) -> None:
     overhead = document["overhead"]
     if overhead["observer_percent"] is not None:
         parts.append(f"observer {overhead['observer_percent']:.2f} % of the CPUs")
-    if overhead["floor_percent"] is not None:
-        parts.append(f"probes {overhead['floor_percent']:.2f} %")
+    if overhead["timing_percent"] is not None:
+        parts.append(f"probes {overhead['timing_percent']:.2f} %")
     console.print("  " + "   ".join(parts))
+    if overhead.get("advice"):
+        console.print(f"  {overhead['advice']}")
 
 
 def _wall_time(console: Console, shares: dict[str, float]) -> None:

@@ -15,8 +15,8 @@ class RecordOptions:
 
     `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
     recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
-    `children`: observe the program's children too. `operations`: functions to time, as MODULE.FUNCTION. `instrument`: patterns of
-    modules whose functions are all timed.
+    `children`: observe the program's children too. `operations`: functions to time, as MODULE.FUNCTION.
+    `instrument`: patterns of modules whose functions are all timed.
     """
 
     folder: Path
