@@ -34,10 +34,12 @@ def truth(program: Path, scopes: int, rounds: int) -> float:
     return float(subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout)
 
 
-def recorded(folder: Path, program: Path, scopes: int, rounds: int, budget: str, seconds: float = 3) -> dict[str, Any]:
+def recorded(
+    folder: Path, program: Path, scopes: int, rounds: int, budget: str, seconds: float = 3, work: str = "even"
+) -> dict[str, Any]:
     """The document of a run within a budget, with what the program says it did as `done`."""
     options = (*QUICK, "--overhead-budget", budget)
-    done = record(folder, program, str(scopes), str(rounds), "run", seconds=seconds, options=options)
+    done = record(folder, program, str(scopes), str(rounds), work, seconds=seconds, options=options)
     assert done.status == 0, done.stderr
     return {**findings(folder), "done": int(re.findall(r"ops=(\d+)", done.stdout)[0])}
 
@@ -68,8 +70,8 @@ def test_the_budget_is_kept_and_what_is_sampled_agrees_with_the_truth(tmp_path: 
     """Within 1 %, few operations are timed; counts stay exact, totals and percentiles those of the full detail."""
     for name in ("full", "sampled"):
         (tmp_path / name).mkdir()
-    full = recorded(tmp_path / "full", program, 8, 4600, "90")
-    sampled = recorded(tmp_path / "sampled", program, 8, 4600, "1", seconds=4)
+    full = recorded(tmp_path / "full", program, 8, 4600, "90", work="mixed")
+    sampled = recorded(tmp_path / "sampled", program, 8, 4600, "1", seconds=4, work="mixed")
     assert sampled["overhead"]["timed_share"] < 0.6 < full["overhead"]["timed_share"]
     assert sampled["overhead"]["timing_ci"][0] <= 1.0
     assert sampled["overhead"]["timing_percent"] < 0.6 * full["overhead"]["timing_percent"]
@@ -94,7 +96,9 @@ def test_a_floor_over_the_budget_stands_in_the_report_with_the_probe_to_remove(t
     document = recorded(tmp_path, program, 50, 1000, "1", seconds=2)
     overhead = document["overhead"]
     assert overhead["timed_share"] < 0.3
-    assert re.match(r"probes cost at least [\d.]+ % of the CPU time, over the budget of 1 %.* inner ", overhead["advice"])
+    assert re.match(
+        r"probes cost at least [\d.]+ % of the CPU time, over the budget of 1 %.* inner ", overhead["advice"]
+    )
     assert document["operations"][0]["count"] == document["done"]
 
 
