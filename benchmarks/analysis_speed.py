@@ -219,6 +219,20 @@ def small_tables(seconds: float) -> dict[str, dict[str, Array]]:
     }  # fmt: skip
 
 
+def operations(generator: np.random.Generator, seen: dict[str, Array]) -> dict[str, Array]:
+    """Columns of `operations`: one for each number that looks carry, of lengths as in the histograms."""
+    inside = ~np.ma.getmaskarray(seen["op_seq"])
+    key = seen["thread_id"][inside] * 2**32 + np.ma.getdata(seen["op_seq"])[inside]
+    number, first = np.unique(key, return_index=True)
+    return {
+        "op_seq": number % 2**32,
+        "thread_id": number // 2**32,
+        "node": np.ma.getdata(seen["scope_node"])[inside][first],
+        "start_ns": seen["t_ns"][inside][first],
+        "duration_ns": (1000.0 * 1.0625 ** (60 * generator.random(len(number)))).astype(np.int64),
+    }
+
+
 def make_recording(folder: Path, rows: int, seconds: float) -> None:
     """Write a recording with `rows` looks and samples over `seconds` of wall time."""
     generator = np.random.default_rng(1)
@@ -228,6 +242,7 @@ def make_recording(folder: Path, rows: int, seconds: float) -> None:
     samples = perf_samples(generator, program, rows * 18 // 100, rows * 2 // 100, seconds)
     tables = {**program.tables(), **small_tables(seconds), **samples}
     tables["looks"] = looks(generator, program, rows * 80 // 100, seconds)
+    tables["operations"] = operations(generator, tables["looks"])
     for name in TABLES:
         write_table(connection, folder / "tables", name, tables.pop(name, {}))
     end = START_NS + int(seconds * SECOND)

@@ -61,6 +61,7 @@ def context(charges: Charges, cores: int = 2, duration_ms: int = 10_000) -> Cont
         operations=absent,
         native=absent,
         slack=slack_of(charges),
+        in_operations=charges.where(charges.op_seq != 0),
         process=np.zeros(len(charges.seen.looks.thread_ids), dtype=np.int64),
         cores=cores,
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from storeprof.analysis.causes import merge_causes
-from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding, Impact, Shared, Where
+from storeprof.analysis.context import Settings
+from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Impact, Shared, Where
 from storeprof.analysis.intervals import Estimate
 
 
@@ -27,13 +30,13 @@ def finding(
 
 def kinds(findings: list[Finding]) -> list[str]:
     """Kinds of the findings that are left."""
-    return [one.kind for one in merge_causes(findings)]
+    return [one.kind for one in merge_causes(findings, Settings())]
 
 
 def test_a_slow_consumer_is_one_finding_with_its_work_as_evidence() -> None:
     """The producer's wait survives, and the hotspot of the function it waits for becomes its evidence."""
     merged = merge_causes(
-        [finding("cpu-hotspot", "engine.encode", 0.4), finding("dependency-wait", "engine.encode", 0.35)]
+        [finding("cpu-hotspot", "engine.encode", 0.4), finding("dependency-wait", "engine.encode", 0.35)], Settings()
     )
     assert [one.kind for one in merged] == ["dependency-wait"]
     assert merged[0].evidence[-1] == "the same cause shows as cpu-hotspot: cpu-hotspot was seen"
@@ -64,8 +67,12 @@ def test_the_tail_is_evidence_of_what_takes_a_tenth_of_the_run() -> None:
     tail = finding("tail-latency", "engine.flush", 0.2)
     assert kinds([tail, finding("io-wait", "engine.flush", 0.15)]) == ["io-wait"]
     assert kinds([tail, finding("io-wait", "engine.flush", 0.04)]) == ["tail-latency"]
+    likely = replace(tail, severity=HOTSPOT)
+    assert kinds([likely, finding("io-wait", "engine.flush", 0.15)]) == ["io-wait"]
+    assert kinds([likely, finding("io-wait", "engine.flush", 0.04)]) == ["tail-latency"]
+    assert kinds([replace(tail, severity=NOTICE), finding("io-wait", "engine.flush", 0.04)]) == ["io-wait"]
 
 
 def test_a_leak_is_never_merged_with_a_cost_of_time() -> None:
     """Memory that grows in a function says nothing of the time it takes."""
-    assert len(merge_causes([finding("memory-leak", "f", 0.0), finding("cpu-hotspot", "f", 0.3)])) == 2
+    assert len(merge_causes([finding("memory-leak", "f", 0.0), finding("cpu-hotspot", "f", 0.3)], Settings())) == 2

@@ -27,7 +27,7 @@ def beside(context: Context, waiting: Array) -> Array:
     """
     rows, threads = context.busy, len(context.looks.thread_ids)
     waits = rows.where(waiting)
-    near = np.flatnonzero(_near(context, waits.t_ns) & ~waiting & (context.function >= 0))
+    near = np.flatnonzero(context.seen_near(waits.t_ns, SAME_ROUND_NS) & ~waiting & (context.function >= 0))
     named, victims = np.zeros(threads, dtype=bool), np.zeros(threads, dtype=bool)
     named[waits.holder[waits.holder >= 0]] = True
     victims[waits.thread] = True
@@ -37,21 +37,6 @@ def beside(context: Context, waiting: Array) -> Array:
     found = np.zeros(len(rows), dtype=bool)
     found[near[foreign if foreign.any() else others]] = True
     return found
-
-
-def _near(context: Context, wait_ns: Array) -> Array:
-    """Mask over `context.busy` of what was seen within 2 ms of a wait, decided in cells of time.
-
-    (A search for each of millions of times takes longer than all the rest of the analysis.)
-    """
-    cell, cell_ns = context.time_cells
-    at = np.unique((wait_ns - context.recording.window[0]) // cell_ns)
-    reach, cells = SAME_ROUND_NS // cell_ns, int(cell.max(initial=0)) + 1
-    edges = np.zeros(cells + 1, dtype=np.int16)
-    np.add.at(edges, np.clip(at - reach, 0, cells), 1)
-    np.add.at(edges, np.clip(at + reach + 1, 0, cells), -1)
-    near: Array = (np.cumsum(edges, dtype=np.int16) > 0).take(cell)
-    return near
 
 
 def other_side(context: Context, waiting: Array) -> tuple[Shared, ...]:

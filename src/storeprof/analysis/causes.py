@@ -8,12 +8,14 @@ function or resource, or one names what the other side does, and that is where t
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 
-from storeprof.analysis.finding import BOTTLENECK, Finding
+from storeprof.analysis.context import Settings
+from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding
 
 # Of two findings at one place the kind that says more survives: why it is slow, not only that it is.
 SAYS_MORE = (
-    "memory-leak", "growing-cost", "chatty-wakeups", "gc-pressure", "allocation-churn", "page-faults", "cache-misses",
+    "memory-leak", "growing-cost", "chatty-wakeups", "gc-pressure", "page-faults", "allocation-churn", "cache-misses",
     "lock-contention", "dependency-wait", "gil-contention", "network-wait", "io-wait", "sleep-wait", "tail-latency",
     "cpu-hotspot", "cpu-starvation",
 )  # fmt: skip
@@ -21,17 +23,34 @@ ALONE = frozenset({"memory-leak", "cpu-starvation"})  # costs of another currenc
 MOSTLY = 0.5
 
 
-def merge_causes(findings: list[Finding]) -> list[Finding]:
-    """The findings, each cause once; order is kept, and what was merged is told in the survivor's evidence."""
+def merge_causes(findings: list[Finding], settings: Settings) -> list[Finding]:
+    """The findings, each cause once; order is kept, and what was merged is told in the survivor's evidence.
+
+    Of a tail and a cost of the run the one survives that is large: over the bottleneck's share of busy wall it is the
+    cost, else the tail.
+    """
     survivors: list[Finding] = []
     for finding in sorted(findings, key=_strength):
-        at = next((i for i, one in enumerate(survivors) if _have_one_cause(one, finding)), None)
-        if at is None:
+        same = [one for one in survivors if _have_one_cause(one, finding)]
+        if not same:
             survivors.append(finding)
+        elif _is_told_by_its_tail(same[0], finding, settings):
+            small = [one for one in same if _is_told_by_its_tail(one, finding, settings)]
+            survivors = [one for one in survivors if one not in small]
+            survivors.append(reduce(_with_evidence, small, finding))
         else:
-            survivors[at] = _with_evidence(survivors[at], finding)
+            survivors[survivors.index(same[0])] = _with_evidence(same[0], finding)
     order = {finding.identifier: position for position, finding in enumerate(findings)}
     return sorted(survivors, key=lambda one: order[one.identifier])
+
+
+def _is_told_by_its_tail(survivor: Finding, tail: Finding, settings: Settings) -> bool:
+    return (
+        tail.kind == "tail-latency"
+        and tail.severity != NOTICE
+        and survivor.severity != BOTTLENECK
+        and survivor.wall_share.value < settings.bottleneck_share
+    )
 
 
 def _strength(finding: Finding) -> tuple[bool, bool, int]:

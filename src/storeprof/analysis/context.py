@@ -14,11 +14,14 @@ from storeprof.analysis.idle import History, idle_looks
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
+from storeprof.analysis.operation_looks import OperationLooks, load_operation_looks, with_native_stacks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
 from storeprof.analysis.processes import process_of_threads
+from storeprof.analysis.queueing import queueing_in_long
 from storeprof.analysis.slack import Slack, slack_of
 from storeprof.analysis.stacks import Stacks
+from storeprof.analysis.tail_causes import Tail, operation_tails
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
@@ -32,12 +35,19 @@ MOST_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds of the method, as shares of busy wall; and the throughput asked for, if any."""
+    """Thresholds of the method, as shares of busy wall; and the throughput asked for, if any.
+
+    Of a tail: P99 over P50, the share of the gap that makes one cause of it, and the gap in seconds below which nobody
+    would mend it (a buffer that is written out every hundredth call is meant to be so).
+    """
 
     bottleneck_share: float = 0.10
     hotspot_share: float = 0.05
     bottleneck_speedup: float = 1.05
     unplaced_share: float = 0.10
+    tail_ratio: float = 5.0
+    tail_share: float = 0.50
+    tail_floor_s: float = 0.0005
     target_per_s: float | None = None
 
 
@@ -46,7 +56,8 @@ class Context:
     """The recording's busy wall time, accounted for, with what finders need to size and place it.
 
     Where a mask over the rows of `busy` is asked for, an array of their positions does as well. `process`: index of the
-    process of each thread.
+    process of each thread. `in_operations`: the busy rows of looks that fell into operations; those that `busy` has
+    perf's samples in place of are among them.
     """
 
     recording: Recording
@@ -59,6 +70,7 @@ class Context:
     operations: OperationTree
     native: NativeDetail
     slack: Slack
+    in_operations: Charges
     process: Array
     cores: int
 
@@ -92,6 +104,20 @@ class Context:
         start, end = self.recording.window
         length = max(CELL_NS, (end - start) // MOST_CELLS)
         return ((self.busy.t_ns - start) // length).astype(np.int32), length
+
+    def seen_near(self, t_ns: Array, within_ns: int) -> Array:
+        """Mask over `busy` of what was seen within so many ns of one of these times, decided in cells of time.
+
+        (A search for each of millions of times takes longer than all the rest of the analysis.)
+        """
+        cell, cell_ns = self.time_cells
+        at = np.unique((t_ns - self.recording.window[0]) // cell_ns)
+        reach, cells = within_ns // cell_ns, int(cell.max(initial=0)) + 1
+        edges = np.zeros(cells + 1, dtype=np.int16)
+        np.add.at(edges, np.clip(at - reach, 0, cells), 1)
+        np.add.at(edges, np.clip(at + reach + 1, 0, cells), -1)
+        near: Array = (np.cumsum(edges, dtype=np.int16) > 0).take(cell)
+        return near
 
     @cached_property
     def busy_blocks(self) -> Array:
@@ -217,6 +243,17 @@ class Context:
     def _histories(self) -> dict[int, History]:
         return {}
 
+    @cached_property
+    def operation_looks(self) -> OperationLooks:
+        """Busy rows inside operations, as looks saw them, with the length of each one's operation."""
+        looks = load_operation_looks(self.recording, self.in_operations, self.operations)
+        return queueing_in_long(with_native_stacks(looks, self.native), self.operations)
+
+    @cached_property
+    def tails(self) -> tuple[Tail, ...]:
+        """The tail of each operation, taken apart."""
+        return operation_tails(self)
+
     def place_functions(self, rows: Charges) -> Array:
         """Function index each row is charged to; -1 without a stack."""
         return self.stacks.place_functions(rows.stack)
@@ -232,7 +269,8 @@ def build_context(recording: Recording, settings: Settings) -> Context:
     seen = native.with_samples(looks, recording.window[0])
     looks = seen.looks
     idle = idle_looks(looks, stacks, native, _cpu_share(totals, len(looks.thread_ids)))
-    charges = with_native_places(charge(seen, totals, idle), native)
+    of_looks = charge(seen, totals, idle)
+    charges = with_native_places(of_looks, native)
     return Context(
         recording=recording,
         settings=settings,
@@ -244,6 +282,7 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         operations=load_operations(recording),
         native=native,
         slack=slack_of(charges),
+        in_operations=of_looks.where((of_looks.op_seq != 0) & ~of_looks.idle),
         process=process_of_threads(recording, looks.thread_ids),
         cores=int(recording.meta["machine"]["cpus_usable"]),
     )

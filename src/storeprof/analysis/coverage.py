@@ -8,13 +8,7 @@ from typing import Any
 from storeprof.analysis.context import Context
 from storeprof.analysis.processes import not_observed_cpu_s
 
-_LATER = {
-    "memory-leak": "growth of memory is recorded and not judged in this version",
-    "allocation-churn": "allocations are not sampled in this version",
-    "tail-latency": "percentiles are reported, their causes are not taken apart in this version",
-}
 WORTH_A_WORD = 0.01
-_REMEDY = "read the tables of the recording, or use a tool for that kind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +26,6 @@ class Covered:
         return {
             "kind": self.kind, "checked": self.checked, "by": self.by, "reason": self.reason, "remedy": self.remedy,
         }  # fmt: skip
-
-
-def not_yet(kinds: set[str]) -> list[Covered]:
-    """Rows of the kinds that have no module among `kinds`."""
-    return [Covered(kind, False, None, reason, _REMEDY) for kind, reason in _LATER.items() if kind not in kinds]
 
 
 def placed_share(context: Context, category: int | None = None) -> float | None:
@@ -105,6 +94,21 @@ def native_remedy(context: Context) -> str | None:
     """What would help to get native stacks."""
     row = collector_row(context, "perf")
     return str(row["remedy"]) if row and row.get("remedy") else None
+
+
+def cut_stacks(context: Context) -> tuple[str, str] | None:
+    """A word on native stacks that do not reach their thread's start, when those are many, and what would help."""
+    row = collector_row(context, "perf") or {}
+    broken = row.get("broken_stacks") or 0.0
+    if broken <= context.settings.unplaced_share:
+        return None
+    if row.get("call_graph") == "fp":
+        return f"{broken:.0%} of the native stacks are cut short", "record with --call-graph dwarf"
+    remedy = "keep frame pointers (-fno-omit-frame-pointer) in program and libraries, and record with --call-graph fp"
+    return (
+        f"{broken:.0%} of the native stacks are cut short: deeper than the copy of the stack, or no unwind tables",
+        remedy,
+    )
 
 
 def collector_row(context: Context, name: str) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ Key = TypeVar("Key", bound=Hashable)
 MOST_LINES = 5
 MOST_PATHS = 3
 DEEPEST_PATH = 16
+MOST_OF_IT = 0.6
 
 
 class Weighed(Protocol):
@@ -119,3 +120,43 @@ def effort_of(stacks: Stacks, rows: Weighed) -> str:
         return "local"
     same_file = sum(row.share for row in ranked if row.file == ranked[0].file)
     return "module" if same_file >= 0.6 else "design"
+
+
+def deepest_function(stacks: Stacks, rows: Weighed) -> Shared | None:
+    """The function deepest in the call tree that most of the rows are part of, itself or below it.
+
+    Work that is spread over many small functions has its place where they are called from. None without such a one.
+    """
+    shares = _inclusive_shares(stacks, rows)
+    found = [key for key, (share, _) in shares.items() if share >= MOST_OF_IT]
+    return _shared(stacks, shares, max(found, key=lambda key: shares[key][1])) if found else None
+
+
+def entry_function(stacks: Stacks, rows: Weighed, ordinary: Weighed, usual: float) -> Shared | None:
+    """Where work begins that is not done ordinarily.
+
+    The outermost function that most of the rows are part of, and less than `usual` of the ordinary rows.
+    """
+    shares, ordinarily = _inclusive_shares(stacks, rows), _inclusive_shares(stacks, ordinary)
+    rare = [key for key, (share, _) in shares.items() if share >= MOST_OF_IT and ordinarily.get(key, (0, 0))[0] < usual]
+    return _shared(stacks, shares, min(rare, key=lambda key: shares[key][1])) if rare else None
+
+
+def _inclusive_shares(stacks: Stacks, rows: Weighed) -> dict[int, tuple[float, float]]:
+    """For each of the program's own functions its share of rows with a stack, calls included, and its mean depth."""
+    inside: dict[int, float] = defaultdict(float)
+    depth: dict[int, float] = defaultdict(float)
+    stack_ids, weights = by_stack(rows)
+    stack_ids, weights = stack_ids[stack_ids >= 0], weights[stack_ids >= 0]
+    whole = float(weights.sum()) or 1.0
+    for stack, weight in zip(stack_ids.tolist(), weights.tolist(), strict=True):
+        frames = stacks.own_frames(stack)
+        for function, position in {frame.function: at for at, frame in enumerate(reversed(frames))}.items():
+            inside[function] += weight
+            depth[function] += weight * position
+    return {function: (weight / whole, depth[function] / weight) for function, weight in inside.items() if weight > 0}
+
+
+def _shared(stacks: Stacks, shares: dict[int, tuple[float, float]], key: int) -> Shared:
+    function = stacks.functions[key]
+    return Shared(function.name, function.file, function.line, shares[key][0])

@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from storeprof.analysis.causes import merge_causes
 from storeprof.analysis.context import Context, Settings, build_context
-from storeprof.analysis.coverage import Covered, not_yet, unseen_share, with_children
+from storeprof.analysis.coverage import Covered, unseen_share, with_children
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.kinds import (
+    allocation_churn,
     cache_misses,
     chatty_wakeups,
     cpu_hotspot,
@@ -23,10 +24,12 @@ from storeprof.analysis.kinds import (
     network_wait,
     page_faults,
     sleep_wait,
+    tail_latency,
 )
 from storeprof.analysis.metrics import metrics, top_functions, wall_time
-from storeprof.analysis.operations import Operation
 from storeprof.analysis.overhead import overhead
+from storeprof.analysis.tail_causes import Tail
+from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
 from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
 from storeprof.recording.model import Recording
@@ -60,11 +63,13 @@ KINDS: dict[str, Kind] = {
     "sleep-wait": sleep_wait,
     "gc-pressure": gc_pressure,
     "page-faults": page_faults,
+    "allocation-churn": allocation_churn,
     "chatty-wakeups": chatty_wakeups,
     "growing-cost": growing_cost,
     "cpu-starvation": cpu_starvation,
     "cache-misses": cache_misses,
     "memory-leak": memory_leak,
+    "tail-latency": tail_latency,
 }
 
 
@@ -78,8 +83,8 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
     all_found = [finding for kind in KINDS.values() for finding in kind.find(context)]
     seen = 1.0 - unseen_share(context)
     judged = [with_severity(finding, context.settings, enough, seen) for finding in all_found]
-    findings = merge_causes(rank(judged))
-    covered = [with_children(context, kind.cover(context)) for kind in KINDS.values()] + not_yet(set(KINDS))
+    findings = merge_causes(rank(judged), context.settings)
+    covered = [with_children(context, kind.cover(context)) for kind in KINDS.values()]
     verdict = judge(context, findings, covered)
     found = [finding.as_document() for finding in findings]
     measured = metrics(context)
@@ -104,17 +109,18 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
 
 
 def _operations(context: Context) -> list[dict[str, Any]]:
-    times = context.operations.wall_times(context.busy)
-    return [_operation(context, one, times.get(one.name, {})) for one in context.operations.operations]
+    times = context.operations.wall_times(context.operation_looks.rows)
+    return [_operation(context, tail, times.get(tail.operation.name, {})) for tail in context.tails]
 
 
-def _operation(context: Context, operation: Operation, wall_time: dict[str, float]) -> dict[str, Any]:
-    seconds = context.operations.measured_s
+def _operation(context: Context, tail: Tail, wall_time: dict[str, float]) -> dict[str, Any]:
+    operation, seconds = tail.operation, context.operations.measured_s
     return {
         "name": operation.name,
         "count": operation.count,
         "throughput_per_s": round(operation.count / seconds, 3) if seconds > 0 else None,
         "latency_s": operation.latency.as_document(),
         "wall_time": wall_time,
-        "tail": None,
+        "tail": tail_document(tail),
+        "mean": mean_document(tail),
     }

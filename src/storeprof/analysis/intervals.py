@@ -107,6 +107,16 @@ def rate_of(count: Array, seconds: Array) -> Estimate | None:
     return Estimate(value, value / spread, value * spread)
 
 
+def binomial(share: Array, seen: int) -> tuple[Array, Array]:
+    """Lower and upper bounds of shares of which `seen` independent cases tell (Wilson, JASA 22, 1927).
+
+    A bootstrap of cases that all agree has no width; this has.
+    """
+    centre = (share + NORMAL**2 / (2 * seen)) / (1 + NORMAL**2 / seen)
+    half = NORMAL / (1 + NORMAL**2 / seen) * np.sqrt(share * (1 - share) / seen + NORMAL**2 / (4 * seen**2))
+    return centre - half, centre + half
+
+
 def _logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
 

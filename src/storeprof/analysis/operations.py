@@ -36,14 +36,23 @@ class Histogram:
         total = int(self.count.sum())
         if total * (1.0 - q) < BEYOND:
             return None
+        at, inside = self._bucket(q)
+        low, high = float(self.low_s[at]), float(self.high_s[at])
+        return low + inside * (high - low)
+
+    def edges(self, q: float) -> tuple[float, float]:
+        """Edges in seconds of the bucket that a percentile lies in; there must be operations."""
+        at, _ = self._bucket(q)
+        return float(self.low_s[at]), float(self.high_s[at])
+
+    def _bucket(self, q: float) -> tuple[int, float]:
+        """The bucket a percentile lies in, and how far into it."""
         order = np.argsort(self.low_s)
         reached = np.cumsum(self.count[order])
-        wanted = q * total
+        wanted = q * float(reached[-1])
         at = int(np.searchsorted(reached, wanted))
-        inside_count = float(self.count[order][at])
-        inside = (wanted - (float(reached[at]) - inside_count)) / inside_count
-        low, high = float(self.low_s[order][at]), float(self.high_s[order][at])
-        return low + inside * (high - low)
+        inside_count = float(self.count[order[at]])
+        return int(order[at]), (wanted - (float(reached[at]) - inside_count)) / inside_count
 
     def as_document(self) -> dict[str, float | None]:
         """P50, P95, P99, P99.9 and maximum in seconds."""
@@ -76,7 +85,7 @@ class OperationTree:
 
     def commonest(self, rows: Charges) -> str | None:
         """The operation that most of the rows lie in, if over half do."""
-        ranked = sums_by(self._operation_of(rows.node), rows.weight_ns)
+        ranked = sums_by(self.operation_of(rows.node), rows.weight_ns)
         if not ranked or ranked[0][0] < 0 or ranked[0][1] <= 0.5:
             return None
         return self.names[ranked[0][0]]
@@ -86,7 +95,7 @@ class OperationTree:
         """Names of all operations that nodes lie in."""
         return tuple(dict.fromkeys(self.operation_of_node.values()))
 
-    def _operation_of(self, node: Array) -> Array:
+    def operation_of(self, node: Array) -> Array:
         """Position in `names` of the operation that each node lies in; -1 for none."""
         index = {name: position for position, name in enumerate(self.names)}
         table = np.full(max(self.operation_of_node, default=0) + 1, -1, dtype=np.int32)
@@ -104,7 +113,7 @@ class OperationTree:
     def wall_times(self, busy: Charges) -> dict[str, dict[str, float]]:
         """Per operation the shares of its busy wall time; they add up to one; empty without a look inside."""
         inside = busy.where(busy.op_seq != 0)
-        operation = self._operation_of(inside.node)
+        operation = self.operation_of(inside.node)
         inside, operation = inside.where(operation >= 0), operation[operation >= 0]
         cell = operation * len(CATEGORIES) + inside.category
         size = len(self.names) * len(CATEGORIES)

@@ -59,13 +59,15 @@ def rank(findings: list[Finding]) -> list[Finding]:
 
     A cost whose removal gains nothing by itself stands where its share would put it; threads that take the CPUs from
     each other for most of their time stand above what they burn them with. A leak, which ends the program, is first.
+    A tail stands at its share too: gains in latency and in throughput do not compare.
     """
 
     def weight(one: Finding) -> float:
         crowded = one.kind == "cpu-starvation" and one.wall_share.low >= NOISY
         if crowded or (one.kind == "memory-leak" and one.severity == BOTTLENECK):
             return ABOVE_ALL
-        return one.impact.speedup.value if one.needs_gain else 1.0 / max(1.0 - one.wall_share.value, 0.001)
+        gains = one.needs_gain and one.kind != "tail-latency"
+        return one.impact.speedup.value if gains else 1.0 / max(1.0 - one.wall_share.value, 0.001)
 
     return sorted(findings, key=lambda one: (one.severity != BOTTLENECK, -round(weight(one), 2), -one.wall_share.value))
 

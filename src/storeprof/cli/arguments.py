@@ -106,6 +106,13 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         "probes time fewer operations rather than exceed it",
     )
     parser.add_argument("--no-perf", action="store_true", help="do not run perf beside the program")
+    parser.add_argument(
+        "--call-graph",
+        choices=("auto", "fp", "dwarf"),
+        default="auto",
+        help="how perf takes native stacks: by frame pointers (cheap; wrong where code keeps none), by copies of "
+        "(dwarf), or as the program and its libraries allow (default: auto)",
+    )
     parser.add_argument("--no-alloc-hook", action="store_true", help="do not sample the program's allocations")
     parser.add_argument(
         "--subprocesses",

@@ -85,6 +85,7 @@ def _run(options: argparse.Namespace, folder: Path, workload: str) -> Any:
         description=asked | ({"target_per_s": options.target} if options.target else {}),
         observer_budget=options.overhead_budget / 100,
         use_perf=not options.no_perf,
+        call_graph=None if options.call_graph == "auto" else options.call_graph,
         use_allocation_hook=not options.no_alloc_hook,
         children=options.subprocesses is not False,
     )

@@ -101,6 +101,7 @@ def run(options: argparse.Namespace) -> int:
         operations=tuple(dict.fromkeys(options.operation)),
         instrument=tuple(dict.fromkeys(options.instrument)),
         use_perf=not options.no_perf,
+        call_graph=None if options.call_graph == "auto" else options.call_graph,
         description={"target_per_s": options.target} if options.target else {},
         use_allocation_hook=not options.no_alloc_hook,
         children=bool(command) if options.subprocesses is None else options.subprocesses,

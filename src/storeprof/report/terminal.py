@@ -26,6 +26,7 @@ _WORDS = {
 WIDTH = 110
 MOST_FINDINGS = 5
 MOST_OPERATIONS = 6
+LONG_TAIL = 3  # P99 over P50
 
 
 def print_report(document: dict[str, Any], stream: TextIO) -> None:
@@ -89,6 +90,18 @@ def _operations(console: Console, operations: list[dict[str, Any]]) -> None:
         table.add_row(escape(row["name"]), "-" if rate is None else f"{rate:,.0f}", *figures)
     console.print()
     console.print(table)
+    for row in operations[:MOST_OPERATIONS]:
+        _tail(console, row)
+
+
+def _tail(console: Console, operation: dict[str, Any]) -> None:
+    """One line for an operation with a long tail: what its slow calls spend more time on."""
+    tail, latency = operation["tail"], operation["latency_s"]
+    if not tail or not tail["causes"] or latency["p99"] < LONG_TAIL * latency["p50"]:
+        return
+    parts = [f"{_WORDS[one['component']]} {min(one['share'], 1.0):.0%}" for one in tail["causes"][:3]]
+    gap = duration(tail["p99_minus_p50_s"])
+    console.print(f"  P99 of {escape(operation['name'])} is {gap} over its P50: {', '.join(parts)}")
 
 
 def _findings(console: Console, findings: list[dict[str, Any]]) -> None:

@@ -15,8 +15,9 @@ class RecordOptions:
 
     `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
     recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
-    `children`: observe the program's children too. `operations`: functions to time, as MODULE.FUNCTION.
-    `instrument`: patterns of modules whose functions are all timed.
+    `children`: observe the program's children too. `call_graph`: how perf takes stacks, "fp" or "dwarf"; None lets
+    the program's code decide. `operations`: functions to time, as MODULE.FUNCTION. `instrument`: patterns of modules
+    whose functions are all timed.
     """
 
     folder: Path
@@ -30,6 +31,7 @@ class RecordOptions:
     instrument: tuple[str, ...] = ()
     observer_budget: float = 0.01
     use_perf: bool = True
+    call_graph: str | None = None
     use_allocation_hook: bool = True
     children: bool = True
 

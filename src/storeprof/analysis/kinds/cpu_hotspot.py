@@ -13,7 +13,15 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
-from storeprof.analysis.coverage import Covered, native_reason, native_remedy, no_looks, placed_share, unread_python
+from storeprof.analysis.coverage import (
+    Covered,
+    cut_stacks,
+    native_reason,
+    native_remedy,
+    no_looks,
+    placed_share,
+    unread_python,
+)
 from storeprof.analysis.entries import is_entry
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, Finding, Where
 from storeprof.analysis.gain import impact
@@ -26,20 +34,26 @@ MOST = 8
 
 def find(context: Context) -> list[Finding]:
     """Functions by self time, from 2 % of CPU time on."""
+    return [hotspot(context, key, mask) for key, mask in hot_functions(context)]
+
+
+def hot_functions(context: Context) -> list[tuple[int, Array]]:
+    """Functions (index) by self time, from 2 % of CPU time on, each with its rows of `context.busy` as a mask."""
     on_cpu = context.busy.category == CPU
     ranked = describe.sums_by(context.function[on_cpu], context.busy.weight_ns[on_cpu])
     of_cpu = context.seconds(on_cpu) / max(context.cpu_seconds, 1e-9)  # the rest is garbage collection's
-    findings: list[Finding] = []
+    found: list[tuple[int, Array]] = []
     for key, share in [row for row in ranked if row[0] >= 0][: MOST * 2]:
-        if share * of_cpu < SMALLEST_SHARE or len(findings) == MOST:
+        if share * of_cpu < SMALLEST_SHARE or len(found) == MOST:
             break
         mask = on_cpu & (context.function == key)
         if not is_entry(context, key, context.busy.where(mask)):
-            findings.append(_finding(context, key, mask))
-    return findings
+            found.append((key, mask))
+    return found
 
 
-def _finding(context: Context, key: int, mask: Array) -> Finding:
+def hotspot(context: Context, key: int, mask: Array) -> Finding:
+    """The finding of one function."""
     function = context.stacks.functions[key]
     rows = context.busy.where(mask)
     share = context.share_of_cpu(mask)
@@ -82,9 +96,9 @@ def cover(context: Context) -> Covered:
     if placed is None or placed >= 0.9:
         if missing and not context.native.native_threads:
             missing = f"native functions are not told apart within their Python callers: {missing}"
+            remedy = native_remedy(context)
         else:
-            missing = None
-        remedy = native_remedy(context) if missing else None
+            missing, remedy = cut_stacks(context) or (None, None)
         return no_looks(context, "cpu-hotspot") or Covered("cpu-hotspot", True, by, missing, remedy)
     words = f"{1 - placed:.0%} of CPU time has no place: {missing or 'threads ended before anyone looked at them'}"
     return Covered("cpu-hotspot", False, None, words, native_remedy(context))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis import describe
+from storeprof.analysis import describe, resources
 from storeprof.analysis.charges import Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Finding, Impact, Shared, Where
@@ -98,11 +98,7 @@ def place_of(context: Context, rows: Charges, resource: str | None = None) -> Wh
 
 def resource_name(context: Context, rows: Charges) -> str | None:
     """The resource most of the rows wait for, when it has a name."""
-    ranked = describe.sums_by(rows.resource, rows.weight_ns)
-    if not ranked or ranked[0][0] < 0:
-        return None
-    found = context.recording.sql("SELECT name FROM resources WHERE resource_id = ?", [int(ranked[0][0])])["name"]
-    return str(found[0]) if len(found) else None
+    return resources.resource_name(context.recording, rows)
 
 
 def system_calls(rows: Charges) -> list[tuple[str, float]]:

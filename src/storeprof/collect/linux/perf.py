@@ -3,8 +3,9 @@
 Two events share one `perf record`: cpu-clock at a fixed frequency, and, where the kernel permits,
 sched_switch limited to switches that block and to a few a second and thread (the frequency of a tracepoint
 adapts for each inherited thread; every sample's period says how many switches it stands for). Tracepoints
-take no `freq=` term, so the global -F is theirs and cpu-clock overrides it. Stacks are unwound after the run
-from a copy of the stack's top ("dwarf"), since Debian's libc, libstdc++ and CPython keep no frame pointers.
+take no `freq=` term, so the global -F is theirs and cpu-clock overrides it. Where the program or a library keeps no
+frame pointers (Debian's libc, libstdc++ and CPython), stacks are unwound after the run from a copy of the stack's top
+("dwarf"); frame_pointers.py measures which.
 """
 
 import os
@@ -14,16 +15,15 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, NoReturn
+from typing import Final, NoReturn
 
 from storeprof.collect.collector import Availability, Context
+from storeprof.collect.linux.frame_pointers import CallGraph
 from storeprof.collect.linux.native_samples import NativeSamples
 from storeprof.collect.linux.perf_script import parse_perf_script
 from storeprof.collect.output_relay import open_pipe
 from storeprof.collect.tool_process import BackgroundTool, run_tool
 from storeprof.errors import CollectorError
-
-CallGraph = Literal["fp", "dwarf"]
 
 # Prime to the scheduler's tick of 100, 250 or 1000 Hz.
 CPU_HZ: Final = 199

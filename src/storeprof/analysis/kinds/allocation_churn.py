@@ -1,0 +1,139 @@
+"""allocation-churn: a function that burns its CPU time in making, copying and freeing memory that soon dies.
+
+It is a hotspot that says why: its share and gain are those of the function. perf's frames tell the allocator's part;
+fresh buffers that are filled faster than any code computes on them need none. Where the hook watched, what the function
+allocates must be freed soon: memory that stays is data. Boxed numbers, which Python makes for all arithmetic, do not
+count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from storeprof.analysis.allocation_work import AllocationWork, allocation_samples
+from storeprof.analysis.charges import CPU
+from storeprof.analysis.context import Context
+from storeprof.analysis.coverage import Covered, collector_row, native_reason, native_remedy, no_looks
+from storeprof.analysis.finding import Finding
+from storeprof.analysis.kinds.cpu_hotspot import hot_functions, hotspot
+from storeprof.analysis.kinds.memory_leak import HOOK
+
+KIND = "allocation-churn"
+FEWEST = 10  # samples of a function, or sampled allocations of it
+MOSTLY_NATIVE, MOSTLY_PYTHON = 0.45, 0.36  # an interpreted function spends most of the rest on being interpreted
+COPIED_PER_S = 4e9  # fresh bytes per second of the function's CPU time
+LARGE_BYTES = 4096.0
+BOXED_BYTES = 44.0  # a small Python number takes 24 to 40
+SOON_S = 1.0
+ADVICE_LARGE = "fill a buffer in place (bytearray, a ring, reserve) instead of copying it into a new one each time"
+ADVICE_SMALL = (
+    "reuse objects and buffers, pass views (memoryview, std::string_view, spans), or allocate many at once (an arena)"
+)
+STAYS = 0.2
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a function allocated: bytes, pieces and their rates per second of its CPU time, and how soon it died."""
+
+    count: float
+    bytes: float
+    cpu_s: float
+    median_life_s: float
+    kept: float
+
+    @property
+    def mean_bytes(self) -> float:
+        """Size of a piece."""
+        return self.bytes / max(self.count, 1.0)
+
+    @property
+    def dies_soon(self) -> bool:
+        """Whether hardly anything of it stays."""
+        return self.median_life_s < SOON_S and self.kept < STAYS
+
+
+def find(context: Context) -> list[Finding]:
+    """Functions of at least a hotspot's share of CPU time that mostly allocate and free."""
+    hot = [(key, mask) for key, mask in hot_functions(context) if not context.stacks.functions[key].library]
+    if not hot:
+        return []
+    samples = allocation_samples(context)
+    found = []
+    for key, mask in hot:
+        work, made = samples.of(key), _made(context, key, context.seconds(mask))
+        if context.share_of_cpu(mask).value >= context.settings.hotspot_share and _is_churn(context, key, work, made):
+            found.append(_finding(hotspot(context, key, mask), context.stacks.functions[key].name, work, made))
+    return found
+
+
+def _made(context: Context, key: int, cpu_s: float) -> Made | None:
+    """What the hook saw of a function's allocations; None where that is too little."""
+    rows = context.allocations
+    mine = rows.where(rows.place == key)
+    if len(mine) < FEWEST or cpu_s <= 0:
+        return None
+    whole = float(mine.weight_bytes.sum())
+    pieces = float((mine.weight_bytes / np.maximum(mine.bytes, 1)).sum())
+    kept = float(mine.weight_bytes[np.isinf(mine.died)].sum()) / whole
+    return Made(pieces, whole, cpu_s, float(np.median(mine.died - mine.born)), kept)
+
+
+def _is_churn(context: Context, key: int, work: AllocationWork, made: Made | None) -> bool:
+    if made is not None and not made.dies_soon:
+        return False
+    if made is not None and made.mean_bytes >= LARGE_BYTES and made.bytes / made.cpu_s >= COPIED_PER_S:
+        return True
+    if work.samples < FEWEST:
+        return False
+    if context.stacks.functions[key].kind != "python":
+        return work.allocating >= MOSTLY_NATIVE
+    return work.allocating >= MOSTLY_PYTHON and made is not None and made.mean_bytes >= BOXED_BYTES
+
+
+def _finding(hot: Finding, name: str, work: AllocationWork, made: Made | None) -> Finding:
+    evidence = [hot.evidence[0]]
+    if work.samples >= FEWEST:
+        evidence.append(
+            f"{work.allocating:.0%} of its CPU time is in the allocator and {work.copying:.0%} copies memory "
+            f"({work.samples} samples)"
+        )
+    if made is not None:
+        evidence.append(
+            f"it allocates {made.count / made.cpu_s / 1e6:.2g} million pieces and "
+            f"{made.bytes / made.cpu_s / 1e6:,.0f} MB per second of its CPU time, {made.mean_bytes:,.0f} bytes each; "
+            f"half of them live under {_time(made.median_life_s)}"
+        )
+    how = ADVICE_LARGE if made is not None and made.mean_bytes >= LARGE_BYTES else ADVICE_SMALL
+    return replace(
+        hot,
+        kind=KIND,
+        where=replace(hot.where, function=name),
+        evidence=tuple(evidence),
+        recommendation=f"let {name} make less that is thrown away: {how}",
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{max(seconds * 1e6, 1):.0f} us"
+
+
+def cover(context: Context) -> Covered:
+    """Checked by perf's native frames, by the allocation hook, or by both."""
+    missing = native_reason(context)
+    frames, hook = len(context.native.cpu_t) > 0, len(context.allocations) > 0
+    if not np.any(context.busy.category == CPU):
+        return no_looks(context, KIND) or Covered(KIND, True, "observer")
+    if frames and hook:
+        return no_looks(context, KIND) or Covered(KIND, True, "perf, allocation hook")
+    if hook:
+        why = f"only fresh large buffers can be told: {missing}" if missing else None
+        return no_looks(context, KIND) or Covered(KIND, True, "allocation hook", why, native_remedy(context))
+    row = collector_row(context, HOOK) or {}
+    reason = row.get("reason") or "the allocation hook did not run"
+    if frames:
+        words = f"what Python functions allocate is not told apart: {reason}"
+        return no_looks(context, KIND) or Covered(KIND, True, "perf", words, row.get("remedy"))
+    return Covered(KIND, False, None, f"{missing}; {reason}", native_remedy(context))
