@@ -32,8 +32,9 @@ $(READY): pyproject.toml setup.py $(NATIVE)
 truth: $(READY)
 	@$(BIN)/python -m pytest tests/truth -v
 
-bench-probe: $(READY)
-	@$(BIN)/python benchmarks/probe_cost.py
+# Ours and other tools in turn; PYTHONS=/path/to/python3.13 takes further interpreters.
+bench-probe: .venv-peers/probes
+	@.venv-peers/bin/python benchmarks/probe_cost.py $(addprefix --python ,$(PYTHONS)) --out benchmarks/results/probe_cost.txt
 
 bench-tsdb: $(READY)
 	@$(BIN)/python benchmarks/tsdb_writes.py
@@ -59,6 +60,12 @@ bench-peers: $(READY) .venv-peers/ready
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	@echo "setup: installing py-spy, scalene and pyinstrument into .venv-peers"
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check py-spy scalene pyinstrument
+	@touch $@
+
+.venv-peers/probes:
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@echo "setup: installing viztracer, yappi, line_profiler, opentelemetry-sdk and prometheus_client into .venv-peers"
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check viztracer yappi line_profiler opentelemetry-sdk prometheus_client
 	@touch $@
 
 clean:
