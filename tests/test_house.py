@@ -134,7 +134,7 @@ def test_every_command_and_option_has_help() -> None:
     from storeprof.cli.main import build_parser
 
     commands = next(one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
-    assert set(commands.choices) == {"profile", "record", "analyze", "report"}
+    assert set(commands.choices) == {"profile", "record", "analyze", "report", "config"}
     for parser in commands.choices.values():
         assert parser.description
         assert all(action.help for action in parser._actions)

@@ -380,9 +380,9 @@ STOREPROF_COLD inline void next_slice(Thread* t) {
     publish(b->slices, b->slices + 1);
     size = t->slice_size * fmin(fmax(5e6 / spent, 0.25), 4.0);
     const Header* h = registry.header;
-    const double per_tick = static_cast<double>(t->calls - t->slice_calls) / (spent * ticks_per_ns() * 1000);
-    const double counted = per_tick * static_cast<double>(h->counted_ticks_x1000 + h->python_ticks_x1000[0]);
-    const double timing = per_tick * static_cast<double>(h->floor_ticks_x1000 - h->counted_ticks_x1000);
+    const double rate = static_cast<double>(t->calls - t->slice_calls) / (spent * ticks_per_ns() * 1000);
+    const double counted = rate * static_cast<double>(load(h->counted_ticks_x1000) + load(h->python_ticks_x1000[0]));
+    const double timing = rate * static_cast<double>(load(h->floor_ticks_x1000) - load(h->counted_ticks_x1000));
     const double part = (budget * 0.8e-6 - counted) / timing;  // of the operations may be timed; aims below
     if (part < 1) t->gap = -1 / log1p(-fmax(part, 1.0 / 1024));
     if (part <= 0 && registry.over_budget) registry.over_budget();
@@ -681,7 +681,7 @@ inline void after_fork() { pthread_mutex_unlock(&registry.mutex); }
 inline void in_child() {
   Header* const parents = registry.header;
   if (parents && is_our_file()) close(registry.fd);
-  registry.header = nullptr, registry.free_threads = nullptr;  // their private memory stays behind: some kilobytes of copy-on-write pages
+  registry.header = nullptr, registry.free_threads = nullptr;  // their private memory stays behind, copy-on-write
   current = nullptr;
   pthread_setspecific(registry.key, nullptr);
   if (parents && create(registry.gate_before_fork)) {

@@ -35,9 +35,10 @@ def truth(program: Path, scopes: int, rounds: int) -> float:
 
 
 def recorded(
-    folder: Path, program: Path, scopes: int, rounds: int, budget: str, seconds: float = 3, work: str = "even"
+    folder: Path, program: Path, load: tuple[int, int, str], budget: str, seconds: float = 3
 ) -> dict[str, Any]:
     """The document of a run within a budget, with what the program says it did as `done`."""
+    scopes, rounds, work = load
     options = (*QUICK, "--overhead-budget", budget)
     done = record(folder, program, str(scopes), str(rounds), work, seconds=seconds, options=options)
     assert done.status == 0, done.stderr
@@ -47,7 +48,7 @@ def recorded(
 def test_a_planted_cost_is_found_with_its_size(tmp_path: Path, program: Path) -> None:
     """Probes that take 3 % are measured as 3 %: half a point more or less, with an interval around it."""
     before = truth(program, 8, 4600)
-    overhead = recorded(tmp_path, program, 8, 4600, "90")["overhead"]
+    overhead = recorded(tmp_path, program, (8, 4600, "even"), "90")["overhead"]
     after = truth(program, 8, 4600)
     assert 1.5 < min(before, after) < 6
     assert overhead["timing_percent"] == pytest.approx((before + after) / 2, abs=0.75)
@@ -59,7 +60,7 @@ def test_a_planted_cost_is_found_with_its_size(tmp_path: Path, program: Path) ->
 
 def test_a_probe_that_costs_nothing_shows_an_interval_around_its_floor(tmp_path: Path, program: Path) -> None:
     """One scope in an operation of 0.4 ms: the interval holds the floor, which is next to nothing."""
-    overhead = recorded(tmp_path, program, 1, 200_000, "90")["overhead"]
+    overhead = recorded(tmp_path, program, (1, 200_000, "even"), "90")["overhead"]
     low, high = overhead["timing_ci"]
     assert overhead["floor_percent"] < 0.02
     assert low - 0.05 <= overhead["floor_percent"] <= high + 0.05
@@ -70,8 +71,8 @@ def test_the_budget_is_kept_and_what_is_sampled_agrees_with_the_truth(tmp_path: 
     """Within 1 %, few operations are timed; counts stay exact, totals and percentiles those of the full detail."""
     for name in ("full", "sampled"):
         (tmp_path / name).mkdir()
-    full = recorded(tmp_path / "full", program, 8, 4600, "90", work="mixed")
-    sampled = recorded(tmp_path / "sampled", program, 8, 4600, "1", seconds=4, work="mixed")
+    full = recorded(tmp_path / "full", program, (8, 4600, "mixed"), "90")
+    sampled = recorded(tmp_path / "sampled", program, (8, 4600, "mixed"), "1", seconds=4)
     assert sampled["overhead"]["timed_share"] < 0.6 < full["overhead"]["timed_share"]
     assert sampled["overhead"]["timing_ci"][0] <= 1.0
     assert sampled["overhead"]["timing_percent"] < 0.6 * full["overhead"]["timing_percent"]
@@ -93,7 +94,7 @@ def test_the_budget_is_kept_and_what_is_sampled_agrees_with_the_truth(tmp_path: 
 
 def test_a_floor_over_the_budget_stands_in_the_report_with_the_probe_to_remove(tmp_path: Path, program: Path) -> None:
     """Where counting alone costs more than the budget, the advice names the dearest probe; nearly nothing is timed."""
-    document = recorded(tmp_path, program, 50, 1000, "1", seconds=2)
+    document = recorded(tmp_path, program, (50, 1000, "even"), "1", seconds=2)
     overhead = document["overhead"]
     assert overhead["timed_share"] < 0.3
     assert re.match(
@@ -130,7 +131,7 @@ def test_instrumented_functions_are_let_go_when_they_cost_too_much(tmp_path: Pat
 
 
 def test_the_trimmed_mean_and_its_interval() -> None:
-    """A tenth at either end has no part in the mean; of normal values the interval is a little wider than the best one."""
+    """A tenth at either end has no part in the mean; its interval is a little wider than the best one."""
     values = np.random.default_rng(7).normal(0.03, 0.05, 400)
     values[:20] = 50.0
     found = trimmed_mean(values)

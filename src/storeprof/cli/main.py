@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, profile, record, report
+from storeprof.cli import analyze, config, profile, record, report
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 
@@ -27,7 +27,7 @@ examples:
   storeprof record --runs 5 -- ./bench       several runs, judged together: what holds in all of them
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report)
+_COMMANDS = (profile, record, analyze, report, config)
 _RECORDERS = frozenset({"profile", "record"})
 
 
