@@ -4,15 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PAGE := web/node_modules/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-accuracy bench-peers clean
+.PHONY: profile test lint setup page page-check truth bench-tsdb bench-probe stress-kills bench-observer bench-analysis bench-memory bench-top bench-compare bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
 
-test: $(READY)
+test: $(READY) $(PAGE) .viewers/ready
 	@$(BIN)/python -m pytest
+
+.viewers/ready: scripts/get_viewers.sh tests/exports/package-lock.json
+	@echo "setup: getting the viewers that tests open exports with into .viewers"
+	@scripts/get_viewers.sh
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -26,7 +31,20 @@ $(READY): pyproject.toml setup.py $(NATIVE)
 	@scripts/check_prerequisites.sh $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setup: installing storeprof and its tools into $(VENV) (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,viewers]'
+	@touch $@
+
+# The script and style of `report --html`, built from web/ and committed; page-check says whether they are stale.
+page: $(PAGE)
+	@cd web && npm run --silent check && npm run --silent build
+
+page-check: $(PAGE)
+	@cd web && npm run --silent check && npm run --silent verify
+
+$(PAGE): web/package.json web/package-lock.json
+	@scripts/check_page_prerequisites.sh
+	@echo "setup: installing what builds the page of reports into web/node_modules"
+	@cd web && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 truth: $(READY)
@@ -35,6 +53,10 @@ truth: $(READY)
 # Ours and other tools in turn; PYTHONS=/path/to/python3.13 takes further interpreters.
 bench-probe: .venv-peers/probes
 	@.venv-peers/bin/python benchmarks/probe_cost.py $(addprefix --python ,$(PYTHONS)) --out benchmarks/results/probe_cost.txt
+
+# storeprof is killed a thousand times at random moments; the program must not notice (about half an hour).
+stress-kills: $(READY)
+	@$(BIN)/python benchmarks/recorder_kills.py --kills $(or $(KILLS),1000)
 
 bench-tsdb: $(READY)
 	@$(BIN)/python benchmarks/tsdb_writes.py
@@ -47,6 +69,15 @@ bench-analysis: $(READY)
 
 bench-memory: $(READY)
 	@$(BIN)/python benchmarks/memory_hook_cost.py
+
+# False alarms and power of a duel beside other tools' rules; MEASURE: seconds of pairs, added to those of earlier times.
+bench-compare: $(READY)
+	@mkdir -p build
+	@$(BIN)/python benchmarks/compare_power.py collect $(or $(MEASURE),480) build/compare_power.pkl
+	@$(BIN)/python benchmarks/compare_power.py report build/compare_power.pkl | tee benchmarks/results/compare_power.txt
+
+bench-top: $(READY)
+	@$(BIN)/python benchmarks/top_cost.py
 
 # Planted programs whose cause is known, about 20 s each; ONLY=01,45 takes those whose names begin so.
 bench-accuracy: $(READY)
@@ -69,5 +100,5 @@ bench-peers: $(READY) .venv-peers/ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peers build src/*.egg-info
+	rm -rf $(VENV) .venv-peers .viewers web/node_modules build src/*.egg-info
 	find src -name '*.so' -delete

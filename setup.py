@@ -1,5 +1,6 @@
 """Builds the two extensions and the library that is preloaded; everything else stands in pyproject.toml."""
 
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -22,9 +23,12 @@ class BuildWithHeader(build_py):
             self.copy_file(HEADER, str(target))
 
 
+# Recording is Linux's; elsewhere storeprof reads what other tools recorded, and needs no extension.
 setup(
     cmdclass={"build_py": BuildWithHeader},
-    ext_modules=[
+    ext_modules=[]
+    if sys.platform != "linux"
+    else [
         Extension(
             "storeprof.probe._recorder",
             sources=["native/recorder_module.cpp"],

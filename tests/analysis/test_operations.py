@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from storeprof.analysis.operations import Histogram, _operation_roots
+from storeprof.analysis.operations import Histogram, operation_roots
 from storeprof.session.tabulate_scopes import bucket_edges
 
 
@@ -38,10 +38,10 @@ def test_buckets_are_a_sixteenth_of_an_octave() -> None:
 def test_outermost_scopes_are_operations_and_drivers_pass_it_on() -> None:
     """Below a driver its children are the operations; what lies inside an operation belongs to it."""
     parent = {1: 0, 2: 1, 3: 2, 4: 0}
-    assert _operation_roots(parent, {1: 1, 2: 0, 3: 0, 4: 0}) == {1: 0, 2: 2, 3: 2, 4: 4}
+    assert operation_roots(parent, {1: 1, 2: 0, 3: 0, 4: 0}) == {1: 0, 2: 2, 3: 2, 4: 4}
 
 
 def test_an_operation_said_outright_makes_drivers_of_what_encloses_it() -> None:
     """profile_operation is an operation wherever it stands."""
     parent = {1: 0, 2: 1, 3: 2}
-    assert _operation_roots(parent, {1: 0, 2: 0, 3: 2}) == {1: 0, 2: 0, 3: 3}
+    assert operation_roots(parent, {1: 0, 2: 0, 3: 2}) == {1: 0, 2: 0, 3: 3}

@@ -11,6 +11,7 @@ import numpy as np
 from storeprof.analysis.allocations import Allocations, load_allocations
 from storeprof.analysis.charges import CATEGORIES, GIL, ON_CPU, RUN_QUEUE, Charges, charge, positions
 from storeprof.analysis.idle import History, idle_looks
+from storeprof.analysis.imported import shortest_block_ns, time_is_known
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
@@ -49,6 +50,7 @@ class Settings:
     tail_share: float = 0.50
     tail_floor_s: float = 0.0005
     target_per_s: float | None = None
+    fold_templates: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,12 @@ class Context:
         """Wall time of the masked rows of `busy`, in seconds."""
         return float(self.busy.weight_ns.take(positions(mask)).sum(dtype=np.float64)) / 1e9
 
+    def amount(self, mask: Array) -> str:
+        """Wall time of the masked rows of `busy` in words; of an import whose counts are no time, their part."""
+        if time_is_known(self.recording):
+            return f"{self.seconds(mask):.2f} s"
+        return f"{self.seconds(mask) / max(float(self.by_category.sum()), 1e-9):.1%} of the samples"
+
     @property
     def cpu_seconds(self) -> float:
         """CPU time of the window in seconds, garbage collection included."""
@@ -236,7 +244,9 @@ class Context:
     def history(self, thread: int) -> History:
         """The stacks of a thread in order of time."""
         if thread not in self._histories:
-            self._histories[thread] = History(self.native.sampled_stacks(thread, self.looks), self.stacks)
+            self._histories[thread] = History(
+                self.native.sampled_stacks(thread, self.looks), self.stacks, ordered=self.looks.ordered
+            )
         return self._histories[thread]
 
     @cached_property
@@ -261,7 +271,7 @@ class Context:
 
 def build_context(recording: Recording, settings: Settings) -> Context:
     """Account for the wall time of a recording."""
-    stacks = Stacks(recording)
+    stacks = Stacks(recording, settings.fold_templates)
     looks = load_looks(recording, load_threads(recording))
     totals = load_thread_time(recording, looks.thread_ids)
     native = load_native_detail(recording, looks, stacks)
@@ -278,7 +288,7 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         looks=looks,
         totals=totals,
         busy=charges.busy,
-        blocks=Blocks(recording.window),
+        blocks=Blocks(recording.window, shortest_ns=shortest_block_ns(recording)),
         operations=load_operations(recording),
         native=native,
         slack=slack_of(charges),

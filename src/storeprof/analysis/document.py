@@ -8,6 +8,8 @@ from storeprof.analysis.causes import merge_causes
 from storeprof.analysis.context import Context, Settings, build_context
 from storeprof.analysis.coverage import Covered, unseen_share, with_children
 from storeprof.analysis.finding import Finding
+from storeprof.analysis.imported import duration_is_known, imported
+from storeprof.analysis.imported_coverage import cover_imported
 from storeprof.analysis.kinds import (
     allocation_churn,
     cache_misses,
@@ -28,13 +30,16 @@ from storeprof.analysis.kinds import (
 )
 from storeprof.analysis.metrics import metrics, top_functions, wall_time
 from storeprof.analysis.overhead import overhead
+from storeprof.analysis.passes import build_warnings, passes
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
 from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
+from storeprof.analysis.verification import how_to_verify
 from storeprof.recording.model import Recording
 
 SCHEMA = 1
+RECORD_AGAIN = "record again after the change, then storeprof compare BASELINE CANDIDATE"
 RECORDED = (
     "command", "attached_pid", "engine", "workload", "threads", "seed", "started_at", "storeprof", "exit_status",
     "machine",
@@ -78,15 +83,21 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
 
     Raises RecordingError when a table can't be read.
     """
-    context = build_context(recording, settings or Settings())
+    return findings_document(build_context(recording, settings or Settings()))
+
+
+def findings_document(context: Context) -> dict[str, Any]:
+    """Findings document of a recording whose time has been accounted for."""
+    recording = context.recording
     enough = is_long_enough(context)
     all_found = [finding for kind in KINDS.values() for finding in kind.find(context)]
     seen = 1.0 - unseen_share(context)
     judged = [with_severity(finding, context.settings, enough, seen) for finding in all_found]
     findings = merge_causes(rank(judged), context.settings)
-    covered = [with_children(context, kind.cover(context)) for kind in KINDS.values()]
+    covered = _coverage(context)
     verdict = judge(context, findings, covered)
-    found = [finding.as_document() for finding in findings]
+    verify = how_to_verify(recording.meta) or RECORD_AGAIN
+    found = [finding.as_document(verify) for finding in findings]
     measured = metrics(context)
     target = target_of(context.settings.target_per_s, measured, found)
     return {
@@ -94,7 +105,7 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "verdict": verdict.verdict,
         "summary": with_target(verdict.verdict, verdict.summary, target),
         "recording": str(recording.folder),
-        "duration_s": round(recording.duration_s, 3),
+        "duration_s": round(recording.duration_s, 3) if duration_is_known(recording) else None,
         "ci_level": 0.95,
         "recorded": {name: recording.meta.get(name) for name in RECORDED},
         "overhead": overhead(context),
@@ -104,8 +115,17 @@ def analyze(recording: Recording, settings: Settings | None = None) -> dict[str,
         "operations": _operations(context),
         "functions": top_functions(context),
         "findings": found,
+        "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],
+        "passes": passes(recording, measured["throughput_per_s"]),
+        "build_warnings": build_warnings(recording),
     }
+
+
+def _coverage(context: Context) -> list[Covered]:
+    if imported(context.recording):
+        return cover_imported(context, list(KINDS))
+    return [with_children(context, kind.cover(context)) for kind in KINDS.values()]
 
 
 def _operations(context: Context) -> list[dict[str, Any]]:

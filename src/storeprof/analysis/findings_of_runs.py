@@ -20,7 +20,7 @@ def merged_findings(documents: list[Document], workload: str | None) -> list[Doc
     for document in documents:
         seen: set[tuple[Any, ...]] = set()
         for row in document["findings"]:
-            key = _key(row)
+            key = key_of(row)
             if key not in seen:  # two of one key in one run: the larger one stands for both
                 groups.setdefault(key, []).append(row)
             seen.add(key)
@@ -28,7 +28,8 @@ def merged_findings(documents: list[Document], workload: str | None) -> list[Doc
     return sorted(merged, key=order)
 
 
-def _key(row: Document) -> tuple[Any, ...]:
+def key_of(row: Document) -> tuple[Any, ...]:
+    """What findings of different recordings have in common when they are the same one."""
     if row["kind"] in OF_THE_WHOLE_PROGRAM:
         return (row["kind"],)
     resource = row["where"]["resource"]

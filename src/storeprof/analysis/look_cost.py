@@ -44,5 +44,6 @@ def look_cost(looked_at_s: Array, weight: Array, others_s: Array, others_weight:
 def _quantiles(values: Array, weight: Array) -> Array:
     order = np.argsort(values)
     reached = np.cumsum(weight[order])
-    found: Array = values[order][np.searchsorted(reached, QUANTILES * reached[-1])]
+    at = np.minimum(np.searchsorted(reached, QUANTILES * reached[-1]), len(values) - 1)
+    found: Array = values[order][at]
     return found

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.analysis.imported import LOOKS as IMPORTED_LOOKS
+from storeprof.analysis.imported import imported, totals_of_looks
 from storeprof.recording.model import Recording
 from storeprof.recording.schema import QUALITIES, REASONS
 
@@ -41,7 +43,8 @@ class Looks:
 
     `reason_code` and `quality_code` are positions in REASONS and QUALITIES (`because` and `read_as` pick by name);
     `stack`, `resource`, `holder` are -1 where there is none, `node` and `op_seq` 0, `syscall` -2. `gc`: the thread was
-    collecting garbage; `faults`: its minor faults since its last look.
+    collecting garbage; `faults`: its minor faults since its last look. `ordered`: times are real; False where an import
+    had to make an order up.
     """
 
     thread_ids: Array
@@ -58,6 +61,7 @@ class Looks:
     syscall: Array
     gc: Array
     faults: Array
+    ordered: bool = True
 
     def __len__(self) -> int:
         return len(self.t_ns)
@@ -97,13 +101,16 @@ def load_threads(recording: Recording) -> Array:
 
 def load_looks(recording: Recording, thread_ids: Array) -> Looks:
     """Read the looks of the window."""
-    rows, each = read_thinned(recording, _LOOKS, "looks", MOST_LOOKS)
+    table = IMPORTED_LOOKS if imported(recording) else "looks"
+    rows, each = read_thinned(recording, _LOOKS, table, MOST_LOOKS)
     thread = index_of(thread_ids, rows.pop("thread_id"))
     order = by_thread_and_time(thread, rows["t_ns"])
     rows["holder"] = index_of(thread_ids, rows["holder"])
     rows["weight_ns"] *= each
     rows["faults"] *= each
-    return Looks(thread_ids=thread_ids, thread=thread.take(order), **{name: rows[name].take(order) for name in rows})
+    ordered = bool((imported(recording) or {}).get("ordered", True))
+    columns = {name: rows[name].take(order) for name in rows}
+    return Looks(thread_ids=thread_ids, thread=thread.take(order), ordered=ordered, **columns)
 
 
 def read_thinned(recording: Recording, columns: str, table: str, most: int) -> tuple[dict[str, Array], int]:
@@ -124,8 +131,21 @@ def read_thinned(recording: Recording, columns: str, table: str, most: int) -> t
 
 def load_thread_time(recording: Recording, thread_ids: Array) -> ThreadTime:
     """Read the control totals, those that stick out of the window cut in proportion."""
+    rows = totals_of_looks(recording) if imported(recording) else _cut_to_window(recording)
+    thread = index_of(thread_ids, rows["thread_id"])
+    order = by_thread_and_time(thread, rows["c0"])
+    return ThreadTime(
+        thread=thread[order],
+        t0_ns=rows["c0"][order],
+        t1_ns=rows["c1"][order],
+        run_ns=rows["run_ns"][order].astype(np.float64),
+        delay_ns=rows["delay_ns"][order].astype(np.float64),
+    )
+
+
+def _cut_to_window(recording: Recording) -> dict[str, Array]:
     start, end = recording.window
-    rows = recording.sql(
+    return recording.sql(
         """
         WITH cut AS (
             SELECT *, greatest(t0_ns, $1) AS c0, least(t1_ns, $2) AS c1 FROM thread_time
@@ -136,15 +156,6 @@ def load_thread_time(recording: Recording, thread_ids: Array) -> ThreadTime:
         FROM cut
         """,
         [start, end],
-    )
-    thread = index_of(thread_ids, rows["thread_id"])
-    order = by_thread_and_time(thread, rows["c0"])
-    return ThreadTime(
-        thread=thread[order],
-        t0_ns=rows["c0"][order],
-        t1_ns=rows["c1"][order],
-        run_ns=rows["run_ns"][order].astype(np.float64),
-        delay_ns=rows["delay_ns"][order].astype(np.float64),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from storeprof.analysis.charges import CATEGORIES, CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import by_stack
+from storeprof.analysis.imported import duration_is_known, imported, time_is_known, waits_from_symbols
 from storeprof.analysis.operations import merged_latency
 from storeprof.analysis.processes import not_observed_cpu_s, summed_memory
 from storeprof.analysis.throughput import throughput
@@ -36,6 +37,7 @@ def metrics(context: Context) -> dict[str, Any]:
     rate = throughput(context)
     latency = merged_latency(context.operations.operations)
     cpu = float(context.totals.run_ns.sum()) / 1e9
+    known = time_is_known(recording) and duration_is_known(recording) and not waits_from_symbols(recording)
     if recording.meta.get("window") is None:  # when it was used is not known
         cpu += not_observed_cpu_s(recording)
     seconds = recording.duration_s
@@ -43,7 +45,9 @@ def metrics(context: Context) -> dict[str, Any]:
         "throughput_per_s": None if rate.per_s is None else round(rate.per_s, 3),
         "throughput_ci": rate.as_list(),
         "latency_s": latency.as_document() if latency else dict(NO_LATENCY),
-        "cpu_percent": round(100.0 * cpu / seconds, 2) if seconds > 0 and len(context.totals.run_ns) else None,
+        "cpu_percent": round(100.0 * cpu / seconds, 2)
+        if seconds > 0 and len(context.totals.run_ns) and known
+        else None,
         **_memory(recording),
         "read_bytes": _grown(recording, "read"),
         "written_bytes": _grown(recording, "written"),
@@ -58,11 +62,22 @@ def metrics(context: Context) -> dict[str, Any]:
 def _memory(recording: Recording) -> dict[str, int | None]:
     """Resident memory of all processes together: the highest sum, and the mean over time."""
     times, total = summed_memory(recording, "rss")
+    if len(times) == 0 and imported(recording):
+        return {"rss_peak_bytes": _stated_peak(recording), "rss_mean_bytes": None}
     if len(times) == 0:
         return {"rss_peak_bytes": None, "rss_mean_bytes": None}
     weights = np.diff(times) if len(times) > 1 else np.ones(1)
     mean = np.average(total[: len(weights)], weights=weights)
     return {"rss_peak_bytes": int(total.max()), "rss_mean_bytes": int(mean)}
+
+
+def _stated_peak(recording: Recording) -> int | None:
+    """The highest memory that a file states: resident where it does, else the footprint (macOS)."""
+    for kinds in (("rss_peak", "resident"), ("footprint_peak", "footprint")):
+        rows = recording.sql("SELECT max(bytes) AS most FROM memory WHERE kind IN (?, ?)", list(kinds))
+        if not np.ma.is_masked(rows["most"][0]):
+            return int(rows["most"][0])
+    return None
 
 
 def _grown(recording: Recording, kind: str) -> int | None:

@@ -27,6 +27,7 @@ from storeprof.analysis.charges import (
     charges_of,
     concatenate,
 )
+from storeprof.analysis.imported import imported
 from storeprof.analysis.looks import Looks, by_thread_and_time, index_of, read_thinned
 from storeprof.analysis.sightings import Sightings, sightings
 from storeprof.analysis.stacks import Stacks
@@ -93,6 +94,8 @@ class NativeDetail:
 
 def load_native_detail(recording: Recording, looks: Looks, stacks: Stacks) -> NativeDetail:
     """Read perf's samples of the window, and learn from them what Python functions call; empty without perf."""
+    if imported(recording):  # its CPU samples are its looks
+        return without_samples(len(looks.thread_ids))
     cpu = _samples(recording, looks.thread_ids, "cpu_samples")
     switch = _samples(recording, looks.thread_ids, "(FROM switch_samples WHERE state <> 'R')")
     threads = len(looks.thread_ids)
@@ -102,6 +105,12 @@ def load_native_detail(recording: Recording, looks: Looks, stacks: Stacks) -> Na
     sampled = frozenset(np.flatnonzero(is_native & (np.bincount(cpu[1], minlength=threads) > 0)).tolist())
     found = NativeDetail(*cpu, *switch, is_native, sampled)
     return replace(found, callees=_python_callees(looks, found, stacks))
+
+
+def without_samples(threads: int) -> NativeDetail:
+    """Of a recording without perf."""
+    none = np.zeros(0, dtype=np.int64)
+    return NativeDetail(*(none,) * 6, np.zeros(threads, dtype=bool))
 
 
 def _samples(recording: Recording, thread_ids: Array, table: str) -> tuple[Array, Array, Array]:

@@ -132,7 +132,7 @@ def load_operations(recording: Recording) -> OperationTree:
     parent = dict(zip(nodes["node"].tolist(), np.ma.filled(nodes["parent"], 0).tolist(), strict=True))
     name = dict(zip(nodes["node"].tolist(), nodes["name"].tolist(), strict=True))
     flags = dict(zip(nodes["node"].tolist(), np.ma.filled(nodes["flags"], 0).tolist(), strict=True))
-    roots = _operation_roots(parent, flags)
+    roots = operation_roots(parent, flags)
     members: dict[str, list[int]] = {}
     for node in sorted({root for root in roots.values() if root}):
         members.setdefault(name[node], []).append(node)
@@ -144,7 +144,7 @@ def load_operations(recording: Recording) -> OperationTree:
     )
 
 
-def _operation_roots(parent: dict[int, int], flags: dict[int, int]) -> dict[int, int]:
+def operation_roots(parent: dict[int, int], flags: dict[int, int]) -> dict[int, int]:
     """For each node the node of the operation it lies in, 0 for drivers and what encloses operations."""
     encloses: set[int] = set()
     for node, flag in flags.items():

@@ -55,6 +55,7 @@ def combine(folder: str, runs: Sequence[Run], target_per_s: float | None = None)
         "functions": _functions(everything),
         "findings": findings,
         "coverage": _coverage(everything),
+        "passes": next((one["passes"] for one in everything if _has_passes(one)), []),
         "runs": [_run(run) for run in runs],
         "workloads": [{key: part[key] for key in part if key not in ("findings", "summary")} for part in parts],
     }
@@ -222,3 +223,7 @@ def _run(run: Run) -> Document:
         "exit_status": document["recorded"]["exit_status"],
         "throughput_per_s": document["metrics"]["throughput_per_s"],
     }
+
+
+def _has_passes(document: Document) -> bool:
+    return any(row["collects"] for row in document.get("passes") or [])

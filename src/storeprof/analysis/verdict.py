@@ -9,6 +9,7 @@ from storeprof.analysis.context import Context, Settings
 from storeprof.analysis.coverage import Covered, unplaced_share, unseen_share
 from storeprof.analysis.event_loop import undecided_event_loop
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
+from storeprof.analysis.imported_coverage import why_nothing_to_judge
 from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS
 from storeprof.analysis.target import NOTHING_NEEDED
 
@@ -78,7 +79,8 @@ def judge(context: Context, findings: list[Finding], coverage: list[Covered]) ->
     if worst:
         return Verdict("bottleneck", _sentence(worst))
     doubt = (
-        _doubt(context, coverage)
+        why_nothing_to_judge(context)
+        or _doubt(context, coverage)
         or _noise(findings)
         or undecided_event_loop(context)
         or undecided(findings, context.settings, context.recording.duration_s)

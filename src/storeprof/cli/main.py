@@ -9,7 +9,21 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, config, profile, record, report
+from storeprof.cli import (
+    analyze,
+    baseline,
+    compare,
+    config,
+    doctor,
+    duel,
+    export,
+    gate,
+    import_files,
+    profile,
+    record,
+    report,
+    top,
+)
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 
@@ -22,12 +36,16 @@ examples:
   storeprof profile tsdb                     the engine that comes with storeprof
   storeprof record -- python3 app.py         any program, unchanged
   storeprof record --pid 1234 --duration 10  a program that is running
+  storeprof top --pid 1234                   the same, live
   storeprof report                           the newest recording, for people
   storeprof analyze --json                   the newest recording, for scripts
+  storeprof doctor                           what this machine can measure, and how to get the rest
   storeprof record --runs 5 -- ./bench       several runs, judged together: what holds in all of them
+  storeprof export -o run.speedscope.json    the newest recording, for a viewer you have (Perfetto, pprof, …)
+  storeprof import sample.txt leaks.txt      what other tools recorded elsewhere, as one recording
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report, config)
+_COMMANDS = (profile, record, analyze, report, compare, duel, gate, baseline, export, import_files, top, doctor, config)
 _RECORDERS = frozenset({"profile", "record"})
 
 

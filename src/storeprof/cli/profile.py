@@ -15,6 +15,10 @@ from storeprof.cli.arguments import (
     seconds,
     seed,
 )
+from storeprof.cli.collecting import add_collecting_options, collected, require_linux
+
+# Measured seconds of a pass: what a tool counts needs no longer, and under some tools all takes ten times as long.
+PASS_S = 10.0
 
 
 def add_parser(commands: Any) -> None:
@@ -38,6 +42,7 @@ def add_parser(commands: Any) -> None:
     add_runs_option(parser)
     add_target_option(parser)
     add_recording_options(parser)
+    add_collecting_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -49,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
     from storeprof.session.runs import record_all
     from storeprof.workload.catalogue import find_workloads
 
+    require_linux("profile")
     find_engine(options.engine)
     workloads = [workload.name for workload in find_workloads(options.workload)]
     folder = options.out or default_folder(f"{options.engine}-{options.workload}")
@@ -78,13 +84,15 @@ def _run(options: argparse.Namespace, folder: Path, workload: str) -> Any:
 
     asked = {"engine": options.engine, "workload": workload, "threads": options.threads, "seed": options.seed}
     data = folder / "data"
+    chosen = collected(options)
     recorded = RecordOptions(
         folder=folder,
-        command=_driver(options, workload, data),
+        command=_driver(options, workload, data, options.duration),
+        pass_command=_driver(options, workload, data, min(options.duration, PASS_S)),
         environment={"STOREPROF_WINDOW_FILE": str((folder / "window.json").absolute())},
         description=asked | ({"target_per_s": options.target} if options.target else {}),
         observer_budget=options.overhead_budget / 100,
-        use_perf=not options.no_perf,
+        **{**chosen, "use_perf": chosen.get("use_perf", True) and not options.no_perf},
         call_graph=None if options.call_graph == "auto" else options.call_graph,
         use_allocation_hook=not options.no_alloc_hook,
         children=options.subprocesses is not False,
@@ -92,9 +100,9 @@ def _run(options: argparse.Namespace, folder: Path, workload: str) -> Any:
     return Planned(workload, recorded, scratch=data)
 
 
-def _driver(options: argparse.Namespace, workload: str, data: Path) -> tuple[str, ...]:
+def _driver(options: argparse.Namespace, workload: str, data: Path, duration: float) -> tuple[str, ...]:
     return (
         sys.executable, "-m", "storeprof.workload.run", options.engine, "--workload", workload,
-        "--duration", f"{options.duration:g}", "--threads", str(options.threads), "--dir", str(data.absolute()),
+        "--duration", f"{duration:g}", "--threads", str(options.threads), "--dir", str(data.absolute()),
         "--seed", str(options.seed),
     )  # fmt: skip

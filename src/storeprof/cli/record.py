@@ -17,6 +17,7 @@ from storeprof.cli.arguments import (
     positive,
     seconds,
 )
+from storeprof.cli.collecting import add_collecting_options, collected, require_linux
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -67,12 +68,14 @@ def add_parser(commands: Any) -> None:
     add_runs_option(parser)
     add_target_option(parser)
     add_recording_options(parser)
+    add_collecting_options(parser)
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG...]", help="the program to run")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Record, finish, and say where the recording is."""
+    require_linux("record")
     from storeprof.collect.output_relay import OPS_PATTERN
     from storeprof.session.folder import default_folder
     from storeprof.session.options import RecordOptions
@@ -92,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
     label = Path(command[0]).name if command else f"pid-{pid}"
     if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):
         label = Path(command[1]).name
+    chosen = collected(options)
     recorded = RecordOptions(
         folder=options.out or default_folder(label),
         command=command,
@@ -100,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         observer_budget=options.overhead_budget / 100,
         operations=tuple(dict.fromkeys(options.operation)),
         instrument=tuple(dict.fromkeys(options.instrument)),
-        use_perf=not options.no_perf,
+        **{**chosen, "use_perf": chosen.get("use_perf", True) and not options.no_perf},
         call_graph=None if options.call_graph == "auto" else options.call_graph,
         description={"target_per_s": options.target} if options.target else {},
         use_allocation_hook=not options.no_alloc_hook,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import add_target_option
+from storeprof.cli.arguments import add_fold_option, add_target_option
 
 
 def add_parser(commands: Any) -> None:
@@ -15,12 +15,23 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="findings of a recording, for people",
-        description="Show the verdict of a recording and what it rests on, on one screen.",
+        description="Show the verdict of a recording and what it rests on, on one screen; with --html as one page that "
+        "opens in a browser without a network: flame graph, latencies, waits over time, memory, files, locks.",
     )
     parser.add_argument(
         "recording", nargs="?", type=Path, help="folder of a recording or of several runs (default: the newest)"
     )
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write the report as one HTML file (replaces FILE) instead of printing it",
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="BASELINE", help="show what changed against this earlier recording"
+    )
     add_target_option(parser)
+    add_fold_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -28,13 +39,29 @@ def run(options: argparse.Namespace) -> int:
     """Analyse and show."""
     from storeprof.session.folder import newest_recording
 
-    show(options.recording or newest_recording(), options.target)
+    folder = options.recording or newest_recording()
+    if options.html:
+        from storeprof.cli.html_report import write_page
+
+        write_page(options.html, folder, options.against, options.target, options.fold_templates)
+    elif options.against:
+        show_difference(folder, options.against, options.target)
+    else:
+        show(folder, options.target, options.fold_templates)
     return 0
 
 
-def show(folder: Path, target_per_s: float | None = None) -> None:
+def show(folder: Path, target_per_s: float | None = None, fold_templates: bool = False) -> None:
     """Print the report of a recording, or of several runs."""
     from storeprof.report.terminal import print_report
     from storeprof.session.documents import findings_of
 
-    print_report(findings_of(folder, target_per_s), sys.stdout)
+    print_report(findings_of(folder, target_per_s, fold_templates), sys.stdout)
+
+
+def show_difference(folder: Path, against: Path, target_per_s: float | None) -> None:
+    """Print what changed between two recordings."""
+    from storeprof.report.difference import print_difference
+    from storeprof.session.documents import findings_of
+
+    print_difference(findings_of(folder, target_per_s), findings_of(against, target_per_s), sys.stdout)

@@ -13,10 +13,12 @@ Result_co = TypeVar("Result_co", covariant=True)
 class Context:
     """What a collector must know to say whether it can run.
 
-    `target_pid` is the process to attach to, None for a command that storeprof starts itself.
+    `target_pid` is the process to attach to, None for a command that storeprof starts itself. `python` is the
+    interpreter of a Python program, None for storeprof's own.
     """
 
     target_pid: int | None = None
+    python: str | None = None
     cpus: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
 

@@ -1,7 +1,6 @@
 """The only module that starts processes: outside tools, the command under study, the relay of its output."""
 
 import contextlib
-import ctypes
 import os
 import re
 import resource
@@ -17,14 +16,26 @@ from typing import IO, Final, NoReturn
 from storeprof.collect.command_check import check_command, exec_error
 from storeprof.collect.linux.orphans import STARTED
 from storeprof.collect.output_relay import OPS_PATTERN, open_channel, open_pipe, run_relay
+from storeprof.collect.process_ends import die_with, shell_status
 from storeprof.errors import CollectorError, TargetError, UsageError
 
-__all__ = ["BackgroundTool", "HeldCommand", "OutputRelay", "ToolResult", "check_command", "run_tool"]
+__all__ = [
+    "HELD_PROGRAM",
+    "BackgroundTool",
+    "HeldCommand",
+    "OutputRelay",
+    "ToolResult",
+    "check_command",
+    "run_tool",
+    "start_tool",
+]
 
-PR_SET_PDEATHSIG: Final = 1
 # After a tool's group was killed its pipes close at once, unless something escaped the group.
 AFTER_KILL_S: Final = 1.0
-_libc: Final = ctypes.CDLL(None, use_errno=True)
+# For `python -c`, with a descriptor and a command line: waits for a byte and becomes the program. Where nothing comes
+# because storeprof has died, it ends.
+HELD_PROGRAM: Final = "import os,sys\nif os.read(int(sys.argv[1]),1): os.execvp(sys.argv[2],sys.argv[2:])"
+Process = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ def run_tool(
     with contextlib.ExitStack() as stack:
         stdout = subprocess.PIPE if stdout_path is None else stack.enter_context(open(stdout_path, "wb"))
         stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
-        process = _start(argv, stdin=stdin, stdout=stdout, env=env, cwd=cwd)
+        process = start_tool(argv, stdin=stdin, stdout=stdout, env=env, cwd=cwd)
         timed_out = False
         try:
             out, err = process.communicate(input, timeout=timeout_s)
@@ -64,7 +75,7 @@ def run_tool(
         except BaseException:
             _kill_group(process)
             raise
-    return ToolResult(_shell_status(process.returncode), out or b"", err or b"", timed_out)
+    return ToolResult(shell_status(process.returncode), out or b"", err or b"", timed_out)
 
 
 class BackgroundTool:
@@ -84,13 +95,13 @@ class BackgroundTool:
     ) -> None:
         self._stderr_path = stderr_path
         with open(stderr_path, "wb") as stderr:
-            self._process = _start(
+            self._process = start_tool(
                 argv,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 env=env,
                 pass_fds=pass_fds,
-                preexec=_die_with(os.getpid()),
+                preexec=die_with(os.getpid()),
             )
         self.pid = self._process.pid
 
@@ -108,7 +119,7 @@ class BackgroundTool:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
-        return _shell_status(self._process.returncode)
+        return shell_status(self._process.returncode)
 
     def stderr(self) -> str:
         """What the tool has said so far."""
@@ -197,7 +208,7 @@ class HeldCommand:
         """Wait for the end, collect the zombie, return `exit_status`."""
         if self._status is None:
             _, status, self._rusage = os.wait4(self.pid, 0)
-            self._status = _shell_status(os.waitstatus_to_exitcode(status))
+            self._status = shell_status(os.waitstatus_to_exitcode(status))
             os.close(self._pidfd)
         return self._status
 
@@ -265,7 +276,7 @@ class OutputRelay:
         return True
 
 
-def _start(
+def start_tool(
     argv: Sequence[str],
     *,
     stdin: int = subprocess.DEVNULL,
@@ -276,6 +287,7 @@ def _start(
     pass_fds: Sequence[int] = (),
     preexec: Callable[[], None] | None = None,
 ) -> subprocess.Popen[bytes]:
+    """Start a tool as the leader of a process group of its own. Raises CollectorError when that fails."""
     try:
         process = subprocess.Popen(
             list(argv),
@@ -293,18 +305,6 @@ def _start(
         raise CollectorError(f"{argv[0]} could not be started: {reason}") from None
     STARTED.add(process.pid)
     return process
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    def ask_kernel() -> None:
-        # The recorder waits for signals with them blocked; a tool that inherits that could not be ended.
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where storeprof was started in the background
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # died between fork and prctl
-            os._exit(1)
-
-    return ask_kernel
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
@@ -342,7 +342,3 @@ def _plain_signals() -> None:
         if not inherited and signal.getsignal(number) != signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def _shell_status(returncode: int) -> int:
-    return returncode if returncode >= 0 else 128 - returncode

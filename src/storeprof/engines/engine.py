@@ -31,8 +31,8 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What `--help` says about an engine, and how one is made."""
+    """What `--help` says about an engine, and how one is made; `make` takes settings by name, if any are asked for."""
 
     name: str
     description: str
-    make: Callable[[], Engine]
+    make: Callable[..., Engine]

@@ -1,21 +1,32 @@
 """The probe: what a program under study imports. Standard library only.
 
 Nearly everything comes straight from the extension: a Python function in front of a scope would cost more than the
-scope. The types and docstrings are in `_recorder.pyi`.
+scope. The types and docstrings are in `_recorder.pyi`. Where there is no recorder, probes do nothing.
 """
 
 import os as _os
+import sys as _sys
 from collections.abc import Iterable as _Iterable
 from types import ModuleType as _ModuleType
 
 from storeprof.probe._locks import Condition, Lock, RLock, name_lock
-from storeprof.probe._recorder import (
-    profile_function,
-    profile_memory_alloc,
-    profile_memory_dealloc,
-    profile_operation,
-    profile_scope,
-)
+
+if _sys.platform == "linux":
+    from storeprof.probe._recorder import (
+        profile_function,
+        profile_memory_alloc,
+        profile_memory_dealloc,
+        profile_operation,
+        profile_scope,
+    )
+else:
+    from storeprof.probe.without_recorder import (
+        profile_function,
+        profile_memory_alloc,
+        profile_memory_dealloc,
+        profile_operation,
+        profile_scope,
+    )
 
 __all__ = [
     "Condition",
@@ -45,12 +56,14 @@ def instrument(
 
     Returns the names of what was instrumented at once. Raises TypeError for anything but modules and names.
     """
+    if _sys.platform != "linux":
+        return []
     from storeprof.probe import _instrument
 
     return _instrument.instrument(module, include, exclude)
 
 
-if _os.environ.get("STOREPROF_RECORD") == "1":
+if _sys.platform == "linux" and _os.environ.get("STOREPROF_RECORD") == "1":
     from storeprof.probe import _floors
 
     _floors.measure()

@@ -7,8 +7,6 @@ waits at. That address is where CPython 3.11 to 3.13 keeps the lock of a `thread
 import sys
 from typing import Any
 
-from storeprof.probe import _recorder
-
 LOCK = "storeprof:lock@"  # in place of a file (docs/formats/shared-memory.md)
 LOCK_AT = 16  # bytes into the object, behind its reference count and type
 
@@ -27,7 +25,10 @@ def name_lock(lock: Any, name: str) -> None:
         lock = getattr(lock, attribute, lock)
     if type(lock) not in (type(threading.Lock()), type(threading.RLock())):
         raise TypeError(f"name_lock needs a threading.Lock, RLock, Condition or queue, not {type(lock).__name__}")
-    if sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] <= (3, 13):
+    known = sys.platform == "linux" and sys.implementation.name == "cpython"
+    if known and (3, 11) <= sys.version_info[:2] <= (3, 13):
+        from storeprof.probe import _recorder
+
         address = c_void_p.from_address(id(lock) + LOCK_AT).value or 0
         text = name.encode("utf-8", "backslashreplace")
         _recorder.new_function(name_lock, text, f"{LOCK}{address:x}".encode(), 0, False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -10,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,19 +28,47 @@ def _checksum(table: int, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(_TABLE.pack(table)))
 
 
+class RowSink(Protocol):
+    """Where samplers write their rows: a journal, or the live view's memory of the last seconds."""
+
+    def append(self, table: int, payload: bytes, sampler: int = 0) -> None:
+        """Take one frame."""
+        ...
+
+    def append_all(self, frames: Iterable[tuple[int, bytes]], sampler: int = 0) -> None:
+        """Take frames as a sampler drained them."""
+        ...
+
+
 class JournalWriter:
-    """Appends frames to `journal.bin`; holds a lock on it, so that a reader can tell a live recording."""
+    """Appends frames to `journal.bin`; holds a lock on it, so that a reader can tell a live recording.
+
+    `failure` is why nothing more could be written (the disk is full): from then on rows are dropped, and the program
+    under study is let go on.
+    """
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
-        os.write(self._fd, JOURNAL_MAGIC)
+        self._end = os.write(self._fd, JOURNAL_MAGIC)
+        self.failure: str | None = None
 
     def append(self, table: int, payload: bytes, sampler: int = 0) -> None:
         """Write one frame in a single call, so that a kill leaves at most one frame unfinished."""
-        if payload:
-            header = _FRAME.pack(len(payload), _checksum(table, payload), table, sampler)
-            os.writev(self._fd, [header, payload])
+        if not payload or self.failure:
+            return
+        header = _FRAME.pack(len(payload), _checksum(table, payload), table, sampler)
+        try:
+            written = os.writev(self._fd, [header, payload])
+        except OSError as error:
+            self.failure = error.strerror
+            return
+        if written < len(header) + len(payload):
+            self.failure = os.strerror(errno.ENOSPC)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._end)
+        else:
+            self._end += written
 
     def append_all(self, frames: Iterable[tuple[int, bytes]], sampler: int = 0) -> None:
         """Write frames as a sampler drained them."""

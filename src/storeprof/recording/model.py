@@ -126,6 +126,12 @@ class Recording:
         return (end - start) / 1e9
 
 
+def rows_of(columns: dict[str, np.ndarray[Any, Any]]) -> list[dict[str, Any]]:
+    """Columns that `sql` returned as rows, for small tables; a null is None."""
+    lists = [values.tolist() for values in map(np.ma.asarray, columns.values())]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
 def _view(connection: duckdb.DuckDBPyConnection, path: Path, columns: dict[str, str]) -> str:
     """The table as SQL; columns that an older storeprof did not write yet are null."""
     if not path.exists():

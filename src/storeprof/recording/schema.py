@@ -172,4 +172,34 @@ TABLES: dict[str, dict[str, str]] = {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "thread_id": "BIGINT", "bytes": "BIGINT", "weight_bytes": "BIGINT",
         "stack_id": "INTEGER", "freed_ns": "BIGINT",
     },
+    "pass_figures": {
+        "pass": "VARCHAR", "collector": "VARCHAR", "collects": "VARCHAR", "figure": "VARCHAR", "value": "DOUBLE",
+        "unit": "VARCHAR", "function": "VARCHAR", "file": "VARCHAR", "line": "INTEGER", "stack": "VARCHAR",
+    },
+    "allocation_sites": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "kind": "VARCHAR", "thread_id": "BIGINT", "stack_id": "INTEGER",
+        "name": "VARCHAR", "count": "BIGINT", "bytes": "BIGINT",
+    },
+    "heap_objects": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "zone": "VARCHAR", "name": "VARCHAR", "type": "VARCHAR",
+        "binary": "VARCHAR", "count": "BIGINT", "bytes": "BIGINT",
+    },
+    "memory_regions": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "kind": "VARCHAR", "name": "VARCHAR", "start_address": "UBIGINT",
+        "end_address": "UBIGINT", "virtual_bytes": "BIGINT", "resident_bytes": "BIGINT", "dirty_bytes": "BIGINT",
+        "swapped_bytes": "BIGINT", "regions": "BIGINT", "allocations": "BIGINT", "allocated_bytes": "BIGINT",
+        "fragmentation_bytes": "BIGINT", "protection": "VARCHAR", "share_mode": "VARCHAR", "detail": "VARCHAR",
+    },
+    "call_totals": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "kind": "VARCHAR", "name": "VARCHAR", "file": "VARCHAR",
+        "binary": "VARCHAR", "calls": "BIGINT", "errors": "BIGINT", "self_ns": "BIGINT", "total_ns": "BIGINT",
+    },
+    "distributions": {
+        "proc_id": "BIGINT", "source": "VARCHAR", "name": "VARCHAR", "low": "DOUBLE", "high": "DOUBLE",
+        "count": "BIGINT",
+    },
+    "event_samples": {
+        "t_ns": "BIGINT", "thread_id": "BIGINT", "event": "VARCHAR", "count": "BIGINT", "stack_id": "INTEGER",
+        "source": "VARCHAR",
+    },
 }  # fmt: skip

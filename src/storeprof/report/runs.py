@@ -6,11 +6,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from storeprof.report.units import figure
 
 _WHOLE_RUN = {"throughput": "operations/s", "cpu_per_operation": "CPU per operation", "memory_peak": "memory peak"}
+_FIGURES = {"per second": "throughput", "P50": "latency_p50", "P95": "latency_p95", "P99": "latency_p99"}
+TABLE_WIDTH = 105  # that figures with intervals take
 MOST_SHOWN = 4
 MOST_OPERATIONS = 5
 SMALLEST_SHARE = 0.005
@@ -28,22 +31,32 @@ def _workload(console: Console, workload: Document, words: dict[str, str]) -> No
     rows = {(row["operation"], row["name"]): row for row in workload["table"]}
     named = f"workload {workload['workload']}, " if workload["workload"] else ""
     console.print(f"\n[bold]{named}{workload['runs']} runs[/]  (mean, 95 % between runs)")
-    console.print("  " + "   ".join(f"{label} {_figure(rows[None, name])}" for name, label in _WHOLE_RUN.items()))
+    _indented(console, "   ".join(f"{label} {_figure(rows[None, name])}" for name, label in _WHOLE_RUN.items()))
     shares = sorted(workload["wall_time"], key=lambda row: -row["mean"])
     parts = [f"{words.get(row['name'], row['name'])} {_figure(row)}" for row in shares if row["mean"] >= SMALLEST_SHARE]
-    console.print(f"  busy wall time: {'   '.join(parts) or 'none'}")
+    _indented(console, f"busy wall time: {'   '.join(parts) or 'none'}")
     operations = list(dict.fromkeys(row["operation"] for row in workload["table"] if row["operation"]))
-    if operations:
+    if operations and console.width >= TABLE_WIDTH:
         console.print(_operations(operations[:MOST_OPERATIONS], rows))
+    for name in operations[:MOST_OPERATIONS] if console.width < TABLE_WIDTH else ():
+        _indented(console, f"[bold]{escape(name)}[/]  {_in_words(name, rows)}")
+
+
+def _in_words(name: str, rows: dict[tuple[str | None, str], Document]) -> str:
+    """The figures of an operation where a table of them would not fit."""
+    return "   ".join(f"{label} {_figure(rows[name, metric])}" for label, metric in _FIGURES.items())
+
+
+def _indented(console: Console, words: str) -> None:
+    console.print(Padding(words, (0, 0, 0, 2)))
 
 
 def _operations(names: list[str], rows: dict[tuple[str | None, str], Document]) -> Table:
     table = Table(box=None, pad_edge=True, padding=(0, 1, 0, 0))
-    for name in ("operation", "per second", "P50", "P95", "P99"):
+    for name in ("operation", *_FIGURES):
         table.add_column(name, justify="left" if name == "operation" else "right", no_wrap=True)
     for name in names:
-        cells = (_figure(rows[name, metric]) for metric in ("throughput", "latency_p50", "latency_p95", "latency_p99"))
-        table.add_row(escape(name), *cells)
+        table.add_row(escape(name), *(_figure(rows[name, metric]) for metric in _FIGURES.values()))
     return table
 
 
@@ -73,6 +86,6 @@ def _finding(console: Console, row: Document) -> None:
         of = "CPU time" if row["share_of"] == "cpu" else "busy wall"
         size = f", {row['share']:.0%} ({low:.0%} to {high:.0%}) of {of}"
     found = f", in {runs['found']} of {runs['of']} runs" + (f" of {runs['workload']}" if runs["workload"] else "")
-    console.print(f"  {row['severity']} {row['kind']} {escape(place)}{size}{found}")
+    _indented(console, f"{row['severity']} {row['kind']} {escape(place)}{size}{found}")
     if row["severity"] != "notice" and runs["holds"] in ("all", "most"):
-        console.print(f"    do first: {escape(row['recommendation'])}")
+        _indented(console, f"  do first: {escape(row['recommendation'])}")

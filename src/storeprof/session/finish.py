@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from storeprof.session.allocation_tables import add_allocation_tables
 from storeprof.session.cpu_accounts import note_not_observed
 from storeprof.session.named_operations import instrument_asked, operations_asked
 from storeprof.session.native_tables import add_native_tables
+from storeprof.session.pass_tables import add_pass_tables, write_pass_evidence
 from storeprof.session.py_spy_tables import add_py_spy_tables
 from storeprof.session.python_frames import with_lines
 
@@ -51,12 +53,19 @@ def finish(folder: Path) -> Recording:
     meta = _completed_meta(folder, meta, journal)
     try:
         _write_tables(folder, meta, journal)
-    except OSError as error:
-        raise RecordingError(f"{folder}: can't be finished ({error.strerror}); make it writable, or copy it") from None
-    write_meta(folder, meta)
+        write_meta(folder, meta)
+    except (OSError, duckdb.IOException) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).split("\n", 1)[0]
+        if "No space left" in str(error):
+            shutil.rmtree(folder / "tables.partial", ignore_errors=True)
+            raise RecordingError(f"{folder}: the disk is full; make room, then `storeprof analyze {folder}`") from None
+        raise RecordingError(f"{folder}: can't be finished ({why}); make it writable, or copy it") from None
     path.unlink()
     recording = Recording.open(folder)
-    _write_evidence(recording)
+    try:
+        _write_evidence(recording)
+    except OSError as error:  # the tables are whole, and they are the recording
+        print(f"storeprof: {folder}: texts for people are missing ({error.strerror})", file=sys.stderr)
     return recording
 
 
@@ -133,10 +142,12 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
     note_not_observed(meta, journal)
     tables = add_native_tables(folder, meta, tables)
     tables = add_py_spy_tables(folder, meta, journal, ids, tables)
-    return add_allocation_tables(journal, tables)
+    tables = add_allocation_tables(journal, tables)
+    return add_pass_tables(folder, meta, tables)
 
 
 def _write_evidence(recording: Recording) -> None:
     stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(recording.folder.joinpath("recording.json").stat().st_mtime))
     evidence.write_performance_test(recording, analyze(recording), stamp)
     evidence.write_sample_profile(recording, stamp)
+    write_pass_evidence(recording, stamp)

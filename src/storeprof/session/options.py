@@ -16,8 +16,11 @@ class RecordOptions:
     `duration_s`: None records until the program ends. `environment` is added to COMMAND's. `description` goes into
     recording.json as it is (engine, workload …). `observer_budget` is CPU seconds per second over usable CPUs.
     `children`: observe the program's children too. `call_graph`: how perf takes stacks, "fp" or "dwarf"; None lets
-    the program's code decide. `operations`: functions to time, as MODULE.FUNCTION. `instrument`: patterns of modules
-    whose functions are all timed.
+    the program's code decide. `operations`: functions to time, as MODULE.FUNCTION. `instrument`: patterns
+    of modules whose functions are all timed.
+    `groups`: what to collect (storeprof.collect.pass_tool.GROUPS); `entries`: patterns of functions whose calls are
+    traced. `pass_command` is run in the passes instead of `command`, where that would take too long; a pass is ended
+    after `pass_limit_s` (None: as long as the timing run lets expect).
     """
 
     folder: Path
@@ -34,6 +37,10 @@ class RecordOptions:
     call_graph: str | None = None
     use_allocation_hook: bool = True
     children: bool = True
+    groups: frozenset[str] = frozenset()
+    entries: tuple[str, ...] = ()
+    pass_command: tuple[str, ...] = ()
+    pass_limit_s: float | None = None
 
 
 @dataclass(frozen=True)

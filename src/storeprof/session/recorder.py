@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -24,6 +25,7 @@ from storeprof.recording.model import JOURNAL, write_meta
 from storeprof.recording.schema import FORMAT_VERSION
 from storeprof.session.allocation_pass import AllocationPass
 from storeprof.session.folder import make_folder, remove_folder
+from storeprof.session.map_growth import keep_first_map
 from storeprof.session.named_operations import startup_environment
 from storeprof.session.native_pass import NativePass
 from storeprof.session.options import Outcome, RecordOptions
@@ -56,6 +58,7 @@ class Recorder:
         self._escalated = 0
         self._terminal_interrupt = False
         self._began = False
+        self._full_ns: int | None = None
         self._allocations = AllocationPass.absent()
 
     def run(self) -> Outcome:
@@ -105,15 +108,15 @@ class Recorder:
         journal.append_all(self._allocations.take(self._clock()))
         meta["collectors"][-1] = self._allocations.close()
         meta["collectors"] = python.completed(meta["collectors"])
-        meta["ended_ns"] = self._clock()
+        meta["ended_ns"] = self._full_ns or self._clock()
         meta["observer"] = self._observer_row(samplers.stats(), time.process_time() - cpu_before, native, python)
         status = self._let_go()
         meta["exit_status"] = status
-        meta["ended_by"] = self._ended_by
+        meta["ended_by"] = "disk-full" if journal.failure else self._ended_by
         meta["rusage"] = usage = self._rusage_row()
         meta["processes"] = tree.row(usage["user_s"] + usage["system_s"] if usage else None)
         meta["contention"]["after"] = cpu_contention()
-        write_meta(self._folder, meta)
+        self._write_last(meta)
         journal.close()
         return Outcome(self._folder, 0 if status is None or self._ended_by == "duration" else status)
 
@@ -168,6 +171,7 @@ class Recorder:
                 journal.append_all(self._allocations.take(self._clock()))
                 stats = samplers.stats()
                 python.update(stats["python"])
+                self._note_full(journal)
                 self._progress.update((self._clock() - started) / 1e9, stats)
             elapsed = (self._clock() - started) / 1e9
             if elapsed >= next_map:
@@ -180,6 +184,18 @@ class Recorder:
                     break
                 self._escalate()
         self._progress.done()
+
+    def _note_full(self, journal: JournalWriter) -> None:
+        """The recording ends where the disk is full; the program goes on."""
+        if journal.failure and self._full_ns is None:
+            self._full_ns = self._clock()
+            print(f"storeprof: {journal.failure}: recording stopped, the program goes on", file=sys.stderr, flush=True)
+
+    def _write_last(self, meta: dict[str, Any]) -> None:
+        try:
+            write_meta(self._folder, meta)
+        except OSError as error:  # the journal alone is enough to finish the recording when there is room again
+            print(f"storeprof: {self._folder}: {error.strerror}; make room, then `storeprof analyze`", file=sys.stderr)
 
     def _handle(self, received: Any) -> None:
         if received is None or received.si_signo == signal.SIGCHLD:
@@ -204,7 +220,10 @@ class Recorder:
     def _keep_map(self, pid: int) -> None:
         """Keep the latest address-space map: a program's end can't be asked for one."""
         found = snapshot(pid)
-        if found:
+        if not found:
+            return
+        with contextlib.suppress(OSError):  # a full disk is noticed by the journal
+            keep_first_map(found, self._folder, pid)
             before = list(self._folder.glob("vmmap_analysis_*.txt"))
             kept = write_snapshot(found, self._folder, pid, datetime.now())
             for path in before:

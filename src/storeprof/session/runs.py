@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from storeprof.recording.model import META, read_meta
 from storeprof.session.finish import finish
 from storeprof.session.folder import RUNS_INDEX, make_folder, remove_folder
 from storeprof.session.options import Outcome, RecordOptions
+from storeprof.session.passes import run_passes
 from storeprof.session.progress import Progress
-from storeprof.session.recorder import record
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ def record_all(folder: Path, planned: Sequence[Planned]) -> Outcome:
 
 
 def _record_one(planned: Planned) -> Outcome:
+    from storeprof.session.recorder import record  # its extension is Linux's; recordings are read on other systems too
+
     outcome = record(planned.options, Progress(sys.stderr, planned.options.duration_s))
+    run_passes(planned.options, planned.scratch)
     if planned.scratch:
         shutil.rmtree(planned.scratch, ignore_errors=True)
     meta = finish(outcome.folder).meta
@@ -70,7 +73,10 @@ def _record_runs(folder: Path, planned: Sequence[Planned]) -> Outcome:
             _write_index(folder, planned[:number], len(planned))
             label = f", {one.workload}" if one.workload else ""
             print(f"storeprof: run {number} of {len(planned)}{label}", file=sys.stderr, flush=True)
-            outcome = _record_one(one)
+            # Passes are no timing runs: one series of them tells as much as many.
+            outcome = _record_one(
+                one if number == 1 else replace(one, options=replace(one.options, groups=frozenset()))
+            )
             status = outcome.exit_status or status
             if read_meta(outcome.folder)["ended_by"] == "interrupt":
                 break

@@ -13,7 +13,7 @@ from typing import Any
 from storeprof.observe._observer import Sampler
 from storeprof.observe.probe_totals import ProbeTotals
 from storeprof.observe.process_memory import ProcessMemory
-from storeprof.recording.journal import JournalWriter
+from storeprof.recording.journal import RowSink
 from storeprof.recording.schema import JournalTable
 
 # What a sampler needs at least, in CPU seconds a second: ten looks at one thread.
@@ -44,7 +44,7 @@ class Samplers:
     probes may take.
     """
 
-    def __init__(self, journal: JournalWriter, budget: float, seed: int, probe_budget: float = 0.0) -> None:
+    def __init__(self, journal: RowSink, budget: float, seed: int, probe_budget: float = 0.0) -> None:
         self._journal = journal
         self._budget = budget
         self._seed = seed

@@ -28,14 +28,14 @@ def scope_nodes_table(journal: Journal, ids: Identities) -> Columns:
         "node": np.array(list(rows), dtype=np.int64),
         "proc_id": ids.processes(np.array([row["process"] for row in values], dtype=np.int64)),
         "parent": np.array([row["parent"] for row in values], dtype=np.int64),
-        "name": strings(_short_names(values)),
+        "name": strings(short_names(values)),
         "file": strings([row.get("file") or None for row in values]),
         "line": integers([row.get("line") or None for row in values]),
         "flags": np.array([flags.get(number, 0) for number in rows], dtype=np.int64),
     }
 
 
-def _short_names(rows: list[dict[str, Any]]) -> list[str | None]:
+def short_names(rows: list[dict[str, Any]]) -> list[str | None]:
     """Names without their module (`StorageImpl.write`), where that still tells them apart."""
     full = [_plain_name(row) for row in rows]
     short = [_without_module(row, name) for row, name in zip(rows, full, strict=True)]

@@ -17,12 +17,14 @@ from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, collector_row, native_reason, native_remedy, no_looks
 from storeprof.analysis.finding import Finding
+from storeprof.analysis.intervals import binomial
 from storeprof.analysis.kinds.cpu_hotspot import hot_functions, hotspot
 from storeprof.analysis.kinds.memory_leak import HOOK
 
 KIND = "allocation-churn"
 FEWEST = 10  # samples of a function, or sampled allocations of it
-MOSTLY_NATIVE, MOSTLY_PYTHON = 0.45, 0.36  # an interpreted function spends most of the rest on being interpreted
+MOSTLY = 0.35  # of a function's samples; the rest fills what was allocated, or interprets
+AT_LEAST = 0.25  # as lower end of the interval: looks at Python functions have few samples beside them
 COPIED_PER_S = 4e9  # fresh bytes per second of the function's CPU time
 LARGE_BYTES = 4096.0
 BOXED_BYTES = 44.0  # a small Python number takes 24 to 40
@@ -86,11 +88,12 @@ def _is_churn(context: Context, key: int, work: AllocationWork, made: Made | Non
         return False
     if made is not None and made.mean_bytes >= LARGE_BYTES and made.bytes / made.cpu_s >= COPIED_PER_S:
         return True
-    if work.samples < FEWEST:
+    if work.samples < FEWEST or work.allocating < MOSTLY:
         return False
-    if context.stacks.functions[key].kind != "python":
-        return work.allocating >= MOSTLY_NATIVE
-    return work.allocating >= MOSTLY_PYTHON and made is not None and made.mean_bytes >= BOXED_BYTES
+    if float(binomial(np.array([work.allocating]), work.samples)[0][0]) < AT_LEAST:
+        return False
+    is_python = context.stacks.functions[key].kind == "python"
+    return not is_python or (made is not None and made.mean_bytes >= BOXED_BYTES)
 
 
 def _finding(hot: Finding, name: str, work: AllocationWork, made: Made | None) -> Finding:

@@ -22,6 +22,10 @@ def find(context: Context) -> list[Finding]:
 def cover(context: Context) -> Covered:
     """Never checked; the reason is the machine's where it has no counters, else this version's."""
     row = collector_row(context, "perf") or {}
+    for made in context.recording.meta.get("passes") or []:
+        if made["ran"] and "counters" in made["collects"]:
+            reason = f"counted by {made['collector']} in {made['pass']}, and not judged in this version"
+            return Covered(KIND, False, made["collector"], reason, "read the figures of that pass")
     if "counters" in row.get("abilities", ()):
         reason = "the processor's counters are not judged in this version"
         remedy = "`perf stat -e cycles,instructions,cache-misses -p PID` beside the program"

@@ -61,7 +61,7 @@ def hotspot(context: Context, key: int, mask: Array) -> Finding:
     callee = describe.top_callee(context.stacks, rows) or (native[0][0] if native and native[0][1] >= 0.5 else None)
     name = f"{function.name} > {callee}" if callee else function.name
     own = function.name if not callee else f"{function.name}, nearly all of it in {callee},"
-    evidence = [f"{own} took {share.value:.1%} of the CPU time ({context.seconds(mask):.2f} s)"]
+    evidence = [f"{own} took {share.value:.1%} of the CPU time ({context.amount(mask)})"]
     evidence += [f"{weight:.0%} of that in native {symbol}" for symbol, weight in native[:3] if weight >= 0.05]
     return Finding(
         kind="cpu-hotspot",

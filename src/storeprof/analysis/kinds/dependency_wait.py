@@ -40,7 +40,7 @@ def _finding(context: Context, mask: Array) -> Finding:
         Where(top.function, top.file, top.line, waiter.operation, f"wait in {waiting}") if top else waiter,
         holders,
         evidence=(
-            f"{context.seconds(mask):.2f} s of waiting for others in {waiting}"
+            f"{context.amount(mask)} of waiting for others in {waiting}"
             + (f", while {other} was at work ({holders[0].share:.0%} of that time)" if other else ""),
         ),
         recommendation=(
@@ -59,13 +59,14 @@ def _gain(context: Context, waiting: Array, others: Array) -> Impact:
 
     The other side of a synchronous hand-off is idle while the waiter works: its work is on the waiter's own path.
     """
-    gain, rows = impact(context, waiting), context.busy.where(others)
-    busy_side = context.limiting_threads[rows.thread]
-    if rows.weight_ns[busy_side].sum() < 0.5 * rows.weight_ns.sum():
-        return gain
+    rows = context.busy.where(others)
     work = int(np.argmax(np.bincount(context.function[others], weights=rows.weight_ns)))
     same = np.flatnonzero(~waiting & (context.function == work))
     their = same[np.isin(context.busy.where(same).thread, np.unique(rows.thread))]
+    gain = impact(context, waiting, their)
+    busy_side = context.limiting_threads[rows.thread]
+    if rows.weight_ns[busy_side].sum() < 0.5 * rows.weight_ns.sum():
+        return gain
     return smaller(gain, impact(context, their))
 
 

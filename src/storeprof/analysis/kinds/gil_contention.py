@@ -36,7 +36,7 @@ def find(context: Context) -> list[Finding]:
         mask,
         where,
         holders,
-        evidence=(f"{context.seconds(mask):.2f} s of waiting for the GIL, by {waiters or 'threads without a stack'}",),
+        evidence=(f"{context.amount(mask)} of waiting for the GIL, by {waiters or 'threads without a stack'}",),
         recommendation=(
             f"{where.function or 'Python code'} holds the GIL while others wait: move it to another process, or to "
             "native code that releases the GIL"

@@ -25,7 +25,7 @@ def find(context: Context) -> list[Finding]:
             mask,
             where,
             holders,
-            evidence=(f"{context.seconds(mask):.2f} s of waiting for {name or 'a lock'} in {place}{beside}",),
+            evidence=(f"{context.amount(mask)} of waiting for {name or 'a lock'} in {place}{beside}",),
             recommendation=(
                 f"hold the lock taken in {place} for less time: move work out of the locked region, or split the lock"
             ),

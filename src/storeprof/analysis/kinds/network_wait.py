@@ -18,7 +18,7 @@ def find(context: Context) -> list[Finding]:
         group = waits.Group(
             mask,
             where,
-            evidence=(f"{context.seconds(mask):.2f} s blocked on the network in {where.function or 'native code'}",),
+            evidence=(f"{context.amount(mask)} blocked on the network in {where.function or 'native code'}",),
             recommendation=f"let {where.function or 'the program'} ask less often, or for more at once",
             effort="module",
         )

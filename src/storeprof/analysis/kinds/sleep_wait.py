@@ -17,7 +17,7 @@ def find(context: Context) -> list[Finding]:
         group = waits.Group(
             mask,
             where,
-            evidence=(f"{context.seconds(mask):.2f} s asleep in {where.function or 'native code'}",),
+            evidence=(f"{context.amount(mask)} asleep in {where.function or 'native code'}",),
             recommendation=f"wait for the event itself instead of sleeping in {where.function or 'this code'}",
         )
         findings.append(waits.wait_finding(context, "sleep-wait", group))

@@ -13,7 +13,7 @@ from storeprof.analysis.charges import Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Finding, Impact, Shared, Where
 from storeprof.analysis.gain import impact
-from storeprof.analysis.system_calls import call_name
+from storeprof.recording.system_calls import call_name
 
 Array = np.ndarray[Any, Any]
 
@@ -103,4 +103,6 @@ def resource_name(context: Context, rows: Charges) -> str | None:
 
 def system_calls(rows: Charges) -> list[tuple[str, float]]:
     """Names of the system calls the rows were blocked in, with their shares."""
-    return [(call_name(number), share) for number, share in describe.sums_by(rows.syscall, rows.weight_ns)]
+    return [
+        (call_name(number), share) for number, share in describe.sums_by(rows.syscall, rows.weight_ns) if number >= 0
+    ]

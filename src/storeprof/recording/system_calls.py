@@ -1,4 +1,4 @@
-"""Names of the system calls that findings speak of (x86-64 numbers; a table, not logic)."""
+"""Names of the system calls that findings and tools speak of (x86-64 numbers; a table, not logic)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ _NAMES = {
     264: "renameat", 270: "pselect", 271: "ppoll", 277: "sync_file_range", 281: "epoll_pwait", 285: "fallocate",
     288: "accept4", 295: "preadv", 296: "pwritev", 306: "syncfs", 316: "renameat2", 326: "copy_file_range",
     327: "preadv2", 328: "pwritev2", 332: "statx", 426: "io_uring_enter",
+    9: "mmap", 10: "mprotect", 11: "munmap", 12: "brk", 13: "rt_sigaction", 14: "rt_sigprocmask", 16: "ioctl",
+    21: "access", 24: "sched_yield", 25: "mremap", 28: "madvise", 39: "getpid", 56: "clone", 59: "execve", 60: "exit",
+    84: "rmdir", 157: "prctl", 158: "arch_prctl", 186: "gettid", 218: "set_tid_address", 228: "clock_gettime",
+    231: "exit_group", 233: "epoll_ctl", 273: "set_robust_list", 302: "prlimit64", 318: "getrandom",
+    319: "memfd_create", 334: "rseq", 435: "clone3",
 }  # fmt: skip
 
 

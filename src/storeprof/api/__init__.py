@@ -1,0 +1,1 @@
+"""The Python API: what `import storeprof` offers beside the probe. The command line is built on the same."""

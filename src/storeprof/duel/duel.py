@@ -1,0 +1,125 @@
+"""A duel from start to document: pairs, counted work, what explains the change; kept in one folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from storeprof.compare.comparison import document_of
+from storeprof.compare.judgement import judged, overall
+from storeprof.compare.pairs import Pair, asked_of_pairs
+from storeprof.duel.counting import count_work, with_counts
+from storeprof.duel.explaining import bare, record_both
+from storeprof.duel.options import DuelOptions
+from storeprof.duel.sequential import INTERRUPTED, Course, pairs_for, run_pairs
+from storeprof.duel.slice_pairs import SlicePairs
+from storeprof.duel.whole_runs import WholeRuns
+
+Document = dict[str, Any]
+COMPARISON = "comparison.json"
+PAIRS = "pairs.jsonl"
+FEW_PAIRS = 5
+
+
+class Pairs(Protocol):
+    """What makes pairs."""
+
+    @property
+    def operations(self) -> int | None:
+        """Operations of a slice; None where runs are whole, and before the first pair."""
+        ...
+
+    def pair(self, number: int) -> Pair:
+        """Measure both sides once."""
+        ...
+
+
+def fight(
+    options: DuelOptions, heard: Callable[[int, float], None], clock: Callable[[], float] = time.monotonic
+) -> Document:
+    """Measure until the question is settled or the budget spent; returns the comparison document, which is kept, too.
+
+    Raises StoreprofError when a version fails. What was measured until then is in `pairs.jsonl`.
+    """
+    source = pairs_source(options)
+    found = run_pairs(
+        keeping(source, options.folder / PAIRS),
+        options.thresholds,
+        budget_s=options.budget_s,
+        clock=clock,
+        most_pairs=options.most_pairs,
+        heard=heard,
+    )
+    interrupted = found.stopped == INTERRUPTED
+    pair_s = found.seconds / len(found.pairs)
+    counted, not_counted = ([], None) if interrupted else count_work(options, source.operations, pair_s)
+    rows = judged(asked_of_pairs(with_counts(found.pairs, counted), found.looks), options.thresholds)
+    baseline, candidate, warnings = bare(options.baseline), bare(options.candidate), list[str]()
+    if options.explain and not interrupted and overall(rows) in ("improved", "regressed"):
+        baseline, candidate, warnings = record_both(options, source.operations)
+    design = design_of(options, found, source.operations)
+    warnings = [*_weakness(options, found), *([not_counted] if not_counted else []), *warnings]
+    document = document_of(rows, baseline, candidate, design, warnings)
+    if not baseline.costs:  # not asked for, or said already
+        document["warnings"] = [line for line in document["warnings"] if not line.startswith("no operations are known")]
+    (options.folder / COMPARISON).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return document
+
+
+def pairs_source(options: DuelOptions) -> Pairs:
+    """What makes pairs of these versions."""
+    return SlicePairs(options) if options.slices else WholeRuns(options)
+
+
+def keeping(source: Pairs, path: Path) -> Callable[[int], Pair]:
+    """Pairs that are written down as they are made, so that nothing is lost by what ends the duel."""
+
+    def measured(number: int) -> Pair:
+        pair = source.pair(number)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(_as_row(pair)) + "\n")
+        return pair
+
+    return measured
+
+
+def _as_row(pair: Pair) -> Document:
+    def cells(side: Any) -> list[Document]:
+        return [{"name": name, "operation": operation, "value": value} for (name, operation), value in side.items()]
+
+    return {"baseline": cells(pair.baseline), "candidate": cells(pair.candidate), "logs": cells(pair.logs)}
+
+
+def design_of(options: DuelOptions, found: Course, operations: int | None) -> Document:
+    """How the data came about, as the comparison document has it."""
+    return {
+        "unit": "pairs of processes",
+        "mode": "slices" if options.slices else "whole runs",
+        "pairs": len(found.pairs),
+        "slices_per_pair": options.slices_per_pair if options.slices else None,
+        "operations_per_slice": operations,
+        "looks": found.looks,
+        "stopped": found.stopped,
+        "seconds": round(found.seconds, 1),
+        "seed": options.seed,
+    }
+
+
+def _weakness(options: DuelOptions, found: Course) -> list[str]:
+    """What a reader has to know of how little was measured."""
+    said = []
+    if len(found.pairs) < FEW_PAIRS:
+        few = f"only {len(found.pairs)} pairs of processes were measured"
+        said.append(f"{few}; give more with --pairs" if options.most_pairs else f"{few}; give more time with --budget")
+    asked = next((one for one in asked_of_pairs(found.pairs) if one.metric.primary and one.effect), None)
+    if not options.slices and asked and asked.effect and asked.effect.error > 0:
+        spread = asked.effect.error * math.sqrt(asked.effect.count)
+        said.append(
+            f"whole runs alternate: two in a row differ by {spread:.1%} in {asked.metric.label}, so to find 5 % takes "
+            f"about {pairs_for(0.05, spread)} pairs; where slices alternate, pairs differ by 1 to 2 %, and 5 to 12 do"
+        )
+    return said

@@ -1,0 +1,43 @@
+"""The sides of a comparison from folders: one recording, or the runs of one workload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+
+from storeprof.analysis.document import analyze
+from storeprof.compare.measured import Measured
+from storeprof.compare.metrics import Key
+from storeprof.compare.recorded import measure
+from storeprof.errors import UsageError
+from storeprof.session.finish import open_recording
+from storeprof.session.runs import is_series, runs_of
+
+
+def side_of(folder: Path, workload: str | None = None, name: str | None = None) -> Measured:
+    """Measure what a folder holds. `workload` picks one where the folder has several.
+
+    Raises RecordingError for what can't be read, UsageError when it is not clear which runs are meant.
+    """
+    recordings = [open_recording(path) for path in _folders(folder, workload)]
+    return measure(name or str(folder), [(recording, analyze(recording)) for recording in recordings])
+
+
+def _folders(folder: Path, workload: str | None) -> list[Path]:
+    if not is_series(folder):
+        return [folder]
+    runs = runs_of(folder)
+    names = list(dict.fromkeys(name for name, _ in runs))
+    if workload is None and len(names) > 1:
+        listed = ", ".join(str(name) for name in names)
+        raise UsageError(f"{folder}: has runs of several workloads ({listed}); pick one with --workload")
+    found = [path for name, path in runs if workload is None or name == workload]
+    if not found:
+        raise UsageError(f"{folder}: has no runs of workload {workload!r}; it has {', '.join(map(str, names))}")
+    return found
+
+
+def values_of_side(side: Measured) -> dict[Key, float]:
+    """Means over the runs of a side; of what not every run knows, over those that do."""
+    keys = {key for run in side.runs for key in run.values}
+    return {key: fmean(run.values[key] for run in side.runs if key in run.values) for key in keys}

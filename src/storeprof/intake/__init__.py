@@ -1,0 +1,1 @@
+"""Outputs of tools, recorded elsewhere -> a recording: recognised by content, read, joined."""

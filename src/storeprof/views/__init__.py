@@ -1,0 +1,1 @@
+"""What pictures of a recording are drawn from: its accounts in bins of time, by thread, operation, reason and stack."""

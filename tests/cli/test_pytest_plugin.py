@@ -1,0 +1,54 @@
+"""`pytest --storeprof`: marked tests are recorded, each in a process of its own, and gated."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = """
+import time
+import pytest
+
+def spin(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+@pytest.mark.storeprof(rules=[{"metric": "run_time", "at_most": 30}])
+def test_quick():
+    spin(1.0)
+
+@pytest.mark.storeprof(rules=[{"metric": "run_time", "at_most": 0.1}])
+def test_slow():
+    spin(1.0)
+
+def test_plain():
+    pass
+"""
+
+
+def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run those tests in a folder of their own."""
+    (folder / "test_engine.py").write_text(TESTS, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "--strict-markers", *options],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_marked_tests_are_recorded_and_gated(tmp_path: Path) -> None:
+    """The one within its limit passes, the one over it fails with the rule, and both leave recordings."""
+    done = run_pytest(tmp_path, "--storeprof")
+    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "regressed: run_time: at most 0.1" in done.stdout
+    recordings = sorted(path.name for path in (tmp_path / "storeprof-runs").iterdir())
+    assert len(recordings) == 2
+    assert recordings[0].endswith("test-quick")
+
+
+def test_without_the_option_nothing_is_recorded(tmp_path: Path) -> None:
+    """The mark alone changes nothing."""
+    done = run_pytest(tmp_path)
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert not (tmp_path / "storeprof-runs").exists()

@@ -1,0 +1,50 @@
+// What was looked at and what was not, what observing cost, and the machine.
+import { bytes } from "./format";
+import type { Document } from "./model";
+import { view } from "./state";
+
+export function Coverage({ document }: { document: Document }) {
+  const { machine } = document.recorded;
+  const folded = view.value?.folded_share ?? 0;
+  return (
+    <>
+      <div class="scroll">
+        <table class="coverage">
+          <thead><tr><th>kind</th><th>looked at</th><th>by, or why not</th><th>what would help</th></tr></thead>
+          <tbody>
+            {document.coverage.map((row) => (
+              <tr key={row.kind}>
+                <td>{row.kind}</td>
+                <td><span class={row.checked ? "yes" : "no"}><i aria-hidden="true">{row.checked ? "✓" : "✕"}</i> {row.checked ? "yes" : "no"}</span></td>
+                <td>{[row.checked ? row.by : null, row.reason].filter(Boolean).join("; ")}</td>
+                <td class="muted">{row.remedy ?? ""}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <div class="two facts-of-run">
+        <div>
+          <h3>What observing cost</h3>
+          <dl class="facts">
+            {Object.entries(document.overhead).filter(([, value]) => value !== null && typeof value !== "object").map(([name, value]) => (
+              <><dt>{name.replace(/_/g, " ").replace("percent", "%")}</dt><dd>{typeof value === "number" ? Number(value.toPrecision(3)) : String(value)}</dd></>
+            ))}
+          </dl>
+        </div>
+        <div>
+          <h3>Machine</h3>
+          <dl class="facts">
+            {Object.entries(machine ?? {}).filter(([name, value]) => name !== "boot_id" && value !== null).map(([name, value]) => (
+              <><dt>{name.replace(/_/g, " ")}</dt><dd>{name.endsWith("bytes") ? bytes(Number(value)) : Array.isArray(value) ? value.map((one) => (typeof one === "number" ? one.toFixed(2) : String(one))).join(" ") : String(value)}</dd></>
+            ))}
+          </dl>
+        </div>
+      </div>
+      <p class="muted small">
+        Recorded by storeprof {document.recorded.storeprof}. Bins of this page are {view.value ? (view.value.bin_ns / 1e6).toFixed(0) : "?"} ms long
+        {folded > 0.0005 ? `; ${(folded * 100).toFixed(1)} % of the time stands at callers of the rarest calling contexts, so that the page stays small` : ""}.
+      </p>
+    </>
+  );
+}

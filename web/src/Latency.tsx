@@ -1,0 +1,171 @@
+// Latency of operations: a heat map over time with its percentiles, and a table of all operations with their wall time.
+import { useMemo } from "preact/hooks";
+import uPlot from "uplot";
+import { Bar, Parts } from "./Bar";
+import { Chart } from "./Chart";
+import { colour, label } from "./categories";
+import { rate, seconds, share, short } from "./format";
+import type { Cause, Operation, View } from "./model";
+import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
+import { dark, operation, view } from "./state";
+
+/** One hue, more of it for more operations (by the logarithm): readable in grey as well. */
+const ramps = {
+  light: ["#e3edf8", "#cfe0f2", "#b3cee9", "#8fb6de", "#6699ce", "#4a86c4", "#3070b3", "#1e5ca0", "#144b8a", "#0d3b73"],
+  dark: ["#182a44", "#1b3860", "#1f4a80", "#265f9f", "#3377bb", "#4b91d2", "#6cabe3", "#93c5f0", "#bcddf8", "#e6f4ff"],
+};
+const coarseness = 3; // buckets that are drawn as one
+
+export function Latency() {
+  const one = view.value;
+  if (!one) return <p class="muted">The view is being unpacked…</p>;
+  if (one.latency.rows === 0) {
+    return (
+      <p class="nothing">
+        Latencies are not known: the program has no probes, and no function was timed. <code>storeprof record --operation MODULE.FUNCTION</code> times
+        a Python function by name.
+      </p>
+    );
+  }
+  return <Heat view={one} />;
+}
+
+interface Cell {
+  from: number;
+  to: number;
+  low: number;
+  high: number;
+  count: number;
+}
+
+function Heat({ view: one }: { view: View }) {
+  const night = dark.value;
+  const made = useMemo(() => {
+    const slices = new Map<number, { to: number; counts: Float64Array }>();
+    const rows = one.latency;
+    for (let at = 0; at < rows.rows; at++) {
+      if (operation.value !== null && rows.operation[at] !== operation.value) continue;
+      const from = rows.from_ms[at] / 1e3;
+      let slice = slices.get(from);
+      if (!slice) slices.set(from, (slice = { to: rows.to_ms[at] / 1e3, counts: new Float64Array(one.buckets_ns.length) }));
+      slice.counts[rows.bucket[at]] += rows.count[at];
+    }
+    const times = [...slices.keys()].sort((a, b) => a - b);
+    const cells: Cell[] = [];
+    const lines = times.map((from) => {
+      const slice = slices.get(from)!;
+      for (let bucket = 0; bucket < slice.counts.length; bucket += coarseness) {
+        const last = Math.min(bucket + coarseness, slice.counts.length) - 1;
+        const value = sum(slice.counts.subarray(bucket, last + 1));
+        if (value > 0) cells.push({ from, to: slice.to, low: one.buckets_ns[bucket][0] / 1e9, high: one.buckets_ns[last][1] / 1e9, count: value });
+      }
+      return percentiles(slice.counts, one.buckets_ns);
+    });
+    const most = cells.reduce((top, cell) => Math.max(top, cell.count), 1);
+    const low = cells.reduce((least, cell) => Math.min(least, cell.low), Infinity), high = cells.reduce((top, cell) => Math.max(top, cell.high), 0);
+    const x = times.map((from) => (from + slices.get(from)!.to) / 2);
+    return {
+      data: [x, lines.map((at) => at.p50), lines.map((at) => at.p95), lines.map((at) => at.p99)] as uPlot.AlignedData,
+      range: [low / 1.1, high * 1.1] as [number, number],
+      before: (chart: uPlot) => heat(chart, cells, most, ramps[night ? "dark" : "light"]),
+    };
+  }, [one, operation.value, night]);
+  const line = (label: string, dash: number[]) => ({
+    label, stroke: night ? "#ff9d3c" : "#ff7a00", width: 2.5, dash, points: { show: false }, spanGaps: true,
+    value: (_: uPlot, value: number) => seconds(value),
+  });
+  return (
+    <>
+      <Chart
+        label="Latency over time with percentiles" height={280} logarithmic gridless value={seconds} {...made}
+        series={[line("P50", []), line("P95", [7, 4]), line("P99", [2, 3])]}
+      />
+      <p class="ramp"><span>fewer</span>{ramps[night ? "dark" : "light"].map((one) => <b key={one} style={{ background: one }} />)}<span>more operations (logarithmic)</span></p>
+    </>
+  );
+}
+
+function heat(chart: uPlot, cells: Cell[], most: number, ramp: string[]): void {
+  const pen = chart.ctx;
+  pen.save();
+  pen.beginPath();
+  pen.rect(chart.bbox.left, chart.bbox.top, chart.bbox.width, chart.bbox.height);
+  pen.clip();
+  for (const cell of cells) {
+    const left = chart.valToPos(cell.from, "x", true), right = chart.valToPos(cell.to, "x", true);
+    const top = chart.valToPos(cell.high, "y", true), bottom = chart.valToPos(cell.low, "y", true);
+    const strength = most > 1 ? Math.log(cell.count) / Math.log(most) : 1;
+    pen.fillStyle = ramp[Math.min(ramp.length - 1, Math.floor(strength * ramp.length))];
+    pen.fillRect(left, top, Math.max(right - left, 1) + 0.5, Math.max(bottom - top, 1) + 0.5);
+  }
+  pen.restore();
+}
+
+export function Operations() {
+  const one = view.value, narrowed = sums.value, counts = latencyCounts.value;
+  if (!one || !narrowed || !counts) return null;
+  const rows = one.operations.map((name, at) => ({ name, number: at + 1, wall: narrowed.byOperation[at + 1], rate: rates.value[at + 1] }))
+    .filter((row) => sum(row.wall) > 0 || row.rate !== null).sort((a, b) => sum(b.wall) - sum(a.wall));
+  const outside = narrowed.byOperation[0];
+  const widest = Math.max(sum(outside), ...rows.map((row) => sum(row.wall)), 1e-12);
+  const counted = rates.value[0];
+  return (
+    <div class="scroll">
+      <table class="operations">
+        <thead><tr><th>operation</th><th>rate</th><th>P50</th><th>P95</th><th>P99</th><th>max</th><th class="bars">its wall time</th></tr></thead>
+        <tbody>
+          {rows.map((row) => {
+            const latency = percentiles(counts[row.number], one.buckets_ns);
+            return (
+              <tr key={row.name} class={operation.value === row.number ? "chosen" : ""}>
+                <td><button type="button" class="link" aria-pressed={operation.value === row.number} onClick={() => (operation.value = operation.value === row.number ? null : row.number)}>{row.name}</button></td>
+                <td>{rate(row.rate)}</td><td>{seconds(latency.p50)}</td><td>{seconds(latency.p95)}</td><td>{seconds(latency.p99)}</td><td>{seconds(latency.max)}</td>
+                <td class="bars"><Parts values={row.wall} of={widest} /> <span class="muted">{seconds(sum(row.wall))}</span></td>
+              </tr>
+            );
+          })}
+          {sum(outside) > 0 && (
+            <tr class={operation.value === 0 ? "chosen" : ""}>
+              <td><button type="button" class="link" aria-pressed={operation.value === 0} onClick={() => (operation.value = operation.value === 0 ? null : 0)}>{rows.length ? "outside operations" : "the program"}</button></td>
+              <td>{counted === null ? "–" : rate(counted)}</td><td>–</td><td>–</td><td>–</td><td>–</td>
+              <td class="bars"><Parts values={outside} of={widest} /> <span class="muted">{seconds(sum(outside))}</span></td>
+            </tr>
+          )}
+        </tbody>
+      </table>
+      <p class="muted small">{rows.length > 0 ? "Bars are what threads did inside each operation, on one scale. Choosing one narrows the whole page." : "Operations are not known of this program."}</p>
+    </div>
+  );
+}
+
+function where({ resource, function: name }: Cause): string {
+  const text = resource ?? name ?? "";
+  return text.startsWith("/") ? text : short(text, 3);
+}
+
+/** Why P99 is so much longer than P50, of each operation with a budget; of the whole run. */
+export function Tails({ operations }: { operations: Operation[] }) {
+  const known = operations.filter((one) => one.tail && one.tail.causes.length > 0);
+  if (!known.length) return null;
+  return (
+    <>
+      <h3>Why the slowest are slow <span class="muted">(P99 − P50, of the whole run)</span></h3>
+      <div class="scroll">
+        <table>
+          <thead><tr><th>operation</th><th>gap</th><th class="wide">made up of</th><th>where</th><th>meanwhile</th></tr></thead>
+          <tbody>
+            {known.flatMap((one) => one.tail!.causes.slice(0, 4).map((cause, at) => (
+              <tr key={`${one.name}${at}`}>
+                <td>{at === 0 ? one.name : ""}</td>
+                <td class="figure">{at === 0 ? seconds(one.tail!.p99_minus_p50_s) : ""}</td>
+                <td class="wide figure"><Bar value={cause.share} colour={colour(cause.component)} /> {label(cause.component)} {share(cause.share)} <em>{cause.ci ? `${share(cause.ci[0])} to ${share(cause.ci[1])}` : ""}</em></td>
+                <td class={cause.resource?.startsWith("/") ? "path" : ""} title={cause.resource ?? cause.function ?? ""}>{where(cause)}</td>
+                <td class="muted">{(cause.beside ?? []).filter(Boolean).map((name) => short(name!)).join(", ")}</td>
+              </tr>
+            )))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
