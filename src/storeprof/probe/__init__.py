@@ -4,14 +4,14 @@ Nearly everything comes straight from the extension: a Python function in front 
 scope. The types and docstrings are in `_recorder.pyi`. Where there is no recorder, probes do nothing.
 """
 
-import os as _os
-import sys as _sys
+import os
+import sys
 from collections.abc import Iterable as _Iterable
 from types import ModuleType as _ModuleType
 
 from storeprof.probe._locks import Condition, Lock, RLock, name_lock
 
-if _sys.platform == "linux":
+if sys.platform == "linux":
     from storeprof.probe._recorder import (
         profile_function,
         profile_memory_alloc,
@@ -56,14 +56,14 @@ def instrument(
 
     Returns the names of what was instrumented at once. Raises TypeError for anything but modules and names.
     """
-    if _sys.platform != "linux":
+    if sys.platform != "linux":
         return []
     from storeprof.probe import _instrument
 
     return _instrument.instrument(module, include, exclude)
 
 
-if _sys.platform == "linux" and _os.environ.get("STOREPROF_RECORD") == "1":
+if sys.platform == "linux" and os.environ.get("STOREPROF_RECORD") == "1":
     from storeprof.probe import _floors
 
     _floors.measure()
