@@ -4,8 +4,14 @@ Nothing is added to taking and releasing a lock: who waits for what is seen from
 waits at. That address is where CPython 3.11 to 3.13 keeps the lock of a `threading.Lock` or `RLock`.
 """
 
+from __future__ import annotations
+
 import sys
-from typing import Any
+
+# For type checkers, which know this name: importing `typing` takes longer than all of the probe.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LOCK = "storeprof:lock@"  # in place of a file (docs/formats/shared-memory.md)
 LOCK_AT = 16  # bytes into the object, behind its reference count and type
