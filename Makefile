@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 PAGE := web/node_modules/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup page page-check truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-top bench-compare bench-accuracy bench-peers clean
+.PHONY: profile test lint setup page page-check truth bench-tsdb bench-probe stress-kills bench-observer bench-analysis bench-memory bench-top bench-compare bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
@@ -50,8 +50,13 @@ $(PAGE): web/package.json web/package-lock.json
 truth: $(READY)
 	@$(BIN)/python -m pytest tests/truth -v
 
-bench-probe: $(READY)
-	@$(BIN)/python benchmarks/probe_cost.py
+# Ours and other tools in turn; PYTHONS=/path/to/python3.13 takes further interpreters.
+bench-probe: .venv-peers/probes
+	@.venv-peers/bin/python benchmarks/probe_cost.py $(addprefix --python ,$(PYTHONS)) --out benchmarks/results/probe_cost.txt
+
+# storeprof is killed a thousand times at random moments; the program must not notice (about half an hour).
+stress-kills: $(READY)
+	@$(BIN)/python benchmarks/recorder_kills.py --kills $(or $(KILLS),1000)
 
 bench-tsdb: $(READY)
 	@$(BIN)/python benchmarks/tsdb_writes.py
@@ -86,6 +91,12 @@ bench-peers: $(READY) .venv-peers/ready
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	@echo "setup: installing py-spy, scalene and pyinstrument into .venv-peers"
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check py-spy scalene pyinstrument
+	@touch $@
+
+.venv-peers/probes:
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@echo "setup: installing viztracer, yappi, line_profiler, opentelemetry-sdk and prometheus_client into .venv-peers"
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check viztracer yappi line_profiler opentelemetry-sdk prometheus_client
 	@touch $@
 
 clean:

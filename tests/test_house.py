@@ -32,8 +32,8 @@ ALLOWED = {
     "intake": {"recording", "observe", "collect", "session"},
     "pytest_plugin": {"collect", "session", "compare", "duel"},
     "cli": {
-        "recording", "observe", "collect", "analysis", "views", "session", "compare", "duel", "report", "exports", "api",
-        "live", "intake", "engines", "workload",
+        "recording", "observe", "collect", "analysis", "views", "session", "compare", "duel", "report", "exports",
+        "api", "live", "intake", "engines", "workload",
     },
 }  # fmt: skip
 NATIVE_LINES = 3000
@@ -146,7 +146,8 @@ def test_every_command_and_option_has_help() -> None:
 
     commands = next(one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
     assert set(commands.choices) == {
-        "profile", "record", "analyze", "report", "compare", "duel", "gate", "baseline", "export", "import", "top", "doctor",
+        "profile", "record", "analyze", "report", "compare", "duel", "gate", "baseline", "export", "import", "top",
+        "doctor", "config",
     }  # fmt: skip
     for parser in commands.choices.values():
         assert parser.description

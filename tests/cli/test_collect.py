@@ -138,5 +138,5 @@ def test_perf_says_how_many_of_its_stacks_break_off(tmp_path: Path) -> None:
     document = json.loads(storeprof("analyze", tmp_path / "r", "--json").stdout)
     row = next(one for one in document["passes"] if one["collector"] == "perf")
     figures = {one["figure"]: one["value"] for one in row["figures"]}
-    assert figures["samples"] > 100
+    assert figures["samples"] > 20
     assert figures["stacks that break off"] < 10

@@ -29,7 +29,7 @@ def functions(document: dict[str, Any]) -> dict[str, float]:
 def test_instances_of_a_template_are_one_function_on_request_and_threads_keep_their_names(tmp_path: Path) -> None:
     """Each instance has a share; --fold-templates makes one function of them; inlined code is its caller's."""
     program = build(tmp_path, PROGRAMS / "planted_templates.cpp", "-O2", "-g", "-fno-omit-frame-pointer")
-    done = record(tmp_path, program, seconds=2.5)
+    done = record(tmp_path, program, seconds=2)
     assert done.status == 0, done.stderr
     apart = functions(json.loads(storeprof("analyze", tmp_path / "recording", "--json").stdout))
     assert apart["planted::Codec<int>::encode"] == pytest.approx(0.5, abs=0.15)
@@ -69,9 +69,7 @@ def test_the_workflow_of_the_strategy_works_word_for_word(workshop: Path) -> Non
     assert "from passes of their own" in done.stdout
     assert f"{recording.relative_to(workshop)}/performance_test_" in done.stdout
     operations = next(recording.glob("performance_test_*.log")).read_text()
-    assert "tsdb::StorageImpl::write" in operations
-    scopes = storeprof("analyze", recording, "--json").stdout
-    assert all(f"tsdb::{name}" in scopes + operations for name in CLASSES[:2])
+    assert all(f"tsdb::{name}" in operations for name in CLASSES[:2])
 
 
 def test_the_example_engine_has_the_functions_that_the_strategy_names(workshop: Path) -> None:

@@ -9,7 +9,7 @@ from tool_outputs import SAMPLES, Sample, lines
 
 from storeprof.collect.tool_output import UnreadableLine
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = [one.file for one in SAMPLES]
 OF_NAME = {one.file: one for one in SAMPLES}
 

@@ -27,8 +27,8 @@ def lines(name: str) -> list[str]:
 PARSERS = {
     "bpftrace/entries.json": parse_bpftrace,
     "bpftrace/kernel.json": parse_bpftrace,
-    "perf/stat-no-counters.txt": parse_perf_stat,
-    "perf/stat-counters.txt": parse_perf_stat,
+    "perf_stat/no-counters.txt": parse_perf_stat,
+    "perf_stat/counters.txt": parse_perf_stat,
     "memray/leaks.csv": lambda rows: parse_csv(rows, "leaks.csv"),
     "leak_sanitizer/gcc.txt": parse_leak_sanitizer,
     "leak_sanitizer/clang.txt": parse_leak_sanitizer,
@@ -86,11 +86,11 @@ def test_quantiles_of_doubling_buckets_are_bounds() -> None:
 
 def test_perf_stat_keeps_unknown_unknown() -> None:
     """An event that was not counted is no zero: it is missing, and said to be."""
-    counts, notes = parse_perf_stat(lines("perf/stat-no-counters.txt"))
+    counts, notes = parse_perf_stat(lines("perf_stat/no-counters.txt"))
     assert "cycles:u" not in counts
     assert counts["context-switches"] > 0
     assert "cycles:u: not supported" in notes
-    counts, notes = parse_perf_stat(lines("perf/stat-counters.txt"))
+    counts, notes = parse_perf_stat(lines("perf_stat/counters.txt"))
     assert counts["cache-misses:u"] == 31742
     assert any("LLC-load-misses:u: counted 12 %" in note for note in notes)
 

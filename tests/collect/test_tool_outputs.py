@@ -130,10 +130,23 @@ def test_collapsed_stacks_take_the_count_after_the_last_blank() -> None:
     assert (second.count, second.frames[0].function) == (4, "a b 3") and found.total == 10**12 + 4
 
 
-def test_a_count_without_a_line_end_is_left_out() -> None:
-    """It may be cut in its middle, and a wrong number is worse than none."""
-    found = parse_collapsed(lines("main;a 10\nmain;b 12"))
-    assert found.total == 10 and "line has no end" in found.cut_short.lost  # type: ignore[union-attr]
+def test_a_last_line_without_an_end_is_taken_when_it_is_whole() -> None:
+    """Many writers leave the end out; a line that ends within its stack is left out and said."""
+    whole, cut = (parse_collapsed(lines(f"main;a 10\nmain;b{end}")) for end in (" 12.5", ""))
+    assert whole.total == 22.5 and whole.unended and whole.cut_short is None
+    assert cut.total == 10 and "ends within a stack" in cut.cut_short.lost  # type: ignore[union-attr]
+
+
+def test_perf_script_takes_stacks_on_one_line_and_after_a_blank_one() -> None:
+    """Samples without call graphs carry their frame; a blank line may stand before a stack."""
+    text = (
+        "          false 39654 19115.489719:          1 cycles:      7fa68b1f2d84 _dl_start+0x4 (/usr/lib/ld-2.31.so)\n"
+        "          false 39654 19115.489729:          1 cycles:      7fa68b1f2d84 _dl_start+0x4 (/usr/lib/ld-2.31.so)\n"
+        "kv 26037  8801.193547:     250000 cpu-clock:uhH:\n\n\t          401b97 main+0x1f (./kv)\n\n"
+        "java 19983 cycles:\nffffffff8103d0ca native_write_msr_safe ([kernel.kallsyms])\n\n"
+    )
+    samples = list(read_perf_samples(lines(text), PerfFile()))
+    assert [names(one.frames) for one in samples] == [["_dl_start"], ["_dl_start"], ["main"], ["native_write_msr_safe"]]
 
 
 def test_sample_keeps_threads_names_and_recursion() -> None:

@@ -90,6 +90,16 @@ def test_a_cpu_profile_names_its_hot_function_and_says_that_waits_are_not_in_it(
     assert checked["cpu-hotspot"] and not checked["lock-contention"] and not checked["memory-leak"]
 
 
+def test_a_profile_without_callers_has_no_inclusive_shares(tmp_path: Path) -> None:
+    """gprof and valgrind count by function: what its callees took is unknown, not nothing."""
+    found = document(tmp_path / "rec", DATA / "gprof/leaky.txt")
+    assert (
+        found["functions"][0]["function"] == "kv::Store::checksum" and found["functions"][0]["total_cpu_share"] is None
+    )
+    totals = Recording.open(tmp_path / "rec").sql("SELECT calls, total_ns FROM call_totals WHERE name = 'main'")
+    assert totals["total_ns"].tolist() == [3_780_000_000]
+
+
 def test_leaks_are_findings_by_the_function_that_allocated(tmp_path: Path) -> None:
     """Leaks of one place are one finding, with bytes, blocks and the way there; time is not judged."""
     found = document(tmp_path / "rec", DATA / "macos/leaks-4.0-stacks.txt")
@@ -173,6 +183,7 @@ def test_a_file_cut_short_is_imported_as_far_as_it_goes(tmp_path: Path, capfd: p
         (b"a\0b\nmain;f 3\n", ":1: is no text"),
         (b"main;f 3\nmain;g x\nmain;h 4\n", ":2: collapsed stacks: no collapsed stack"),
         (b"*** Sampled system activity (x) ***\n", "powermetrics, which is not imported"),
+        (b'openat(AT_FDCWD, "/etc/x", O_RDONLY) = 3\nread(3, "x", 10) = 1 <0.000012>\n', "strace -f -c -w"),
         (b"==12== Memcheck, a memory error detector\n", "--xml=yes"),
     ],
 )
@@ -254,14 +265,13 @@ def test_a_large_perf_script_is_read_in_bounded_memory(tmp_path: Path) -> None:
     assert rows[1] > 3.5 * rows[0] > 5000 and peaks[1] < 1.2 * peaks[0], (rows, peaks)
 
 
-@pytest.mark.parametrize("form", ["speedscope", "perfetto", "chrome", "pprof", "collapsed", "markdown"])
-@pytest.mark.parametrize("file", ["macos/sample.txt", "valgrind/callgrind.out", "macos/heap.txt"])
-def test_imported_recordings_can_be_exported(file: str, form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["macos/sample.txt", "gprof/leaky.txt", "macos/heap.txt"])
+def test_imported_recordings_can_be_exported(file: str, tmp_path: Path) -> None:
     """Processes without a number, times that are unknown and recordings without samples included."""
     import_files([DATA / file], tmp_path / "rec")
-    out = tmp_path / "out"
-    assert main(["export", str(tmp_path / "rec"), "--format", form, "-o", str(out)]) == 0
-    assert out.exists()
+    for form in ("speedscope", "perfetto", "chrome", "pprof", "collapsed", "markdown"):
+        assert main(["export", str(tmp_path / "rec"), "--format", form, "-o", str(tmp_path / form)]) == 0
+        assert (tmp_path / form).exists()
 
 
 FIXTURES = Path(os.environ.get("STOREPROF_FIXTURES", "none"))

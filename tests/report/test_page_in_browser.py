@@ -193,6 +193,9 @@ def test_an_operation_and_a_thread_narrow_the_page(browser: Browser, made_up_pag
     assert busy(page) == "0 s of busy time"
     page.get_by_role("button", name="Clear: put").click()
     assert busy(page) == "1 s of busy time"
+    page.get_by_label("Thread that the page is narrowed to").select_option("writer 10 (main)")
+    assert busy(page) == "4 s of busy time"
+    page.get_by_label("Thread that the page is narrowed to").select_option("grower 11")
     expect(page.locator(".functions tbody")).not_to_contain_text("checksum")
 
 

@@ -32,6 +32,9 @@ NEARLY_ALWAYS = 0.8
 MATTERS = 0.02
 CELL_NS = 25_000
 MOST_CELLS = 4_000_000
+# Tails compare bands of operations: more looks than these make them no clearer.
+MOST_IN_OPERATIONS = 300_000
+MOST_BESIDE = 200_000
 
 
 @dataclass(frozen=True)
@@ -107,10 +110,15 @@ class Context:
         length = max(CELL_NS, (end - start) // MOST_CELLS)
         return ((self.busy.t_ns - start) // length).astype(np.int32), length
 
-    def seen_near(self, t_ns: Array, within_ns: int) -> Array:
-        """Mask over `busy` of what was seen within so many ns of one of these times, decided in cells of time.
+    @cached_property
+    def some_busy(self) -> Array:
+        """Positions in `busy` that stand for all of it where coincidences are counted."""
+        return np.flatnonzero(self.busy.row % (len(self.busy) // MOST_BESIDE + 1) == 0)
 
-        (A search for each of millions of times takes longer than all the rest of the analysis.)
+    def seen_near(self, t_ns: Array, within_ns: int, rows: Array) -> Array:
+        """Mask over these rows (positions) of `busy`: which were seen within so many ns of one of these times.
+
+        It is decided in cells of time: a search for each of millions of times takes longer than all else.
         """
         cell, cell_ns = self.time_cells
         at = np.unique((t_ns - self.recording.window[0]) // cell_ns)
@@ -118,7 +126,7 @@ class Context:
         edges = np.zeros(cells + 1, dtype=np.int16)
         np.add.at(edges, np.clip(at - reach, 0, cells), 1)
         np.add.at(edges, np.clip(at + reach + 1, 0, cells), -1)
-        near: Array = (np.cumsum(edges, dtype=np.int16) > 0).take(cell)
+        near: Array = (np.cumsum(edges, dtype=np.int16) > 0).take(cell.take(rows))
         return near
 
     @cached_property
@@ -292,9 +300,9 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         operations=load_operations(recording),
         native=native,
         slack=slack_of(charges),
-        in_operations=of_looks.where((of_looks.op_seq != 0) & ~of_looks.idle),
+        in_operations=of_looks.where((of_looks.op_seq != 0) & ~of_looks.idle).thinned(MOST_IN_OPERATIONS),
         process=process_of_threads(recording, looks.thread_ids),
-        cores=int(recording.meta["machine"]["cpus_usable"]),
+        cores=int(recording.meta["machine"]["cpus_usable"] or max(1, len(looks.thread_ids))),
     )
 
 

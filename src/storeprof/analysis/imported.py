@@ -17,6 +17,7 @@ from storeprof.recording.model import Recording
 Array = np.ndarray[Any, Any]
 
 BLOCKS = 40
+WITHOUT_CALLERS = ("gprof", "cachegrind", "callgrind")
 # Looks where there are some; of processes without any, CPU samples.
 LOOKS = """(
     SELECT t_ns, thread_id, weight_ns, reason, quality, py_stack_id, NULL::BIGINT AS holder_thread_id,
@@ -40,6 +41,12 @@ def time_is_known(recording: Recording) -> bool:
     """Whether weights are time; of an import they may be counts or cycles."""
     found = imported(recording)
     return found is None or bool(found["time_known"])
+
+
+def callers_are_known(recording: Recording) -> bool:
+    """Whether samples have callers: gprof and valgrind count by function alone."""
+    found = imported(recording)
+    return found is None or not any(row["format"] in WITHOUT_CALLERS for row in found["files"])
 
 
 def duration_is_known(recording: Recording) -> bool:

@@ -13,6 +13,7 @@ from storeprof.cli import (
     analyze,
     baseline,
     compare,
+    config,
     doctor,
     duel,
     export,
@@ -44,7 +45,7 @@ examples:
   storeprof import sample.txt leaks.txt      what other tools recorded elsewhere, as one recording
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report, compare, duel, gate, baseline, export, import_files, top, doctor)
+_COMMANDS = (profile, record, analyze, report, compare, duel, gate, baseline, export, import_files, top, doctor, config)
 _RECORDERS = frozenset({"profile", "record"})
 
 

@@ -89,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if pid is not None and (options.operation or options.instrument):
         raise UsageError(
-            "--operation and --instrument work on a program that storeprof starts: name the command after --, or put probes into it"
+            "--operation and --instrument work on a program that storeprof starts: "
+            "name the command after --, or put probes into it"
         )
     label = Path(command[0]).name if command else f"pid-{pid}"
     if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):

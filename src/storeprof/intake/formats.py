@@ -59,7 +59,7 @@ def _perf_events(head: Sequence[str]) -> set[str]:
     for at, line in enumerate(lines):
         following = lines[at + 1] if at + 1 < len(lines) else ""
         event = header_event(line)
-        if event and re.match(r"\s*$|\s+[0-9a-f]+\s", following + "\n"):
+        if event and re.match(r"\s*$|\s*[0-9a-f]{4,16}\s|\s+[0-9a-f]+\s", following + "\n"):
             found.add(event)
     return found
 
@@ -97,6 +97,17 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
             r"^ *n\d+: \d+ \(heap allocation functions\)|^Number of snapshots: ",
             "ms_print's text",
             "import the massif.out file itself",
+        ),
+        (
+            r"^(\[pid +\d+\] |\d+ +)?(\d\d:\d\d:\d\d\S* )?[a-z_0-9]+\(.*\)"
+            r" += (-?\d+|0x[0-9a-f]+)( E\w+ \(.*\))?( <[\d.]+>)?$",
+            "strace's log",
+            "single calls; run strace -f -c -w and import its table",
+        ),
+        (
+            r"^==\d+==ERROR: LeakSanitizer",
+            "LeakSanitizer",
+            "record such a build with storeprof: storeprof record --collect leaks -- COMMAND",
         ),
         (r"^ *Performance counter stats for ", "perf stat", "it has totals without places; import `perf script`"),
         (

@@ -11,7 +11,8 @@ import numpy as np
 from storeprof.collect.tool_output import CutShort
 from storeprof.intake.tables import Process, Tables
 
-MOST_ROWS: Final = 40_000
+# Of looks, how often a function is there is counted by rows: few enough rows would give rare stacks too much weight.
+MOST_ROWS: Final = {"looks": 1_000_000, "cpu_samples": 50_000}
 NOMINAL_NS: Final = 10_000_000
 LONGEST_NOMINAL_NS: Final = 10_000 * 1_000_000_000
 SEED: Final = 1
@@ -40,7 +41,7 @@ class Seen:
     """How often a thread was seen with a stack, and doing what (`running`, or the reason of a wait)."""
 
     stack: int
-    count: int
+    count: float
     reason: str = "running"
 
 
@@ -104,7 +105,7 @@ class Incident:
         random = np.random.default_rng(SEED)
         for (thread, seen), total in zip(threads, totals, strict=True):
             if total > 0:
-                scale = _Scale(unit_ns, length, min(1.0, MOST_ROWS / whole), table, source)
+                scale = _Scale(unit_ns, length, min(1.0, MOST_ROWS[table] / whole), table, source)
                 self._lay_out_thread(thread, seen, random, scale)
         self.offset_ns += max(1, round(length))
 

@@ -45,12 +45,6 @@ def profile_scope(name: str, /) -> Scope:
 profile_operation = profile_function
 
 
-def instrument(module: Any, *, include: Any = "*", exclude: Any = ()) -> list[str]:
-    """Nothing is instrumented."""
-    del module, include, exclude
-    return []
-
-
 def profile_memory_alloc(type_name: str, bytes: int, /) -> None:
     """Nothing is counted."""
 

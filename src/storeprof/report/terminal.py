@@ -74,6 +74,8 @@ def _figures(console: Console, document: Document) -> None:
     console.print()
     _indented(console, "   ".join(parts))
     _indented(console, f"overhead: {_overhead(document['overhead'])}")
+    if document["overhead"].get("advice"):
+        _indented(console, document["overhead"]["advice"])
 
 
 def _overhead(overhead: Document) -> str:
@@ -81,14 +83,10 @@ def _overhead(overhead: Document) -> str:
     if overhead["timing_percent"] is not None:
         interval = overhead["timing_ci"]
         between = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
-        parts.append(f"timing {overhead['timing_percent']:.2f} %{between}")
-    if overhead["floor_percent"] is not None:
-        parts.append(f"probes {overhead['floor_percent']:.2f} % of busy wall")
+        parts.append(f"probes {overhead['timing_percent']:.2f} %{between}")
     if overhead["observer_percent"] is not None:
         parts.append(f"observer {overhead['observer_percent']:.2f} % of the CPUs")
-    if overhead["timing_percent"] is None:
-        parts.append("its effect on timing was not measured")
-    return ", ".join(parts)
+    return ", ".join(parts) or "not measured"
 
 
 def _operations(console: Console, document: Document) -> None:

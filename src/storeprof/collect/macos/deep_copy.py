@@ -185,7 +185,6 @@ class _Reader:
         if process and not names[0].endswith("()"):
             self._copy.process, self._copy.pid = process["name"], int(process["pid"])
             names.pop(0)
-            if names and (found := _THREAD.match(names[0])):
+            if names and _THREAD.match(names[0]):
                 thread = names.pop(0)
-                del found
         return CopiedNode(tuple(Frame(name) for name in reversed(names)), own, count, thread)
