@@ -43,7 +43,7 @@ def recording(folder: Path) -> storeprof.Recording:
     return storeprof.open(folder / "recording")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a process can have one driver of browsers at a time, and other tests have theirs
 def browser() -> Iterator[Browser]:
     """A browser for all pages."""
     with chromium() as browser:
