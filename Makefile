@@ -4,14 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PAGE := web/node_modules/ready
 NATIVE := $(wildcard native/* include/storeprof/*)
 
-.PHONY: profile test lint setup truth bench-tsdb bench-probe bench-observer bench-analysis bench-memory bench-top bench-accuracy bench-peers clean
+.PHONY: profile test lint setup page page-check truth bench-tsdb bench-probe stress-kills bench-observer bench-analysis bench-memory bench-top bench-compare bench-accuracy bench-peers clean
 
 profile: $(READY)
 	@$(BIN)/storeprof profile tsdb --workload mixed --duration 20
 
-test: $(READY) .viewers/ready
+test: $(READY) $(PAGE) .viewers/ready
 	@$(BIN)/python -m pytest
 
 .viewers/ready: scripts/get_viewers.sh tests/exports/package-lock.json
@@ -33,11 +34,29 @@ $(READY): pyproject.toml setup.py $(NATIVE)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,viewers]'
 	@touch $@
 
+# The script and style of `report --html`, built from web/ and committed; page-check says whether they are stale.
+page: $(PAGE)
+	@cd web && npm run --silent check && npm run --silent build
+
+page-check: $(PAGE)
+	@cd web && npm run --silent check && npm run --silent verify
+
+$(PAGE): web/package.json web/package-lock.json
+	@scripts/check_page_prerequisites.sh
+	@echo "setup: installing what builds the page of reports into web/node_modules"
+	@cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 truth: $(READY)
 	@$(BIN)/python -m pytest tests/truth -v
 
-bench-probe: $(READY)
-	@$(BIN)/python benchmarks/probe_cost.py
+# Ours and other tools in turn; PYTHONS=/path/to/python3.13 takes further interpreters.
+bench-probe: .venv-peers/probes
+	@.venv-peers/bin/python benchmarks/probe_cost.py $(addprefix --python ,$(PYTHONS)) --out benchmarks/results/probe_cost.txt
+
+# storeprof is killed a thousand times at random moments; the program must not notice (about half an hour).
+stress-kills: $(READY)
+	@$(BIN)/python benchmarks/recorder_kills.py --kills $(or $(KILLS),1000)
 
 bench-tsdb: $(READY)
 	@$(BIN)/python benchmarks/tsdb_writes.py
@@ -50,6 +69,12 @@ bench-analysis: $(READY)
 
 bench-memory: $(READY)
 	@$(BIN)/python benchmarks/memory_hook_cost.py
+
+# False alarms and power of a duel beside other tools' rules; MEASURE: seconds of pairs, added to those of earlier times.
+bench-compare: $(READY)
+	@mkdir -p build
+	@$(BIN)/python benchmarks/compare_power.py collect $(or $(MEASURE),480) build/compare_power.pkl
+	@$(BIN)/python benchmarks/compare_power.py report build/compare_power.pkl | tee benchmarks/results/compare_power.txt
 
 bench-top: $(READY)
 	@$(BIN)/python benchmarks/top_cost.py
@@ -68,6 +93,12 @@ bench-peers: $(READY) .venv-peers/ready
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check py-spy scalene pyinstrument
 	@touch $@
 
+.venv-peers/probes:
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@echo "setup: installing viztracer, yappi, line_profiler, opentelemetry-sdk and prometheus_client into .venv-peers"
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check viztracer yappi line_profiler opentelemetry-sdk prometheus_client
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-peers .viewers build src/*.egg-info
+	rm -rf $(VENV) .venv-peers .viewers web/node_modules build src/*.egg-info
 	find src -name '*.so' -delete

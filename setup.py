@@ -1,13 +1,34 @@
 """Builds the two extensions and the library that is preloaded; everything else stands in pyproject.toml."""
 
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 FLAGS = ["-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-fno-omit-frame-pointer", "-fvisibility=hidden"]
 
+HEADER = "include/storeprof/profile.hpp"
+
+
+class BuildWithHeader(build_py):
+    """The header goes into the package: `storeprof config --includes` names it there."""
+
+    def run(self) -> None:
+        """Copy it beside the modules; an editable installation uses the one in the source tree."""
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib, "storeprof", HEADER)
+            self.mkpath(str(target.parent))
+            self.copy_file(HEADER, str(target))
+
+
+# Recording is Linux's; elsewhere storeprof reads what other tools recorded, and needs no extension.
 setup(
-    ext_modules=[
+    cmdclass={"build_py": BuildWithHeader},
+    ext_modules=[]
+    if sys.platform != "linux"
+    else [
         Extension(
             "storeprof.probe._recorder",
             sources=["native/recorder_module.cpp"],
@@ -32,5 +53,5 @@ setup(
             extra_link_args=["-Wl,--as-needed"],
             language="c++",
         ),
-    ]
+    ],
 )

@@ -230,6 +230,8 @@ def operations(generator: np.random.Generator, seen: dict[str, Array]) -> dict[s
         "node": np.ma.getdata(seen["scope_node"])[inside][first],
         "start_ns": seen["t_ns"][inside][first],
         "duration_ns": (1000.0 * 1.0625 ** (60 * generator.random(len(number)))).astype(np.int64),
+        "hit": np.ones(len(number), dtype=bool),
+        "weight": np.ones(len(number)),
     }
 
 

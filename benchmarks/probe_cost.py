@@ -1,155 +1,109 @@
-"""What one instrumented call costs: nanoseconds above a bare call, minima of interleaved rounds.
+"""What one instrumented call costs: nanoseconds above a bare call, ours and others' in turn, minima and medians.
 
-    python benchmarks/probe_cost.py [ROUNDS]
+    python benchmarks/probe_cost.py [--rounds 100] [--python PATH]... [--out FILE]
 
-Prints one line per variant. Minima reproduce on a noisy host where medians don't; interleaving keeps a slow
-second from hitting one variant only. Switched off, profile_function is a C wrapper that does nothing.
+For each interpreter the probe is built into a folder of its own and run there (benchmarks/probe/python_calls.py), with
+the other tools that it has installed; then C++ (benchmarks/probe/calls.cpp). Minima reproduce on a noisy host where
+medians don't; taking variants in turn keeps a slow second from hitting one of them only.
 """
 
-import cProfile
+import argparse
+import json
 import os
+import platform
+import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
-import time
-from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
-import storeprof
-from storeprof.probe import _recorder
-
 ROOT = Path(__file__).resolve().parent.parent
-CALLS = 2000
+HERE = ROOT / "benchmarks" / "probe"
+CONFIG = (
+    "import sysconfig as s, json; "
+    "print(json.dumps([s.get_paths()['include'], s.get_config_var('EXT_SUFFIX'), s.get_python_version()]))"
+)
+OURS = ("@profile_function, on", "@profile_function, off", "with profile_scope(name), on")
 
 
-def bare(value: int) -> int:
-    """The tiny function that is instrumented."""
-    return value
+def compiled(source: Path, target: Path, *flags: str) -> None:
+    """Compile with optimization."""
+    compiler = "gcc" if source.suffix == ".c" else os.environ.get("CXX", "g++")
+    subprocess.run([compiler, *flags, "-O2", str(source), "-o", str(target)], check=True)
 
 
-profiled = storeprof.profile_function(bare)
-scope = storeprof.profile_scope("block")
+def python_costs(python: str, rounds: int, folder: Path) -> tuple[str, dict[str, dict[str, float]]]:
+    """Version of an interpreter and its figures; the probe is built for it in `folder`."""
+    answer = subprocess.run([python, "-c", CONFIG], check=True, capture_output=True, text=True).stdout
+    include, suffix, version = json.loads(answer)
+    shutil.copytree(
+        ROOT / "src" / "storeprof" / "probe", folder / "storeprof" / "probe", ignore=shutil.ignore_patterns("*.so")
+    )
+    shutil.copy(ROOT / "src" / "storeprof" / "__init__.py", folder / "storeprof")
+    shared = ("-shared", "-fPIC", "-fvisibility=hidden", f"-I{include}")
+    recorder = folder / "storeprof" / "probe" / f"_recorder{suffix}"
+    compiled(ROOT / "native" / "recorder_module.cpp", recorder, "-std=c++17", *shared, f"-I{ROOT / 'include'}")
+    compiled(HERE / "floor.c", folder / f"floor{suffix}", *shared)
+    env = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [python, str(HERE / "python_calls.py"), str(rounds)]
+    return version, json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout)
 
 
-def in_scope(value: int) -> int:
-    """The same with a scope around its line."""
-    with storeprof.profile_scope("block"):
-        return value
+def cpp_costs(rounds: int, folder: Path) -> dict[str, dict[str, float]]:
+    """Figures of the C++ half."""
+    program = folder / "calls"
+    compiled(HERE / "calls.cpp", program, "-std=c++17", "-DSTOREPROF_ENABLE", f"-I{ROOT / 'include'}", "-pthread")
+    said = subprocess.run([str(program), str(rounds)], check=True, text=True, capture_output=True).stdout
+    rows = (line.split("\t") for line in said.splitlines())
+    return {name: {"min": float(least), "median": float(median)} for name, least, median in rows}
 
 
-def in_kept_scope(value: int) -> int:
-    """The same with the scope object kept."""
-    with scope:
-        return value
+def table(title: str, figures: dict[str, dict[str, float]]) -> list[str]:
+    """Lines of text."""
+    rows = [f"{name:40} {one['min']:9.1f} {one['median']:9.1f}" for name, one in figures.items()]
+    return [f"{title:40} {'minimum':>9} {'median':>9}", *rows, ""]
 
 
-def timed(function: Callable[[int], int]) -> int:
-    """Nanoseconds for CALLS calls."""
-    calls = range(CALLS // 10)
-    start = time.perf_counter_ns()
-    for _ in calls:
-        function(1), function(1), function(1), function(1), function(1)
-        function(1), function(1), function(1), function(1), function(1)
-    return time.perf_counter_ns() - start
-
-
-def with_gate(on: bool, function: Callable[[int], int]) -> int:
-    """Timed with the gate as told."""
-    _recorder.gate(on)
-    return timed(function)
-
-
-def under_cprofile(function: Callable[[int], int]) -> int:
-    """Timed under cProfile."""
-    profile = cProfile.Profile()
-    profile.enable()
-    try:
-        return timed(function)
-    finally:
-        profile.disable()
-
-
-VARIANTS: dict[str, Callable[[], int]] = {
-    "bare call": lambda: timed(bare),
-    "profile_function, on": lambda: with_gate(True, profiled),
-    "profile_function, off": lambda: with_gate(False, profiled),
-    "with profile_scope(name), on": lambda: with_gate(True, in_scope),
-    "with profile_scope(name), off": lambda: with_gate(False, in_scope),
-    "with a kept scope, on": lambda: with_gate(True, in_kept_scope),
-    "cProfile": lambda: under_cprofile(bare),
-}
-
-CPP = r"""
-#include <storeprof/profile.hpp>
-#include <algorithm>
-#include <cstdio>
-__attribute__((noinline)) int work(int x) { asm volatile("" ::"r"(x) : "memory"); return x + 1; }
-static uint64_t ns() { return storeprof::clock_ns(CLOCK_MONOTONIC); }
-template <typename F> static double timed(bool on, F body) {
-  storeprof::store(*storeprof::registry.gate, on ? 1u : 0u);
-  const uint64_t start = ns();
-  for (int i = 0; i < 10000; ++i) body();
-  return static_cast<double>(ns() - start) / 10000;
-}
-static int x;
-static void nested(int depth) { PROFILE_SCOPE("nested"); if (depth) nested(depth - 1); else x = work(x); }
-int main(int, char** argv) {
-  double least[7]; std::fill(least, least + 7, 1e9);
-  for (int round = atoi(argv[1]); round > 0; --round) {
-    const double now[7] = {
-      timed(false, [] { x = work(x); }),
-      timed(true, [] { PROFILE_SCOPE("a"); x = work(x); }),
-      timed(false, [] { PROFILE_SCOPE("b"); x = work(x); }),
-      timed(true, [] {
-        PROFILE_SCOPE("c");
-        { PROFILE_SCOPE("d"); x = work(x); }
-        { PROFILE_SCOPE("e"); x = work(x); }
-      }),
-      timed(true, [] { PROFILE_MEMORY_ALLOC("T", 64); PROFILE_MEMORY_DEALLOC("T", 64); }),
-      timed(false, [] {
-        const uint64_t t = storeprof::now();
-        x = work(x);
-        asm volatile("" ::"r"(storeprof::now() - t));
-      }),
-      timed(true, [] { nested(7); })};
-    for (int i = 0; i < 7; ++i) least[i] = std::min(least[i], now[i]);
-  }
-  const double b = least[0];
-  std::printf("%-34s %6.1f\n%-34s %6.1f\n%-34s %6.1f\n%-34s %6.1f\n%-34s %6.1f\n%-34s %6.1f\n",
-    "C++ PROFILE_SCOPE, on", least[1] - b, "C++ PROFILE_SCOPE, off", least[2] - b,
-    "C++ three scopes, each, on", (least[3] - 2 * b) / 3,
-    "C++ direct recursion of 8, each, on", (least[6] - b) / 8,
-    "C++ memory alloc + dealloc, on", least[4], "C++ two clock reads, the floor", least[5] - b);
-}
-"""
-
-
-def cpp_costs(rounds: int) -> str:
-    """Builds and runs the C++ half; its lines of output."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, program = Path(folder, "cost.cpp"), Path(folder, "cost")
-        source.write_text(CPP)
-        compiler = os.environ.get("CXX", "g++")
-        flags = ["-std=c++17", "-O2", "-DSTOREPROF_ENABLE", f"-I{ROOT / 'include'}", "-pthread"]
-        subprocess.run([compiler, *flags, str(source), "-o", str(program)], check=True)
-        return subprocess.run([str(program), str(rounds)], check=True, text=True, stdout=subprocess.PIPE).stdout
+def ratios(figures: dict[str, dict[str, float]]) -> list[str]:
+    """Ours over the floor and over cProfile, from the minima."""
+    on, off, block = (figures[name]["min"] for name in OURS)
+    wrapper = figures["floor: C wrapper that does nothing"]["min"]
+    nothing = figures["floor: C block that does nothing"]["min"]
+    return [
+        f"  on over the do-nothing wrapper {on / wrapper:.2f} (3.0 at most), over cProfile "
+        f"{on / figures['cProfile']['min']:.2f} (0.4 at most); off {off - wrapper:+.1f} ns (+3 at most)",
+        f"  a scope over the do-nothing block {block / nothing:.2f} (1 at most)",
+        "",
+    ]
 
 
 def main() -> None:
-    """Prints the table."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    least = dict.fromkeys(VARIANTS, sys.maxsize)
-    for _ in range(rounds):
-        for name, run in VARIANTS.items():
-            least[name] = min(least[name], run())
-    _recorder.gate(False)
-    print(f"CPython {sysconfig.get_python_version()}, ns per call above a bare call, minimum of {rounds} rounds")
-    base = least.pop("bare call") / CALLS
-    print(f"{'(a bare call)':34} {base:6.1f}")
-    for name, ns in least.items():
-        print(f"{name:34} {ns / CALLS - base:6.1f}")
-    print(cpp_costs(rounds), end="")
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=100, help="rounds of all variants")
+    parser.add_argument("--python", action="append", default=[], help="another interpreter (repeatable)")
+    parser.add_argument("--out", type=Path, help="write the tables here as well")
+    given = parser.parse_args()
+    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    lines = [
+        f"machine:{model.partition(':')[2]}, {os.cpu_count()} CPUs, Linux {platform.release()}; {date.today()}",
+        f"ns per call above a bare call, {given.rounds} rounds in turn",
+        "",
+    ]
+    for python in [sys.executable, *given.python]:
+        with tempfile.TemporaryDirectory() as folder:
+            version, figures = python_costs(python, given.rounds, Path(folder))
+        lines += table(f"CPython {version}", figures) + ratios(figures)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = cpp_costs(given.rounds, Path(folder))
+    clocks = figures["floor: two clock reads"]["min"]
+    lines += table("C++", figures)
+    one, eight = (figures[name]["min"] / clocks for name in ("PROFILE_SCOPE, on", "PROFILE_SCOPE at depth 8, each, on"))
+    lines += [f"  over two clock reads: {one:.2f} at depth 1 (1.5 at most), {eight:.2f} at depth 8 (2 at most)"]
+    print("\n".join(lines))
+    if given.out:
+        given.out.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

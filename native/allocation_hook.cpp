@@ -25,7 +25,6 @@
     X(void, PyMem_GetAllocator, (int, PyAllocator*)) X(void, PyMem_SetAllocator, (int, PyAllocator*))
 
 namespace {
-
 constexpr uint64_t MAGIC = 0x01434f4c4c415053, UNITS = 8192, LEAST_MEAN = 65536;
 constexpr uint32_t BUCKETS = 2048, WAYS = 8, FILTER = 8192, TOLD = 4096, DEEPEST = 32, OURS = 3, MOST_UNITS = 150;
 constexpr int64_t NEVER = INT64_MAX, UNTIL_STARTED = 1 << 20;
@@ -57,7 +56,6 @@ void* (*py_current)();
 int (*py_gc_off)(), (*py_gc_on)();
 const char* py_name;
 PyAllocator py_was[2];
-
 Region* region;  // null: nobody listens
 bool started;
 const char* in_program;  // a page that a fork wipes: the child shares the region, and is not the program under study
@@ -66,13 +64,11 @@ uintptr_t sampled[BUCKETS][WAYS] __attribute__((aligned(64)));  // a bucket is a
 uint8_t filter[FILTER];                                         // how many sampled pointers have this hash
 uint64_t told[TOLD], window_began, began;
 uint32_t window_samples;
-
 uint32_t hash_of(const void* p) { return (reinterpret_cast<uintptr_t>(p) >> 4) * 0x9E3779B97F4A7C15 >> 51; }
 uint64_t mixed(uint64_t hash, uint64_t with) { return (hash ^ with) * 0x9E3779B97F4A7C15 >> 1 ^ hash << 7; }
 uint32_t thread() { return mine.tid ? mine.tid : mine.tid = static_cast<uint32_t>(syscall(SYS_gettid)); }
 uint64_t now() { timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1000000000ull + t.tv_nsec; }
 template <class F> bool find(F& into, const char* name, void* from = RTLD_DEFAULT) { return (into = reinterpret_cast<F>(dlsym(from, name))); }
-
 bool resolve() {  // what dlsym itself asks for meanwhile is refused, which it bears
     static bool under_way;
     if (__atomic_exchange_n(&under_way, true, __ATOMIC_ACQ_REL)) return false;
@@ -102,7 +98,6 @@ void draw() {  // an exponential interval: xorshift64 through the inverse of the
     mine.mean = static_cast<double>(region->mean);
     mine.left = static_cast<int64_t>(-log((static_cast<double>(mine.random >> 11) + 0.5) / 9007199254740992.0) * mine.mean);
 }
-
 void adapt(uint64_t t) {  // races lose a count, no more
     uint32_t most = t - began < 30000000000ull ? 64 : 8;
     bool many = ++window_samples >= most, early = t - window_began < 100000000;
@@ -111,7 +106,6 @@ void adapt(uint64_t t) {  // races lose a count, no more
     else if (window_samples * 3 < most && region->mean > LEAST_MEAN) region->mean /= 2;
     window_began = t, window_samples = 0;
 }
-
 void python_stack(void* state, char* text, size_t room) {
     void *raised[3], *next;
     py.PyErr_Fetch(&raised[0], &raised[1], &raised[2]);
@@ -133,12 +127,10 @@ void python_stack(void* state, char* text, size_t room) {
     if (collects) py_gc_on();
     py.PyErr_Restore(raised[0], raised[1], raised[2]);  // and drops what a name that is no UTF-8 raised
 }
-
 void native_stack(char* text) {  // an address takes 20 bytes at most
     void* at[DEEPEST];
     for (int i = OURS, depth = backtrace(at, DEEPEST); i < depth; i++) text += sprintf(text, "%p\n", at[i]);
 }
-
 __attribute__((noinline)) uint64_t stack_of_now() {
     void* state = py_name && py.Py_IsInitialized() ? py.PyGILState_GetThisThreadState() : nullptr;
     char text[48 + (MOST_UNITS - 1) * 56] = "";
@@ -155,7 +147,6 @@ __attribute__((noinline)) uint64_t stack_of_now() {
     publish(units, count);
     return hash;
 }
-
 bool keep(void* p) {
     for (uint32_t hash = hash_of(p), way = 0; way < WAYS; way++) {
         uintptr_t none = 0;
@@ -165,7 +156,6 @@ bool keep(void* p) {
     __atomic_add_fetch(&region->lost, 1, __ATOMIC_RELAXED);
     return false;
 }
-
 __attribute__((noinline)) void sample(void* p, size_t n) {
     if (!started) { mine.left = UNTIL_STARTED; return; }
     int kept_errno = errno;
@@ -186,7 +176,6 @@ __attribute__((noinline)) void sample(void* p, size_t n) {
     mine.left = left < 0 ? 0 : left;
     errno = kept_errno;
 }
-
 __attribute__((noinline)) void forget(void* p) {
     for (uint32_t hash = hash_of(p), way = 0; way < WAYS; way++) {
         uintptr_t* at = &sampled[hash % BUCKETS][way];
@@ -222,7 +211,6 @@ void* py_malloc(void* c, size_t n) { return counted(n > SMALL ? 0 : n, [=] { ret
 void* py_calloc(void* c, size_t k, size_t n) { return counted(k * n > SMALL ? 0 : k * n, [=] { return was(c)->calloc(was(c)->ctx, k, n); }); }
 void* py_realloc(void* c, void* p, size_t n) { released(p); return counted(n > SMALL ? 0 : n, [=] { return was(c)->realloc(was(c)->ctx, p, n); }); }
 void py_free(void* c, void* p) { released(p); was(c)->free(was(c)->ctx, p); }
-
 bool watch_python() {
     bool all = find(py_current, "_PyThreadState_UncheckedGet") || find(py_current, "PyThreadState_GetUnchecked");
 #define FIND(result, name, arguments) all &= find(py.name, #name);
@@ -244,7 +232,6 @@ void restore_environment() {
     rest ? setenv("LD_PRELOAD", rest + 1, 1) : unsetenv("LD_PRELOAD");
     unsetenv("STOREPROF_ALLOCATIONS");
 }
-
 __attribute__((constructor)) void start() {
     const char* path = getenv("STOREPROF_ALLOCATIONS");
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
@@ -263,7 +250,6 @@ __attribute__((constructor)) void start() {
     started = true;
 }
 }  // namespace
-
 EXPORTED void* malloc(size_t n) { return counted(n, [=] { return real.malloc(n); }); }
 EXPORTED void* calloc(size_t k, size_t n) { return counted(k * n, [=] { return real.calloc(k, n); }); }
 EXPORTED void free(void* p) { released(p); real.free(p); }

@@ -1,15 +1,10 @@
 // Clocks, the anchors between them, and how often the sampler may look and do all else.
 #pragma once
-
 #include <algorithm>
 #include <cmath>
-
 #include "journal_tables.hpp"
-
 namespace storeprof {
-
 constexpr uint64_t kMillisecond = 1'000'000, kSecond = 1'000'000'000;
-
 inline uint64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
     timespec t;
     clock_gettime(clock, &t);
@@ -47,7 +42,6 @@ class Pace {
         next_ = now_ns() + std::max<uint64_t>(period_ns, static_cast<uint64_t>(double(cost) / share));
     }
     void restart() { next_ = 0; }
-
   private:
     uint64_t next_ = 0;
 };
@@ -75,12 +69,10 @@ class Governor {
         at_once_ = static_cast<size_t>(std::clamp(3 * wanted_ / interval, fewest, count));
         mean_ = std::clamp(interval * double(at_once_), wanted_, std::max(wanted_, 0.2 * kSecond));
     }
-
   private:
     static constexpr double kWindow = 2.0 * kSecond;
     double wanted_, budget_ = 0, mean_, allowed_ns_ = 0, looks_ = 80, cost_ = 80 * 30e3;  // as measured on a slow machine
     size_t at_once_ = ~size_t{0};
     uint64_t last_ = 0;
 };
-
 }  // namespace storeprof

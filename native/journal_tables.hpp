@@ -1,15 +1,12 @@
 // Packed rows and JSON lines of docs/formats/journal.md, and the buffers that carry them to Python.
 #pragma once
-
 #include <array>
 #include <cstring>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
-
 namespace storeprof {
-
 constexpr uint32_t kNone = 0xFFFFFFFF;
 constexpr size_t kTables = 15;
 enum class Table : uint8_t {
@@ -44,7 +41,6 @@ class JsonLine {
         if constexpr (sizeof...(more) > 0) add(more...);
     }
     std::string str() const { return out_ + "}"; }
-
   private:
     void add_text(std::string_view v) {
         static constexpr char hex[] = "0123456789abcdef";
@@ -86,7 +82,6 @@ class Tables {
         held_ = 0;
         return std::exchange(published_, {});
     }
-
   private:
     std::string& of(Table t) { return made_[static_cast<size_t>(t)]; }
     Bytes made_;
@@ -95,5 +90,4 @@ class Tables {
     size_t held_ = 0;
     const size_t limit_;
 };
-
 }  // namespace storeprof

@@ -1,11 +1,8 @@
 // storeprof.observe._observer: the Python face of the sampler (see _observer.pyi).
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-
 #include "sampler.hpp"
-
 namespace {
-
 using storeprof::Sampler;
 using State = storeprof::PythonState;
 
@@ -14,7 +11,6 @@ struct SamplerObject {
     Sampler* sampler;
 };
 Sampler& sampler_of(PyObject* self) { return *reinterpret_cast<SamplerObject*>(self)->sampler; }
-
 PyObject* finder = nullptr;  // storeprof.observe.python_runtime, imported once and kept
 
 // Called from the sampler's thread, which holds the GIL for nothing else.
@@ -36,7 +32,6 @@ storeprof::PythonRuntime ask_python(pid_t pid) {
     PyGILState_Release(gil);
     return found;
 }
-
 PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     static const char* names[] = {"pid", "mean_interval_ns", "cpu_budget", "seed", "buffer_bytes", nullptr};
     storeprof::SamplerOptions o;
@@ -55,7 +50,6 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (self) reinterpret_cast<SamplerObject*>(self)->sampler = sampler.release();
     return self;
 }
-
 void dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     Py_BEGIN_ALLOW_THREADS
@@ -64,7 +58,6 @@ void dealloc(PyObject* self) {
     type->tp_free(self);
     Py_DECREF(type);
 }
-
 PyObject* start(PyObject* self, PyObject*) {
     if (!sampler_of(self).start()) return PyErr_Format(PyExc_RuntimeError, "a Sampler is started once");
     Py_RETURN_NONE;
@@ -83,7 +76,6 @@ PyObject* set_budget(PyObject* self, PyObject* value) {
     sampler_of(self).set_budget(budget);
     Py_RETURN_NONE;
 }
-
 PyObject* drain(PyObject* self, PyObject*) {
     storeprof::Tables::Bytes taken;
     Py_BEGIN_ALLOW_THREADS
@@ -99,7 +91,6 @@ PyObject* drain(PyObject* self, PyObject*) {
     }
     return list;
 }
-
 PyObject* probes(PyObject* self, PyObject*) {
     PyObject* list = PyList_New(0);
     for (auto& [process, memory] : sampler_of(self).probes()) {
@@ -110,7 +101,6 @@ PyObject* probes(PyObject* self, PyObject*) {
     }
     return list;
 }
-
 PyObject* stats(PyObject* self, PyObject*) {
     storeprof::SamplerStats s = sampler_of(self).stats();
     static const char* const states[] = {"searching", "attached", "refused"};
@@ -125,7 +115,6 @@ PyObject* stats(PyObject* self, PyObject*) {
         "dropped_scopes", s.probe.dropped_scopes, "lost_operations", s.probe.lost_operations,
         "stacks", "ok", s.by_status[1], "leaf_moved", s.by_status[2], "partial", s.by_status[3], "torn", s.by_status[4]);
 }
-
 PyMethodDef methods[] = {
     {"start", start, METH_NOARGS, nullptr},   {"stop", stop, METH_NOARGS, nullptr},
     {"alive", alive, METH_NOARGS, nullptr},   {"drain", drain, METH_NOARGS, nullptr},
@@ -142,9 +131,7 @@ PyType_Slot slots[] = {
 };
 PyType_Spec sampler_spec = {"storeprof.observe._observer.Sampler", sizeof(SamplerObject), 0, Py_TPFLAGS_DEFAULT, slots};
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_observer", nullptr, -1, nullptr, nullptr, nullptr, nullptr, nullptr};
-
 }  // namespace
-
 PyMODINIT_FUNC PyInit__observer() {
     PyObject *module = PyModule_Create(&definition), *type = PyType_FromSpec(&sampler_spec);
     if (module && (!type || PyModule_AddObjectRef(module, "Sampler", type))) Py_CLEAR(module);

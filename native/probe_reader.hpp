@@ -1,20 +1,15 @@
 // What the probe's shared memory says at a look: where threads are, and the operations that finished. Totals by scope and
 // by memory tag are read once a second, by Python (storeprof.observe.probe_totals), through the descriptor found here.
 #pragma once
-
 #include <sys/mman.h>
-
 #include <memory>
 #include <random>
 
 #define STOREPROF_LAYOUT_ONLY
 #include <storeprof/profile.hpp>
-
 #include "proc_reader.hpp"
 #include "target_memory.hpp"
-
 namespace storeprof {
-
 template <class T> T load(const T& from) { return __atomic_load_n(&from, __ATOMIC_ACQUIRE); }
 
 // The mapping; only what is allocated is ever touched, so it can't raise SIGBUS, and it outlives the program.
@@ -33,7 +28,6 @@ class ProbeMapping {
         return line >= 64 && holds(record, sizeof(T)) ? reinterpret_cast<const T*>(record) : nullptr;
     }
     int descriptor() const { return fd_.get(); }
-
   private:
     bool holds(const void* from, uint64_t size) {
         uint64_t end = static_cast<const uint8_t*>(from) - base_ + size;
@@ -108,7 +102,6 @@ class ProbeReader {
         t.wanted_op = op_seq;
         sample_operations(t, thread, now);
     }
-
   private:
     static constexpr size_t kMaxBlocks = 1 << 20;
     std::string try_to_map(const std::string& name, long pid, uint64_t start_ticks) {
@@ -176,5 +169,4 @@ class ProbeReader {
     std::mutex found_mutex_;  // guards what follows: Python's threads use it too
     Found found_;
 };
-
 }  // namespace storeprof

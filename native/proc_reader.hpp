@@ -1,19 +1,14 @@
 // What /proc says of a process, of its threads, and of the files they wait for.
 #pragma once
-
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
 #include <set>
 #include <unordered_map>
-
 #include "clock.hpp"
-
 namespace storeprof {
-
 class FileDescriptor {
   public:
     explicit FileDescriptor(int fd = -1) : fd_(fd) {}
@@ -22,7 +17,6 @@ class FileDescriptor {
     ~FileDescriptor() { if (fd_ >= 0) close(fd_); }
     int get() const { return fd_; }
     int release() { return std::exchange(fd_, -1); }
-
   private:
     int fd_;
 };
@@ -38,7 +32,6 @@ struct Scanner {
         return strtoull(at, const_cast<char**>(&at), base);
     }
 };
-
 inline bool starts_with(const std::string& s, const char* prefix) { return s.compare(0, strlen(prefix), prefix) == 0; }
 
 // The number after `key` in a file of "Key:   number" lines.
@@ -86,7 +79,6 @@ class ProcDirectory {
         struct stat s;
         return fstatat(directory_.get(), "task", &s, 0) ? -1 : static_cast<long>(s.st_nlink) - 2;
     }
-
   private:
     FileDescriptor directory_;
 };
@@ -127,7 +119,6 @@ class ThreadFiles {
   public:
     enum File { schedstat, stat, syscall };
     enum class Result { ok, gone, unreadable };
-
     ThreadFiles(const ProcDirectory& proc, long tid, bool keep) : proc_(proc), folder_("task/" + std::to_string(tid) + "/") {
         for (int i = 0; keep && i < 3; i++) kept_[i] = proc_.open_file(folder_ + names[i]);
     }
@@ -153,7 +144,6 @@ class ThreadFiles {
         }
     }
     std::string status() const { return proc_.text(folder_ + "status"); }
-
   private:
     static constexpr const char* names[] = {"schedstat", "stat", "syscall"};
     const ProcDirectory& proc_;
@@ -174,11 +164,9 @@ class ResourceTable {
         if (added) out_.line(Table::resources, "resource", at->second, "name", name);
         return at->second;
     }
-
   private:
     Tables& out_;
     const ProcDirectory& proc_;
     std::unordered_map<std::string, uint32_t> numbers_;
 };
-
 }  // namespace storeprof

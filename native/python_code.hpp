@@ -1,14 +1,10 @@
 // Code objects of the target, copied once; and the numbering of code, frames and stacks.
 // Names and line tables are written as they lie in memory: they are decoded when the recording is finished.
 #pragma once
-
 #include <memory>
 #include <unordered_map>
-
 #include "python_offsets.hpp"
-
 namespace storeprof {
-
 // Numbers code (by what it says), frames (code, instruction) and stacks (frame, caller's stack); the numbers outlive exec
 // and code objects.
 class StackTable {
@@ -31,7 +27,6 @@ class StackTable {
         if (added) out_.row<12>(Table::stacks, at->second, caller, frame);
         return at->second;
     }
-
   private:
     Tables& out_;
     std::unordered_map<std::string, uint32_t> codes_;
@@ -89,7 +84,6 @@ class CodeCache {
         return (static_cast<int64_t>(instruction) - static_cast<int64_t>(address + o_.code_instructions)) / 2;
     }
     uint32_t frame(const Code& code, int64_t unit, bool generator) { return stacks_.frame(code.number, unit, generator); }
-
   private:
     uint32_t number(const CodeIdentity& code) const {
         int first_line = static_cast<int>(code.first_line);
@@ -114,12 +108,10 @@ class CodeCache {
         for (uint8_t byte : bytes) text.append({digits[byte >> 4], digits[byte & 15]});
         return text;
     }
-
     const TargetMemory& memory_;
     StackTable& stacks_;
     PythonOffsets o_{};
     Address code_type_ = 0;
     std::unordered_map<Address, std::unique_ptr<Code>> codes_;
 };
-
 }  // namespace storeprof

@@ -7,11 +7,8 @@
 // first, leftovers of a popped callee above a new caller pass far more often.) When only the leaf differs, B's is used:
 // it was called by the same caller, while A's may be a leftover of an earlier call.
 #pragma once
-
 #include "python_code.hpp"
-
 namespace storeprof {
-
 enum class StackStatus : uint8_t { none, ok, leaf_moved, partial, torn };  // py_status of the journal
 
 struct PythonThread {  // what one look leaves for the next; only hints, all of it is verified
@@ -50,7 +47,6 @@ class StackReader {
         frames.clear();
         return StackStatus::torn;
     }
-
   private:
     static constexpr int kAttempts = 3;
     static constexpr size_t kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
@@ -202,5 +198,4 @@ class StackReader {
     Address leaf_ = 0, hint_frame_ = 0, again_from_ = 0;
     size_t again_ = 0;
 };
-
 }  // namespace storeprof

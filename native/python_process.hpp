@@ -1,22 +1,17 @@
 // The CPython runtime inside another process: finding it, its threads, and who holds the GIL.
 #pragma once
-
 #include "proc_reader.hpp"
 #include "python_frames.hpp"
-
 namespace storeprof {
-
 // Of the main interpreter: threads of sub-interpreters have no stacks here.
 class PythonProcess {
   public:
     struct ThreadState { Address address; const uint8_t* copy; uint32_t native_id; };
-
     PythonProcess(const TargetMemory& memory, StackTable& stacks)
         : memory_(memory), codes_(memory, stacks), reader_(memory, codes_) {}
     const PythonRuntime& found() const { return found_; }
     int failures() const { return failures_; }  // rounds in a row
     const std::vector<ThreadState>& threads() const { return threads_; }
-
     void reset() {  // after exec: nothing that was known holds
         found_ = {}, failures_ = 0;
         listed_.clear(), threads_.clear();
@@ -46,7 +41,6 @@ class PythonProcess {
         found_.state = PythonState::refused, found_.why = "its thread list does not match /proc (unknown layout)";
         threads_.clear();
     }
-
     bool collects_garbage(const ThreadState& t) const { return collecting_ && holds_gil(t); }
     bool holds_gil(const ThreadState& t) const { return gil_locked_ && gil_holder_ == t.address; }
     bool in_gil(Address a) const { return a >= gil_ && a < gil_ + o_.gil_size; }
@@ -58,7 +52,6 @@ class PythonProcess {
         if (hints.state != thread.address) hints = {thread.address, {}, {}};
         return reader_.read(hints, thread.copy, now_ns, frames);
     }
-
   private:
     static constexpr size_t kMaxThreads = 16384;
 
@@ -104,5 +97,4 @@ class PythonProcess {
     ReadBatch batch_;
     int failures_ = 0, unmatched_ = 0;
 };
-
 }  // namespace storeprof

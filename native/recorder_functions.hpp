@@ -1,16 +1,12 @@
 // The object behind @profile_function: it times the callable inside it and otherwise behaves as that does.
 // What is done once per function (its name, staticmethod) is in probe/_functions.py. One translation unit.
 #pragma once
-
 #include <Python.h>
-
 #include <cstddef>
 
 #define STOREPROF_ENABLE 1
 #include <storeprof/profile.hpp>
-
 namespace {
-
 using storeprof::Site;
 
 template <typename T> T* as(PyObject* object) { return reinterpret_cast<T*>(object); }
@@ -37,7 +33,6 @@ struct Wrapped {
   Site site;
 };
 extern PyTypeObject ProfiledFunction, ProfiledCallable;
-
 PyObject* wrapped_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* keywords) {
   auto* w = as<Wrapped>(self);
   const uint32_t index = storeprof::is_on() ? ++w->calls, storeprof::enter(w->site) : 0;
@@ -98,7 +93,6 @@ PyObject* get_wrapped(PyObject* self, void*) { return Py_NewRef(as<Wrapped>(self
 PyObject* get_doc(PyObject* self, void*) {  // the type would otherwise answer with its own
   return PyObject_GetAttrString(as<Wrapped>(self)->callable, "__doc__");
 }
-
 PyObject* function_bind(PyObject* self, PyObject* object, PyObject*) {
   return object && object != Py_None ? PyMethod_New(self, object) : Py_NewRef(self);
 }
@@ -112,14 +106,11 @@ PyObject* callable_bind(PyObject* self, PyObject* object, PyObject* type) {
   Py_DECREF(bound);
   return result;
 }
-
 PyObject* get_calls(PyObject* self, void*) { return PyLong_FromUnsignedLongLong(as<Wrapped>(self)->calls); }
-
 PyMethodDef wrapped_methods[] = {{"__reduce__", wrapped_reduce, METH_NOARGS, "By name, as functions are."}, {}};
 PyGetSetDef wrapped_getset[] = {{"__wrapped__", get_wrapped, nullptr, nullptr, nullptr},
                                 {"__doc__", get_doc, nullptr, nullptr, nullptr},
                                 {"__profiled_calls__", get_calls, nullptr, nullptr, nullptr}, {}};
-
 PyTypeObject wrapped_type(const char* name, unsigned long flags, descrgetfunc bind) {
   PyTypeObject type = callable_type(name, sizeof(Wrapped), Py_TPFLAGS_HAVE_GC | flags, bind);
   type.tp_weaklistoffset = offsetof(Wrapped, weakrefs);
@@ -135,5 +126,4 @@ PyTypeObject wrapped_type(const char* name, unsigned long flags, descrgetfunc bi
 PyTypeObject ProfiledFunction =
     wrapped_type("storeprof.probe._recorder.ProfiledFunction", Py_TPFLAGS_METHOD_DESCRIPTOR, function_bind);
 PyTypeObject ProfiledCallable = wrapped_type("storeprof.probe._recorder.ProfiledCallable", 0, callable_bind);
-
 }  // namespace

@@ -2,9 +2,7 @@
 // of recording lives here. The full docstrings are those of probe/_recorder.pyi.
 #define PY_SSIZE_T_CLEAN
 #include "recorder_scopes.hpp"
-
 namespace {
-
 PyObject* profile_scope(PyObject*, PyObject* name) {
   return Py_XNewRef(scope_of(kScope, name, "profile_scope"));
 }
@@ -35,27 +33,22 @@ template <bool freed> PyObject* profile_memory(PyObject*, PyObject* const* args,
   if (storeprof::is_on()) storeprof::count<freed>(as<Scope>(tag)->site, static_cast<uint64_t>(bytes));
   Py_RETURN_NONE;
 }
-
 PyObject* memory_fd(PyObject*, PyObject*) {
   return PyLong_FromLong(storeprof::registry.header ? storeprof::registry.fd : -1);
 }
 PyObject* gate(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  PyObject* on = count == 0 ? Py_None : args[0];
-  if (count > 1 || (on != Py_None && !PyBool_Check(on)))
+  if (count > 1 || (count == 1 && args[0] != Py_None && !PyBool_Check(args[0])))
     return PyErr_Format(PyExc_TypeError, "gate needs True, False or None");
-  if (on != Py_None && storeprof::registry.header)
-    storeprof::store(*storeprof::registry.gate, on == Py_True ? 1u : 0u);
+  if (count == 1 && args[0] != Py_None && storeprof::registry.header)
+    storeprof::store(*storeprof::registry.gate, args[0] == Py_True ? 1u : 0u);
   return PyBool_FromLong(storeprof::is_on());
 }
 // What Python adds, as _floors.py measures it, in ns: to a decorated call, a `with` block, a memory tag.
 PyObject* set_floors(PyObject*, PyObject* args) {
-  double function, block, tag;
-  if (!PyArg_ParseTuple(args, "ddd", &function, &block, &tag)) return nullptr;
-  storeprof::Header* h = storeprof::registry.header;
-  const double scale = h ? storeprof::ticks_per_ns() * 1000 : 0;
-  if (h) storeprof::store(h->function_ticks_x1000, static_cast<uint64_t>(function * scale));
-  if (h) storeprof::store(h->block_ticks_x1000, static_cast<uint64_t>(block * scale));
-  if (h) storeprof::store(h->tag_call_ticks_x1000, static_cast<uint64_t>(tag * scale));
+  double ns[3];
+  if (!PyArg_ParseTuple(args, "ddd", ns, ns + 1, ns + 2)) return nullptr;
+  if (storeprof::Header* h = storeprof::registry.header)
+    for (int i = 0; i < 3; ++i) storeprof::store(h->python_ticks_x1000[i], storeprof::ticks_of(ns[i] * 1000));
   Py_RETURN_NONE;
 }
 bool is_wrapped(PyObject* object) { return Py_TYPE(object)->tp_traverse == wrapped_traverse; }
@@ -86,7 +79,8 @@ PyObject* task_leave(PyObject*, PyObject* index) {
 PyObject* task_suspend(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (count != 2) return PyErr_Format(PyExc_TypeError, "suspend needs the index, and whether the caller awaits");
   const auto index = static_cast<uint32_t>(PyLong_AsUnsignedLong(args[0]));
-  PyObject* kept = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(storeprof::suspend(nullptr, index, false)));
+  const auto size = static_cast<Py_ssize_t>(storeprof::suspend(nullptr, index, false));
+  PyObject* kept = PyBytes_FromStringAndSize(nullptr, size);
   if (kept) storeprof::suspend(reinterpret_cast<storeprof::Suspended*>(PyBytes_AS_STRING(kept)), index, args[1] == Py_True);
   return kept;
 }
@@ -119,22 +113,17 @@ PyMethodDef functions[] = {
     {"task_suspend", FAST(task_suspend), METH_FASTCALL, nullptr},
     {"task_resume", task_resume, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr}};
-
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "storeprof.probe._recorder", "The probe's recorder.", -1,
                           functions, nullptr, nullptr, nullptr, nullptr};
-
 bool prepare_types() {
   for (PyTypeObject* type : {&ProfiledFunction, &ProfiledCallable, &HalfType, &ScopeType})
     if (PyType_Ready(type) < 0) return false;
-  for (PyObject*& kind : scopes)
-    if (!(kind = PyDict_New())) return false;
+  for (PyObject*& kind : scopes) kind = PyDict_New();
   PyObject *enter = new_half(nullptr, false), *exit = new_half(nullptr, true);
-  return enter && exit && PyDict_SetItemString(ScopeType.tp_dict, "__enter__", enter) == 0 &&
+  return scopes[2] && enter && exit && PyDict_SetItemString(ScopeType.tp_dict, "__enter__", enter) == 0 &&
          PyDict_SetItemString(ScopeType.tp_dict, "__exit__", exit) == 0;
 }
-
 }  // namespace
-
 PyMODINIT_FUNC PyInit__recorder() {
   if (!prepare_types()) return nullptr;
   PyObject* module = PyModule_Create(&definition);

@@ -1,11 +1,8 @@
 // `with profile_scope(name)`: one object per name and kind, for ever, without any state of its own; the open
 // scopes lie on each thread's stack of frames, so that it may be entered again, and by several threads.
 #pragma once
-
 #include "recorder_functions.hpp"
-
 namespace {
-
 struct Scope {
   PyObject_HEAD
   vectorcallfunc vectorcall;
@@ -61,7 +58,6 @@ PyObject* new_half(PyObject* scope, bool leaves) {
   half->scope = scope;
   return reinterpret_cast<PyObject*>(half);
 }
-
 PyObject* wrap(PyObject* callable, PyObject* name, bool operation) {
   PyObject* module = PyImport_ImportModule("storeprof.probe._functions");
   if (!module) return nullptr;
@@ -97,8 +93,6 @@ PyObject* scope_of(Kind kind, PyObject* name, const char* function) {
   Py_DECREF(text);
   return scope->enter && scope->exit ? PyDict_SetDefault(scopes[kind], name, self) : nullptr;
 }
-
 PyTypeObject ScopeType = callable_type("storeprof.probe._recorder.Scope", sizeof(Scope), 0, nullptr);
 PyTypeObject HalfType = callable_type("storeprof.probe._recorder.half", sizeof(Half), 0, half_bind);
-
 }  // namespace

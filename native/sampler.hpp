@@ -1,17 +1,12 @@
 // The look loop: when to look, at whom, and what one look notes.
 #pragma once
-
 #include <linux/futex.h>
 #include <signal.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <thread>
-
 #include "thread_table.hpp"
-
 namespace storeprof {
-
 struct SamplerOptions {
     pid_t pid = 0;
     uint64_t mean_interval_ns = 5 * kMillisecond, seed = 0;
@@ -36,7 +31,6 @@ class Sampler {
           threads_(made_, proc_, probe_), governor_(o.mean_interval_ns), budget_(o.cpu_budget),
           random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
-
     int check() const {  // 0, ESRCH or EPERM: whether the process is there and can be seen
         if (alive()) return 0;
         return kill(options_.pid, 0) && errno == EPERM ? EPERM : ESRCH;
@@ -68,7 +62,6 @@ class Sampler {
         std::lock_guard<std::mutex> hold(mutex_);
         return published_;
     }
-
   private:
     bool read_main_stat(ThreadStat& stat) const {  // of the thread: the process's own adds up all of its threads
         return stat.parse(proc_.text("task/" + std::to_string(options_.pid) + "/stat").c_str());
@@ -256,7 +249,6 @@ class Sampler {
         std::lock_guard<std::mutex> hold(mutex_);
         published_ = stats_;
     }
-
     static constexpr int kRunning = -2;  // in place of a system call
     const SamplerOptions options_;
     const FindPython find_python_;
@@ -271,7 +263,6 @@ class Sampler {
     Governor governor_;
     std::atomic<double> budget_;
     std::mt19937_64 random_;
-
     uint32_t process_ = 0, processes_ = 0;  // the number is also that of its exec: there is one pid
     uint64_t start_ticks_ = 0, started_ns_ = 0, process_ns_ = 0, now_ = 0, relist_ns_ = 0;
     long ns_pid_ = 0;
@@ -281,7 +272,6 @@ class Sampler {
     Pace attach_, probe_scan_, second_, quarter_;
     size_t turn_ = 0;  // of the thread looked at last
     std::vector<uint32_t> frames_;
-
     std::thread thread_;
     SamplerStats stats_;  // the sampler thread's own
     std::mutex mutex_;    // guards what follows
@@ -289,5 +279,4 @@ class Sampler {
     bool stopping_ = false;
     SamplerStats published_;
 };
-
 }  // namespace storeprof

@@ -1,13 +1,9 @@
 // Reading another process's memory without stopping it (process_vm_readv).
 #pragma once
-
 #include <limits.h>
 #include <sys/uio.h>
-
 #include "proc_reader.hpp"
-
 namespace storeprof {
-
 using Address = uint64_t;
 
 // User addresses lie below 2^47 (x86-64) or 2^48 (aarch64), and objects are at least 8-aligned.
@@ -44,7 +40,6 @@ class TargetMemory {
         return get(from, v) ? v : T{};
     }
     pid_t pid() const { return pid_; }
-
   private:
     const pid_t pid_;
     const std::string file_;
@@ -72,11 +67,9 @@ class ReadBatch {
     }
     const uint8_t* at(size_t offset) const { return bytes_.data() + offset; }
     template <class T> T get(size_t offset) const { return field<T>(bytes_.data(), offset); }
-
   private:
     std::vector<iovec> pieces_;
     std::vector<uint8_t> bytes_;
     size_t size_ = 0;
 };
-
 }  // namespace storeprof

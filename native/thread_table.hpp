@@ -1,11 +1,8 @@
 // The threads of a process: who is there, how they are called, and their counters.
 #pragma once
-
 #include "probe_reader.hpp"
 #include "python_process.hpp"
-
 namespace storeprof {
-
 struct ThreadCounters {  // they only grow
     uint64_t run_ns = 0, delay_ns = 0, minflt = 0, majflt = 0, voluntary = 0, involuntary = 0, slices = 0;
     bool operator!=(const ThreadCounters& o) const { return memcmp(this, &o, sizeof o); }  // has no padding
@@ -108,7 +105,6 @@ class ThreadTable {
             value_after(status, "\nnonvoluntary_ctxt_switches:", t.now.involuntary);
         }
     }
-
   private:
     static constexpr size_t kKeptOpen = 200;  // threads; three files each, of 1,024 a process may usually open
 
@@ -161,5 +157,4 @@ class ThreadTable {
     std::vector<std::unique_ptr<ThreadRecord>> threads_;
     std::unordered_map<uint32_t, ThreadRecord*> by_ns_tid_;
 };
-
 }  // namespace storeprof

@@ -32,7 +32,29 @@ binary() {
     return 1
 }
 
-if [ -z "$target" ]; then
+on_macos() {
+    local pid name=${target##*/}
+    if [ -n "$target" ] && [ -z "${target//[0-9]/}" ]; then
+        exec scripts/profile_on_macos.sh "$seconds" "$target" "$(basename "$(ps -o comm= -p "$target")")"
+    elif [ $# -eq 0 ] && [ -n "$target" ] && pid=$(pgrep -n -x "$target"); then
+        exec scripts/profile_on_macos.sh "$seconds" "$pid" "$name"
+    fi
+    program=$(binary) || return 0
+    if [ $# -eq 0 ] && grep -q gtest_repeat "$program"; then set -- --gtest_repeat=-1 --gtest_brief=1; fi
+    "$program" "$@" &
+    pid=$!
+    scripts/profile_on_macos.sh "$seconds" "$pid" "$name"
+    local status=$?
+    kill -INT "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    exit "$status"
+}
+
+if [ "$(uname -s)" = Darwin ]; then
+    # The observer and the Python engine's probes are Linux's: on a Mac the C++ engine is the default.
+    if [ -z "$target" ]; then target=storageimpl_benchmark && set -- 86400; fi
+    on_macos "$@"
+elif [ -z "$target" ]; then
     exec .venv/bin/storeprof profile tsdb --duration "$seconds" "${options[@]}"
 elif [ -z "${target//[0-9]/}" ]; then
     exec .venv/bin/storeprof record --duration "$seconds" "${options[@]}" --pid "$target"

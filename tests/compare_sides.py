@@ -6,4 +6,4 @@ from storeprof.compare.measured import Measured, Run
 def a_side(rate: float) -> Measured:
     """One run at that rate."""
     about = {"command": ["x"], "machine": {"cpu": "Test CPU"}, "started_at": "now", "exit_statuses": [0]}
-    return Measured("a", about, (Run({("throughput", None): rate}, {}, 0, 1),), (), ())
+    return Measured("a", about, (Run({("throughput", None): rate}, 0, 1),), (), ())

@@ -7,7 +7,6 @@
 // All shared objects of a process share one recorder (one exported symbol; link an executable that dlopens others with
 // -rdynamic). Not for signal handlers: slow paths take a mutex. Longer than a module should be: it must be ONE header.
 #pragma once
-
 #if (defined(STOREPROF_ENABLE) || defined(ENABLE_PROFILING)) && defined(__linux__)
 #define STOREPROF_COMPILED_IN
 #endif
@@ -16,12 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-
 namespace storeprof {
 inline namespace v1 {
-
 // ---- The records of docs/formats/shared-memory.md ----
-
 constexpr uint64_t kLine = 64, kChunk = 256 << 10, kReserve = 512ull << 20;
 constexpr uint32_t kRing = 1024, kSlices = 256, kBuckets = 720, kDriver = 1, kDeclared = 2;
 
@@ -33,7 +29,7 @@ struct Header {
   uint64_t start_time, gate_address, used_bytes, reserve_bytes;
   uint32_t first_thread, first_name;
   uint64_t dropped_scopes, anchor_ticks, anchor_monotonic_ns, anchor_realtime_ns, floor_ticks_x1000;
-  uint64_t counted_ticks_x1000, tag_ticks_x1000, function_ticks_x1000, block_ticks_x1000, tag_call_ticks_x1000;
+  uint64_t counted_ticks_x1000, tag_ticks_x1000, python_ticks_x1000[3];  // these: a function, a block, a tag's call
   unsigned char reserved[3936];
 };
 struct NameRecord {
@@ -77,10 +73,8 @@ struct TagRecord {
 };
 static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 29248 &&
               sizeof(Node) == 2944 && sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128);
-
 }  // namespace v1
 }  // namespace storeprof
-
 #endif
 #if defined(STOREPROF_COMPILED_IN)
 
@@ -94,11 +88,12 @@ static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
 #include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -107,12 +102,9 @@ static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block
 #define STOREPROF_UNLIKELY(x) __builtin_expect(static_cast<bool>(x), 0)
 #define STOREPROF_EXPORT __attribute__((visibility("default")))
 #define STOREPROF_COLD __attribute__((noinline, cold))
-
 namespace storeprof {
 inline namespace v1 {
-
 // ---- What only this process sees ----
-
 constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8, kTags = 256;
 
 struct Site {  // one per call site, static; id is 0 until the name is interned
@@ -137,19 +129,14 @@ struct Frame {  // an open scope
 struct Thread {  // a thread block's private side; handed on with the block
   Frame *top, *end, *frames;  // frames[0] stands for "outside any scope"
   Block* block;
-  uint32_t op_seq;
-  uint32_t slice_left, skip;  // operations to the end of the slice, and to the next one that is timed
-  uint32_t slice_size;
+  uint32_t op_seq, slice_size, slice_left, skip;  // operations: to the end of the slice, to the next that is timed
   double gap;  // how many are skipped on average; 0: none
   uint64_t calls, slice_calls, slice_cpu_ns, random;
   Thread* next_free;
   TreeNode root, dropped;
   TagRecord* tags[kTags];  // the last used by name_id % kTags
 };
-struct Name {
-  Name* next_in_bucket;
-  uint32_t line;
-};
+struct Name { Name* next_in_bucket; uint32_t line; };
 struct Registry {  // constant-initialized, so that a scope in another static initializer finds it whole
   uint32_t off[3] = {};  // where gate points while there is no recorder
   // [0] is the gate, [1] is 1 while the mapping is our own, [2] the budget: fork wipes all three.
@@ -182,12 +169,8 @@ template <typename T> inline void add(T& to, T value) { store(to, static_cast<T>
 struct Lock {  // of every slow path, which therefore also leaves errno as the program had it
   const int saved_errno = errno;
   Lock() { pthread_mutex_lock(&registry.mutex); }
-  ~Lock() {
-    pthread_mutex_unlock(&registry.mutex);
-    errno = saved_errno;
-  }
+  ~Lock() { pthread_mutex_unlock(&registry.mutex), errno = saved_errno; }
 };
-
 inline uint64_t clock_ns(clockid_t id) {
   timespec t;
   clock_gettime(id, &t);
@@ -200,7 +183,6 @@ inline uint64_t now() {
   return clock_ns(CLOCK_MONOTONIC);
 }
 inline bool is_on() { return STOREPROF_UNLIKELY(load(*load(registry.gate))); }
-
 inline uint32_t bucket_of(uint64_t v) {
   if (v < 16) return static_cast<uint32_t>(v);
   const uint32_t m = 63u - static_cast<uint32_t>(__builtin_clzll(v));
@@ -212,7 +194,6 @@ inline void drop() {  // several threads may write: approximate, as the page say
 }
 
 // ---- Memory: shared lines, and a private arena (no malloc: probes may stand inside an allocator) ----
-
 // The number may have become a file of the program's own: daemons close everything.
 inline bool is_our_file() {
   struct stat s;
@@ -223,8 +204,7 @@ inline bool grow(uint64_t size) {  // mutex held
   if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || size > limit.rlim_cur) return false;
   if (size > registry.reserve || !is_our_file()) return false;
   const auto from = static_cast<off_t>(registry.allocated), length = static_cast<off_t>(size) - from;
-  while (fallocate(registry.fd, 0, from, length) != 0)
-    if (errno != EINTR) return false;
+  while (fallocate(registry.fd, 0, from, length) != 0) if (errno != EINTR) return false;
   registry.allocated = size;
   return true;
 }
@@ -232,10 +212,7 @@ inline uint32_t new_lines(uint64_t bytes) {  // mutex held; 0 when there is no r
   Header* h = registry.header;
   if (!h || registry.full) return 0;
   const uint64_t at = h->used_bytes, used = at + (bytes + kLine - 1) / kLine * kLine;
-  if (used > registry.allocated && !grow((used + kChunk - 1) / kChunk * kChunk)) {
-    store(registry.full, true);
-    return 0;
-  }
+  if (used > registry.allocated && !grow((used + kChunk - 1) / kChunk * kChunk)) return store(registry.full, true), 0;
   store(h->used_bytes, used);
   return static_cast<uint32_t>(at / kLine);
 }
@@ -253,15 +230,13 @@ template <typename T> inline T* private_memory(size_t count = 1) {  // mutex hel
     auto* p = static_cast<char*>(pages(size));
     store(registry.full, p == nullptr);
     if (!p) return nullptr;
-    registry.arena = p;
-    registry.arena_end = p + size;
+    registry.arena = p, registry.arena_end = p + size;
   }
   registry.arena += bytes;
   return reinterpret_cast<T*>(registry.arena - bytes);
 }
 
 // ---- Names ----
-
 inline std::string_view clip(std::string_view s) {  // lengths have 16 bits; never half a UTF-8 character
   size_t n = 4096;
   while (n < s.size() && n > 0 && (s[n] & 0xc0) == 0x80) --n;
@@ -288,21 +263,17 @@ inline uint32_t intern(std::string_view name, std::string_view file, uint32_t li
   }
   auto* n = private_memory<Name>();
   if (!n || (n->line = write_name(registry.name_count + 1, name, file, line)) == 0) return 0;
-  n->next_in_bucket = bucket;
-  bucket = n;
+  n->next_in_bucket = bucket, bucket = n;
   return ++registry.name_count;
 }
 inline uint32_t number_of(Site& site) {  // 0: no room
-  if (STOREPROF_UNLIKELY(load(site.id) == 0) && site.name)
-    store(site.id, intern(site.name, site.file, site.line));
+  if (STOREPROF_UNLIKELY(load(site.id) == 0) && site.name) store(site.id, intern(site.name, site.file, site.line));
   return load(site.id);
 }
 
 // ---- The tree and the stack of open scopes ----
-
 inline void init_node(TreeNode& node, TreeNode* miss, uint32_t name_id, uint32_t depth) {
-  node.name_id = name_id;
-  node.depth = depth;
+  node.name_id = name_id, node.depth = depth;
   for (TreeNode*& entry : node.cache) entry = miss;
 }
 inline TreeNode* add_child(Thread* t, TreeNode* parent, uint32_t id) {
@@ -312,14 +283,11 @@ inline TreeNode* add_child(Thread* t, TreeNode* parent, uint32_t id) {
   const uint32_t line = child ? new_lines(sizeof(Node)) : 0;
   if (line == 0) return &t->dropped;
   Node* node = child->shared = at_line<Node>(line);
-  node->parent = parent->line;
-  node->name_id = id;
-  node->next = t->block->first_node;
+  node->parent = parent->line, node->name_id = id, node->next = t->block->first_node;
   node->min_ticks = ~0ull;
   publish(t->block->first_node, line);
   init_node(*child, &t->dropped, id, parent->depth + 1);
-  child->line = line;
-  child->sibling = parent->first_child;
+  child->line = line, child->sibling = parent->first_child;
   return parent->first_child = child;
 }
 inline TreeNode* find_child(Thread* t, TreeNode* parent, uint32_t id) {
@@ -338,8 +306,7 @@ STOREPROF_COLD inline bool grow_frames(Thread* t) {
   if (!frames) return false;
   memcpy(frames, t->frames, used * sizeof(Frame));
   t->top = frames + (t->top - t->frames);
-  t->frames = frames;
-  t->end = frames + 2 * used;
+  t->frames = frames, t->end = frames + 2 * used;
   return true;
 }
 inline bool has_room(Thread* t) { return STOREPROF_LIKELY(t->top + 1 != t->end) || grow_frames(t); }
@@ -353,7 +320,6 @@ inline uint32_t push_uncounted(Thread* t, uint32_t id) {
 }
 
 // ---- Operations ----
-
 inline uint32_t next_operation(Thread* t) {
   if (STOREPROF_UNLIKELY(++t->op_seq == 0)) ++t->op_seq;
   return t->op_seq;
@@ -372,11 +338,11 @@ inline double ticks_per_ns() {
   const uint64_t ns = clock_ns(CLOCK_MONOTONIC) - h->anchor_monotonic_ns;
   return static_cast<double>(now() - h->anchor_ticks) / static_cast<double>(ns | 1);
 }
+inline uint64_t ticks_of(double ns) { return static_cast<uint64_t>(ns * ticks_per_ns()); }
 STOREPROF_COLD inline bool became_driver(Frame* top, uint64_t at) {
-  store(registry.driver_ticks, static_cast<uint64_t>(ticks_per_ns() * 1e9));
+  store(registry.driver_ticks, ticks_of(1e9));
   if (at - top->start - (top->suspended - top[-1].suspended) <= registry.driver_ticks) return false;
-  make_driver(top);
-  return true;
+  return make_driver(top), true;
 }
 // profile_operation: what encloses it becomes a driver, unless that is inside an operation said outright;
 // then the outer one stays an operation and goes on afterwards.
@@ -392,7 +358,6 @@ __attribute__((noinline)) inline uint32_t declare_operation(Thread* t, Frame* to
 }
 
 // ---- Which operations are timed ----
-
 inline uint64_t random(Thread* t) {  // xorshift64* (Vigna 2016)
   t->random ^= t->random >> 12, t->random ^= t->random << 25, t->random ^= t->random >> 27;
   return t->random * 0x2545f4914f6cdd1d;
@@ -415,9 +380,9 @@ STOREPROF_COLD inline void next_slice(Thread* t) {
     publish(b->slices, b->slices + 1);
     size = t->slice_size * fmin(fmax(5e6 / spent, 0.25), 4.0);
     const Header* h = registry.header;
-    const double per_tick = static_cast<double>(t->calls - t->slice_calls) / (spent * ticks_per_ns() * 1000);
-    const double counted = per_tick * static_cast<double>(h->counted_ticks_x1000 + h->function_ticks_x1000);
-    const double timing = per_tick * static_cast<double>(h->floor_ticks_x1000 - h->counted_ticks_x1000);
+    const double rate = static_cast<double>(t->calls - t->slice_calls) / (spent * ticks_per_ns() * 1000);
+    const double counted = rate * static_cast<double>(load(h->counted_ticks_x1000) + load(h->python_ticks_x1000[0]));
+    const double timing = rate * static_cast<double>(load(h->floor_ticks_x1000) - load(h->counted_ticks_x1000));
     const double part = (budget * 0.8e-6 - counted) / timing;  // of the operations may be timed; aims below
     if (part < 1) t->gap = -1 / log1p(-fmax(part, 1.0 / 1024));
     if (part <= 0 && registry.over_budget) registry.over_budget();
@@ -436,12 +401,8 @@ inline uint32_t choose(Thread* t) {  // an operation begins: kUntimed where it i
 }
 
 // ---- The hot path ----
-
 inline uint32_t enter_on(Thread* t, Site& site) {  // the frame's index; 0: not taken
-  if (!has_room(t)) {
-    drop();
-    return 0;
-  }
+  if (!has_room(t)) return drop(), 0;
   Frame* top = t->top;
   TreeNode* parent = top->node;
   uint32_t id = load(site.id);
@@ -449,10 +410,7 @@ inline uint32_t enter_on(Thread* t, Site& site) {  // the frame's index; 0: not 
   if (STOREPROF_UNLIKELY(node->name_id != id)) {
     id = number_of(site);
     node = find_child(t, parent, id);
-    if (!node->shared) {
-      drop();
-      return push_uncounted(t, id);
-    }
+    if (!node->shared) return drop(), push_uncounted(t, id);
   }
   uint64_t start = 0;
   uint32_t operation = static_cast<uint32_t>(top->position), flags = top->flags & kUntimed;
@@ -510,7 +468,6 @@ inline void leave_on(Thread* t, uint32_t index) {
 }
 
 // ---- Memory tags ----
-
 STOREPROF_COLD inline TagRecord* find_tag(Thread* t, uint32_t id) {  // 0: no room for a new one
   for (uint32_t line = t->block->first_tag; line; line = at_line<TagRecord>(line)->next)
     if (at_line<TagRecord>(line)->name_id == id) return t->tags[id % kTags] = at_line<TagRecord>(line);
@@ -518,8 +475,7 @@ STOREPROF_COLD inline TagRecord* find_tag(Thread* t, uint32_t id) {  // 0: no ro
   const uint32_t line = id ? new_lines(sizeof(TagRecord)) : 0;
   if (line == 0) return nullptr;
   auto* tag = at_line<TagRecord>(line);
-  tag->next = t->block->first_tag;
-  tag->name_id = id;
+  tag->next = t->block->first_tag, tag->name_id = id;
   publish(t->block->first_tag, line);
   return t->tags[id % kTags] = tag;
 }
@@ -534,22 +490,16 @@ template <bool freed> inline void count_on(Thread* t, Site& site, uint64_t bytes
 }
 
 // ---- Threads ----
-
-inline void init_thread(Thread& t, Block* block, Frame* frames, uint32_t capacity) {
-  t.frames = t.top = frames;
-  t.end = frames + capacity;
-  t.block = block;
-  init_node(t.root, &t.dropped, kNoName, 0);
-  init_node(t.dropped, &t.dropped, kNoName, kMaxNodeDepth);
-  frames[0].node = &t.root;
-}
 inline Thread* new_thread() {  // mutex held
   constexpr uint32_t capacity = 64;
-  auto* t = private_memory<Thread>();
-  auto* frames = private_memory<Frame>(capacity);
+  Thread* t = private_memory<Thread>();
+  Frame* frames = private_memory<Frame>(capacity);
   const uint32_t line = t && frames ? new_lines(sizeof(Block)) : 0;
   if (line == 0) return nullptr;
-  init_thread(*t, at_line<Block>(line), frames, capacity);
+  t->frames = t->top = frames, t->end = frames + capacity, frames[0].node = &t->root;
+  init_node(t->root, &t->dropped, kNoName, 0);
+  init_node(t->dropped, &t->dropped, kNoName, kMaxNodeDepth);
+  t->block = at_line<Block>(line);
   t->block->next = registry.header->first_thread;
   publish(registry.header->first_thread, line);
   return t;
@@ -594,17 +544,13 @@ inline void hand_back(void* thread) {  // a thread ended: its block, counters in
   t->top = t->frames;
   store(t->block->position, uint64_t{0});
   store(t->block->tid, 0u);
-  t->next_free = registry.free_threads;
-  registry.free_threads = t;
+  t->next_free = registry.free_threads, registry.free_threads = t;
   current = nullptr;
 }
 STOREPROF_COLD inline Thread* adopt() {  // the first scope of a thread; the gate is on, so there is a header
   const Lock lock;
   Thread* t = registry.free_threads ? registry.free_threads : new_thread();
-  if (!t) {
-    drop();
-    return nullptr;
-  }
+  if (!t) return drop(), nullptr;
   if (t == registry.free_threads) registry.free_threads = t->next_free;
   if (registry.header->floor_ticks_x1000 == 0) calibrate(t);
   t->slice_left = t->slice_size = t->skip = t->gap = 0;  // a new thread's first operation is timed
@@ -619,7 +565,6 @@ STOREPROF_COLD inline Thread* adopt() {  // the first scope of a thread; the gat
 inline Thread* this_thread() { return STOREPROF_LIKELY(current) ? current : adopt(); }
 // This thread's block; null where there is none, or where it is the parent's after a fork without handlers.
 inline Thread* open_thread() { return STOREPROF_LIKELY(load(load(registry.gate)[1])) ? current : nullptr; }
-
 inline uint32_t enter(Site& site) {
   Thread* t = this_thread();
   return STOREPROF_LIKELY(t) ? enter_on(t, site) : 0;
@@ -633,7 +578,6 @@ template <bool freed> inline void count(Site& site, uint64_t bytes) {
 }
 
 // ---- Tasks: what a coroutine or generator has open leaves the thread's stack with it ----
-
 struct Suspended {
   Thread* thread;
   uint64_t since;
@@ -644,7 +588,8 @@ struct Suspended {
 // below waits for it, and does not itself count as suspended.
 inline size_t suspend(Suspended* at, uint32_t index, bool awaits) {
   Thread* t = open_thread();
-  const uint32_t top = t ? static_cast<uint32_t>(t->top - t->frames) : 0, count = top >= index && index ? top - index + 1 : 0;
+  const uint32_t top = t ? static_cast<uint32_t>(t->top - t->frames) : 0;
+  const uint32_t count = top >= index && index ? top - index + 1 : 0;
   if (!at) return sizeof(Suspended) + count * sizeof(Frame);
   *at = {t, count ? now() : 0, count, 0, {}};
   if (!count) return 0;
@@ -657,7 +602,7 @@ inline size_t suspend(Suspended* at, uint32_t index, bool awaits) {
   store(t->block->position, below->position);
   return 0;
 }
-inline uint32_t resume(const Suspended* from, Site& waiting) {  // the index they begin at; 0: not on this thread any more
+inline uint32_t resume(const Suspended* from, Site& waiting) {  // the index they begin at; 0: on another thread now
   Thread* t = open_thread();
   if (!from->count || !t || t != from->thread) return 0;
   Frame* below = t->top;
@@ -680,7 +625,6 @@ inline uint32_t resume(const Suspended* from, Site& waiting) {  // the index the
 }
 
 // ---- The recorder's beginning, and fork ----
-
 inline uint64_t process_start_time() {  // field 22 of /proc/self/stat, behind the command's parentheses
   char text[1024] = {};
   const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
@@ -700,28 +644,21 @@ inline Header* map_memory() {  // mutex held
   return static_cast<Header*>(p);
 }
 inline bool is_asked_to_record() {
-  const char* record = getenv("STOREPROF_RECORD");
-  return record && strcmp(record, "1") == 0;
+  return getenv("STOREPROF_RECORD") && strcmp(getenv("STOREPROF_RECORD"), "1") == 0;
 }
 inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
-  registry.allocated = 0;
-  registry.full = false;
+  registry.allocated = 0, registry.full = false;
   registry.fd = memfd_create("storeprof-probe", MFD_CLOEXEC);
   if (registry.fd < 0 || fstat(registry.fd, &registry.file) != 0) return false;
   Header* h = grow(kChunk) ? map_memory() : nullptr;
-  if (!h) {
-    close(registry.fd);
-    return false;
-  }
-  h->version = 2;
-  h->header_bytes = sizeof(Header);
+  if (!h) return close(registry.fd), false;
+  h->version = 2, h->header_bytes = sizeof(Header);
   if (getrandom(h->uuid, sizeof h->uuid, GRND_NONBLOCK) < 0) memcpy(h->uuid, &registry.file.st_ino, sizeof(ino_t));
   h->pid = static_cast<uint32_t>(getpid());
   h->clock = registry.tsc ? 1 : 2;
   h->start_time = process_start_time();
   h->gate_address = reinterpret_cast<uint64_t>(registry.gate);
-  h->used_bytes = sizeof(Header);
-  h->reserve_bytes = registry.reserve;
+  h->used_bytes = sizeof(Header), h->reserve_bytes = registry.reserve;
   h->anchor_realtime_ns = clock_ns(CLOCK_REALTIME);
   h->anchor_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
   h->anchor_ticks = now();
@@ -729,8 +666,7 @@ inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
   uint64_t magic;  // last: what carries it is whole
   memcpy(&magic, "STORPRF", 8);
   publish(*reinterpret_cast<uint64_t*>(h->magic), magic);
-  store(registry.gate[1], 1u);
-  store(registry.gate[0], gate);
+  store(registry.gate[1], 1u), store(registry.gate[0], gate);
   // Yama lets only ancestors read a process, and the observer may be a sibling. Only under `storeprof
   // record`: a program that merely contains probes keeps its protection. Children don't inherit it.
   if (is_asked_to_record()) prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
@@ -745,8 +681,7 @@ inline void after_fork() { pthread_mutex_unlock(&registry.mutex); }
 inline void in_child() {
   Header* const parents = registry.header;
   if (parents && is_our_file()) close(registry.fd);
-  registry.header = nullptr;
-  registry.free_threads = nullptr;  // their private memory stays behind: some kilobytes of copy-on-write pages
+  registry.header = nullptr, registry.free_threads = nullptr;  // their private memory stays behind, copy-on-write
   current = nullptr;
   pthread_setspecific(registry.key, nullptr);
   if (parents && create(registry.gate_before_fork)) {
@@ -779,6 +714,16 @@ inline bool start() {
 }
 STOREPROF_EXPORT inline const bool started = start();
 
+// ---- Locks with names: waits for one show whose it is. Nothing is added to locking itself ----
+inline void name_lock(const void* lock, const char* name) {
+  char file[40] = "storeprof:lock@";  // in place of a file (the page says how it is read)
+  snprintf(file + strlen(file), 20, "%llx", static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(lock)));
+  intern(name, file, 0);
+}
+template <typename T> struct named : T {  // std::mutex and its like: still a std::mutex for guards and conditions
+  explicit named(const char* name) { name_lock(static_cast<T*>(this), name); }
+};
+using mutex = named<std::mutex>;
 struct Scope {
   const uint32_t index;  // taken or not is remembered: the gate may move meanwhile
   explicit Scope(Site& site) noexcept : index(is_on() ? enter(site) : 0) {}
@@ -786,10 +731,8 @@ struct Scope {
     if (STOREPROF_UNLIKELY(index)) leave(index);
   }
 };
-
 }  // namespace v1
 }  // namespace storeprof
-
 #define STOREPROF_JOIN_(a, b) a##b
 #define STOREPROF_JOIN(a, b) STOREPROF_JOIN_(a, b)
 #define STOREPROF_SCOPE_(n, name, op)                                                                  \
@@ -802,11 +745,20 @@ struct Scope {
   } while (false)
 #define PROFILE_FUNCTION() STOREPROF_SCOPE_(__COUNTER__, __PRETTY_FUNCTION__, false)
 #define PROFILE_SCOPE(name) STOREPROF_SCOPE_(__COUNTER__, "" name, false)
+#define PROFILE_TIMING(name) PROFILE_SCOPE(name)
 #define PROFILE_OPERATION(name) STOREPROF_SCOPE_(__COUNTER__, "" name, true)
+#define PROFILE_LOCKABLE(type, variable) ::storeprof::named<type> variable{#variable}
 #define PROFILE_MEMORY_ALLOC(type, bytes) STOREPROF_MEMORY_(false, type, bytes)
 #define PROFILE_MEMORY_DEALLOC(type, bytes) STOREPROF_MEMORY_(true, type, bytes)
 
 #else  // nothing remains; sizeof keeps variables that only feed a probe from being reported as unused
+#include <mutex>
+namespace storeprof {
+struct mutex : std::mutex { explicit mutex(const char*) {} };
+inline void name_lock(const void*, const char*) {}
+}  // namespace storeprof
+#define PROFILE_LOCKABLE(type, variable) type variable{}
+#define PROFILE_TIMING(name) static_cast<void>(0)
 
 #define PROFILE_FUNCTION() static_cast<void>(0)
 #define PROFILE_SCOPE(name) static_cast<void>(0)

@@ -5,7 +5,11 @@ study imports. What belongs to the profiler (`open`, `recording` and the classes
 """
 
 from storeprof.probe import (
+    Condition,
+    Lock,
+    RLock,
     instrument,
+    name_lock,
     profile_function,
     profile_memory_alloc,
     profile_memory_dealloc,
@@ -23,12 +27,16 @@ if TYPE_CHECKING:
     from storeprof.errors import StoreprofError
 
 __all__ = [
+    "Condition",
     "Finding",
+    "Lock",
     "OwnRecording",
+    "RLock",
     "Recording",
     "StoreprofError",
     "__version__",
     "instrument",
+    "name_lock",
     "open",
     "profile_function",
     "profile_memory_alloc",

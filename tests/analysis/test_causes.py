@@ -73,6 +73,12 @@ def test_the_tail_is_evidence_of_what_takes_a_tenth_of_the_run() -> None:
     assert kinds([replace(tail, severity=NOTICE), finding("io-wait", "engine.flush", 0.04)]) == ["io-wait"]
 
 
+def test_a_tail_of_waits_for_the_gil_is_the_gil() -> None:
+    """Operations that wait for the GIL around P99 have no cause of their own where the GIL is the bottleneck."""
+    tail = finding("tail-latency", "engine.query", 0.27, resource="GIL")
+    assert kinds([finding("gil-contention", "engine.scan", 0.46, resource="GIL"), tail]) == ["gil-contention"]
+
+
 def test_a_leak_is_never_merged_with_a_cost_of_time() -> None:
     """Memory that grows in a function says nothing of the time it takes."""
     assert len(merge_causes([finding("memory-leak", "f", 0.0), finding("cpu-hotspot", "f", 0.3)], Settings())) == 2

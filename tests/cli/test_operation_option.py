@@ -93,7 +93,6 @@ NOT_TIMED = {
     "named_engine.nope": "named_engine has no nope",
     "named_operations.nope": "named_operations has no nope",
     "named_engine.Engine": "is no function",
-    "named_operations.Journal.flush": "is a generator or async",
     "named_absent.put": "named_absent was never imported",
     "named_engine.unused": "it was never called",
 }

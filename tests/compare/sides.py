@@ -28,7 +28,7 @@ def side(
     return Measured(
         name,
         {"command": ["./engine"], "machine": MACHINE, "python": [], "exit_statuses": [0], **about},
-        tuple(Run(values, {}, start + at, start + at + 1) for at, values in enumerate(runs)),
+        tuple(Run(values, start + at, start + at + 1) for at, values in enumerate(runs)),
         tuple(costs),
         tuple(findings),
     )

@@ -116,6 +116,13 @@ def test_the_detectable_change_is_detected_as_often_as_it_says() -> None:
     assert 0.74 < found / 1500 < 0.9
 
 
+def test_what_is_hardly_known_has_a_wide_interval() -> None:
+    """An error beyond all bounds is an interval from nothing to nearly everything, not an overflow."""
+    low, high = Effect(1.0, 1e6, 3, 4).interval()
+    assert low < 1e-300
+    assert high > 1e300
+
+
 def test_exact_counts_are_exact() -> None:
     """Counts that are the same in every pair need no spread to be told apart."""
     same, more = paired(np.zeros(3)), paired(np.full(3, 0.5))

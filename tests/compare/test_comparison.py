@@ -69,6 +69,27 @@ def test_a_count_that_was_zero_has_no_ratio() -> None:
     assert (row["ratio"], row["ci"], row["verdict"]) == (None, None, "regressed")
 
 
+def test_memory_of_other_amounts_of_data_is_not_compared() -> None:
+    """A fix that trebles the throughput holds more data after the same time: that is no regression."""
+    peak = ("memory_peak", None)
+    document = compare(side("a", [{RATE: 1000, peak: 50e6}]), side("b", [{RATE: 3000, peak: 66e6}]))
+    assert document["verdict"] == "improved"
+    assert any("3 times as many operations" in warning for warning in document["warnings"])
+    document = compare(side("a", [{RATE: 1000, peak: 50e6}]), side("b", [{RATE: 1000, peak: 66e6}]))
+    assert document["verdict"] == "regressed"
+
+
+def test_a_cold_page_cache_is_no_regression() -> None:
+    """Libraries that one run had to read from the disk are no work of its operations; a read per operation is."""
+    reads = ("read_bytes_per_operation", None)
+    cold = compare(side("a", [{RATE: 1000, reads: 0.0}]), side("b", [{RATE: 1000, reads: 4096.0}], duration_s=2))
+    assert next(row for row in cold["metrics"] if row["name"] == reads[0])["verdict"] == "cannot-tell"
+    many = compare(
+        side("a", [{RATE: 1000, reads: 0.0}], duration_s=60), side("b", [{RATE: 1000, reads: 4096.0}], duration_s=60)
+    )
+    assert next(row for row in many["metrics"] if row["name"] == reads[0])["verdict"] == "regressed"
+
+
 def test_what_one_side_does_not_know_can_not_be_told() -> None:
     """A metric of one side only has no effect and no verdict, and takes nothing from the others."""
     document = compare(side("a", [{RATE: 100, CPU: 1e-3}]), side("b", [{RATE: 300}]))

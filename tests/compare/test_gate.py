@@ -27,9 +27,7 @@ def rules(*rows: dict[str, Any]) -> Rules:
 def turned(name: str, values: list[dict[Key, float]], first: int) -> Measured:
     """A side whose runs stand in turn with those of the other."""
     made = side(name, values)
-    runs = tuple(
-        type(run)(run.values, run.errors, 2 * at + first, 2 * at + first + 1) for at, run in enumerate(made.runs)
-    )
+    runs = tuple(type(run)(run.values, 2 * at + first, 2 * at + first + 1) for at, run in enumerate(made.runs))
     return Measured(made.name, made.about, runs, (), ())
 
 

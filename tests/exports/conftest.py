@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
-from viewers import Errors, chromium
+from viewers import Errors
 
 import storeprof
 from recordings import PROGRAMS
@@ -41,13 +40,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recording(folder: Path) -> storeprof.Recording:
     """The same recording, opened."""
     return storeprof.open(folder / "recording")
-
-
-@pytest.fixture(scope="module")  # a process can have one driver of browsers at a time, and other tests have theirs
-def browser() -> Iterator[Browser]:
-    """A browser for all pages."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

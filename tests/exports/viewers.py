@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 VIEWERS = Path(__file__).parents[2] / ".viewers"
 SPEEDSCOPE = VIEWERS / "node_modules" / "speedscope" / "dist" / "release" / "index.html"
@@ -35,17 +35,6 @@ const sums = Object.fromEntries(kinds.map((kind, at) =>
     [kind, profile.sample.reduce((sum, sample) => sum + Number(sample.value[at]), 0)]));
 console.log(JSON.stringify({ sums, functions: profile.function.map(one => strings[Number(one.name)]) }));
 """
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium, without a window."""
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class Errors(list[str]):

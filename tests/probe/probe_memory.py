@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+CALIBRATION = "storeprof: what a probe costs"  # a name that calibration leaves
 PRELUDE = """
 import os, sys, threading
 from storeprof import *
@@ -231,14 +232,14 @@ CPP_PRELUDE = """
 """
 
 
-def build(folder: Path, source: str, *flags: str, enable: bool = True) -> Path:
+def build(folder: Path, source: str, *flags: str, enable: bool = True, compiler: str = "g++") -> Path:
     """Compiles a C++ program (warnings are errors) and returns its path."""
     path = folder / "program.cpp"
     path.write_text(CPP_PRELUDE + source)
     program = folder / "program"
     switch = ["-DSTOREPROF_ENABLE"] if enable else []
     warnings = ["-Wall", "-Wextra", "-Wshadow", "-Wpedantic", "-Werror"]
-    command = ["g++", "-std=c++17", "-O1", "-g", *warnings, *switch, f"-I{ROOT / 'include'}", "-pthread"]
+    command = [compiler, "-std=c++17", "-O1", "-g", *warnings, *switch, f"-I{ROOT / 'include'}", "-pthread"]
     subprocess.run([*command, str(path), *flags, "-o", str(program)], check=True)
     return program
 

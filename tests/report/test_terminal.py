@@ -67,7 +67,7 @@ def test_it_says_all_that_a_first_look_needs(document: dict[str, Any]) -> None:
         "not looked at: ",
         "recording: storeprof-runs/20261125-225400-tsdb-mixed",
         "after a change: ",
-        "look closer: storeprof export",
+        "look closer: storeprof report",
     ):
         assert words in text, words
 
@@ -108,7 +108,7 @@ def test_what_is_unknown_is_said_and_not_zero(document: dict[str, Any]) -> None:
 def test_overhead_has_its_interval_where_it_was_measured(document: dict[str, Any]) -> None:
     """A toggled difference is printed with its ends."""
     document["overhead"] |= {"timing_percent": 0.4, "timing_ci": [0.1, 0.7]}
-    assert "timing 0.40 % (0.10 to 0.70)" in report_of(document)
+    assert "probes 0.40 % (0.10 to 0.70)" in report_of(document)
 
 
 def test_a_bar_is_always_full() -> None:

@@ -139,3 +139,26 @@ def test_yama_is_named_with_its_remedy(folder: Path, scope: str, reason: str, re
     assert f"kernel.yama.ptrace_scope is {scope}: {reason}" in said["reason"]
     assert remedy in said["remedy"]
     assert "--cap-add SYS_PTRACE" in said["remedy"]
+
+
+def test_without_privilege_strace_stands_in_for_bpftrace(folder: Path) -> None:
+    """An ordinary user's passes: what needs root says so, the last resort takes its place, the rest is whole."""
+    command = [
+        *AS_NOBODY,
+        "record",
+        "--no-perf",
+        "--preset",
+        "standard",
+        "--out",
+        folder / "recording",
+        "--",
+        "/bin/ls",
+    ]
+    done = subprocess.run(
+        [str(word) for word in command], cwd="/", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    row = next(one for one in findings(folder)["passes"] if one["collects"] == ["offcpu", "io"])
+    assert (row["collector"], row["ran"]) == ("strace", True)
+    assert row["notes"][0] == "stands in for bpftrace (bpftrace needs root; run storeprof as root: sudo storeprof …)"
+    assert any(one["figure"].startswith("time in ") for one in row["figures"])

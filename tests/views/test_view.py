@@ -114,8 +114,8 @@ def test_a_long_table_loses_resolution_and_no_time(tmp_path: Path) -> None:
     """Where there would be too many rows, bins get longer and rare contexts are folded; the sum stays."""
     make_recording(tmp_path / "recording", 40_000, 30)
     whole = build_context(Recording.open(tmp_path / "recording"), Settings())
-    fine, coarse = view_of(whole), view_of(whole, most_rows=15_000)
-    assert len(coarse.tables["wall"]["weight"]) <= 15_000 < len(fine.tables["wall"]["weight"])
+    fine, coarse = view_of(whole), view_of(whole, most_rows=10_000)
+    assert len(coarse.tables["wall"]["weight"]) <= 10_000 < len(fine.tables["wall"]["weight"])
     assert coarse.header["bins"] < fine.header["bins"]
     assert 0 < coarse.header["folded_share"] < 1
     assert fine.header["folded_share"] == 0

@@ -20,6 +20,16 @@ export interface Given {
 
 const inkOf = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+/** Digits after the point that tell neighbouring ticks apart. */
+function decimals(ticks: number[]): number {
+  const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
+  return Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) + 0.001)) + (step < 0.5 ? 1 : 0));
+}
+
+function marker(dash: number[] | undefined): string {
+  return !dash?.length ? "solid" : dash[0] < 4 ? "dotted" : "dashed";
+}
+
 export function Chart(given: Given) {
   const holder = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
@@ -41,11 +51,11 @@ export function Chart(given: Given) {
             : { range: (_, __, high) => [given.low ?? 0, Math.max((high ?? 1) * 1.06, 1e-9)] },
         },
         axes: [
-          { ...axis, grid: given.gridless ? { show: false } : axis.grid, size: 26, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toFixed(2))} s`) },
+          { ...axis, grid: given.gridless ? { show: false } : axis.grid, size: 26, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toFixed(decimals(ticks)))} s`) },
           { ...axis, grid: given.gridless ? { show: false } : axis.grid, size: 62, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : given.value(tick))) },
         ],
         padding: [8, 24, 0, 0],
-        legend: { live: true, markers: { width: 2 } },
+        legend: { live: true, markers: { width: 2, fill: () => "transparent", dash: (self, at) => marker(self.series[at].dash) } },
         cursor: { sync: { key: "time", scales: ["x", null] }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
         hooks: {
           setSelect: [(self) => {

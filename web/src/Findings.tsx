@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { bytes, fileName, seconds, share, short, times } from "./format";
 import type { Finding, Place } from "./model";
 import { findingShare } from "./narrow";
-import { type Mode, operation, search, mode, span, thread, view } from "./state";
+import { type Mode, mode, search, selected, view } from "./state";
 
 const modes: Record<string, Mode> = {
   "cpu-hotspot": "cpu", "lock-contention": "reason-2", "gil-contention": "reason-3", "io-wait": "reason-4", "network-wait": "reason-5",
@@ -87,7 +87,7 @@ function Card({ one, open }: { one: Finding; open: boolean }) {
 }
 
 function Narrowed({ one }: { one: Finding }) {
-  if (!view.value || (!span.value && operation.value === null && thread.value === null)) return null;
+  if (!view.value || !selected.value) return null;
   const here = findingShare(view.value, one.kind, one.where.function, one.where.resource);
   return here === null ? null : <span class="here">in the selection about {share(here)}</span>;
 }

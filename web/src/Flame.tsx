@@ -1,13 +1,15 @@
 // Flame graph with its controls: what it counts, search, zoom, invert, and the functions it is made of.
+import type { Signal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Bar } from "./Bar";
+import { threadName } from "./Threads";
 import { FlameCanvas } from "./FlameCanvas";
 import { categories } from "./categories";
 import { type Frame, difference, find, functions, grow, invert, lay, wait } from "./calls";
 import { bytes, fileName, seconds, share, short } from "./format";
 import type { View } from "./model";
 import { filter, inOther, otherSpan, ratesOf, sums } from "./narrow";
-import { type Mode, compared, dark, direction, inverted, mode, other, search, spanSeconds, view } from "./state";
+import { type Mode, compared, dark, direction, inverted, mode, operation, other, search, spanSeconds, thread, view } from "./state";
 
 export function Flame() {
   const one = view.value;
@@ -17,7 +19,8 @@ export function Flame() {
   const ofBefore = compared && direction.value === "before";
   const tree = useMemo(() => {
     if (!one) return null;
-    const now = grow(one, filter.value, mode.value, per?.now ?? 1);
+    // Threads of two recordings are not the same ones: a difference is of all of them.
+    const now = grow(one, compared ? { ...filter.value, thread: null } : filter.value, mode.value, per?.now ?? 1);
     const merged = before ? difference(now, grow(before, inOther(before), mode.value, per?.before ?? 1)) : now;
     const root = inverted.value ? invert(merged) : merged;
     return { root, list: functions(merged), deepest: lay(root, ofBefore) };
@@ -41,7 +44,7 @@ export function Flame() {
         <p class="nothing">{nothing(one, memory)}</p>
       )}
       <Legend memory={memory} />
-      <Functions list={tree.list} whole={ofBefore ? tree.root.before : tree.root.total} size={size} />
+      {tree.root.width > 0 && <Functions list={tree.list} whole={ofBefore ? tree.root.before : tree.root.total} size={size} />}
     </>
   );
 }
@@ -103,6 +106,8 @@ function Controls({ view: one, found }: { view: View; found: { frames: number; s
           ))}
         </div>
       )}
+      {one.operations.length > 0 && <Chooser title="Operation" every="all operations" chosen={operation} options={[...one.operations.map((name, at): [number, string] => [at + 1, name]), [0, "outside operations"]]} />}
+      {!compared && one.threads.length > 1 && <Chooser title="Thread" every="all threads" chosen={thread} options={one.threads.map((_, at): [number, string] => [at, threadName(one, at)])} />}
       <button type="button" class="choice" aria-pressed={inverted.value} onClick={() => (inverted.value = !inverted.value)} title="Callers below callees (I)">Invert</button>
       <label class="search">
         <span class="spoken">Search functions and files</span>
@@ -113,6 +118,18 @@ function Controls({ view: one, found }: { view: View; found: { frames: number; s
         <output aria-live="polite">{search.value.trim() ? `${found.frames} frames, ${share(found.share)}` : ""}</output>
       </label>
     </div>
+  );
+}
+
+function Chooser({ title, every, chosen, options }: { title: string; every: string; chosen: Signal<number | null>; options: [number, string][] }) {
+  return (
+    <select
+      aria-label={`${title} that the page is narrowed to`} class={chosen.value === null ? "chooser" : "chooser chosen"} value={chosen.value ?? ""}
+      onChange={(event) => (chosen.value = event.currentTarget.value === "" ? null : Number(event.currentTarget.value))}
+    >
+      <option value="">{every}</option>
+      {options.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+    </select>
   );
 }
 
@@ -159,7 +176,7 @@ function Functions({ list, whole, size }: { list: ReturnType<typeof functions>; 
   return (
     <details class="functions" open>
       <summary>Functions by what they take themselves</summary>
-      <table>
+      <div class="scroll"><table>
         <thead><tr><th>function or wait</th><th class="wide">itself</th><th>with callees</th>{compared && <th>itself before</th>}<th>place</th></tr></thead>
         <tbody>
           {rows.map((row) => (
@@ -172,7 +189,7 @@ function Functions({ list, whole, size }: { list: ReturnType<typeof functions>; 
             </tr>
           ))}
         </tbody>
-      </table>
+      </table></div>
       {list.length > shownAtFirst && <button type="button" class="link" onClick={() => setEvery(!every)}>{every ? "fewer" : `more (${list.length})`}</button>}
     </details>
   );

@@ -1,8 +1,9 @@
 // Verdict, the run's figures, and what is selected.
-import { seconds, bytes, rate, share } from "./format";
+import { bytes, fileName, rate, seconds, share } from "./format";
 import type { Document } from "./model";
-import { sums } from "./narrow";
-import { binSeconds, clearSelection, compared, data, operation, run, span, spanSeconds, theme, thread, view, helpShown } from "./state";
+import { cpu, gc } from "./categories";
+import { latencyCounts, percentiles, rates, sums } from "./narrow";
+import { binSeconds, clearSelection, compared, data, operation, run, selected, span, spanSeconds, theme, thread, view, helpShown } from "./state";
 import { threadName } from "./Threads";
 
 const words = { bottleneck: "Bottleneck", "no-bottleneck": "No bottleneck", inconclusive: "Can't tell yet" };
@@ -32,7 +33,7 @@ export function TopBar() {
 
 export function Selection() {
   const one = view.value;
-  if (!one || (!span.value && operation.value === null && thread.value === null)) return null;
+  if (!one || !selected.value) return null;
   const [from, to] = spanSeconds.value;
   const chip = (text: string, clear: () => void) => <button type="button" class="chip" onClick={clear} aria-label={`Clear: ${text}`}>{text} <i aria-hidden="true">×</i></button>;
   return (
@@ -55,7 +56,7 @@ export function Verdict({ document }: { document: Document }) {
     <section class={`verdict ${document.verdict}`}>
       <div>
         <p class="badge"><i aria-hidden="true">{marks[document.verdict]}</i> {words[document.verdict]}</p>
-        <h1>{document.summary.slice(0, 1).toUpperCase() + document.summary.slice(1)}</h1>
+        <h1 title={document.summary}>{headline(document)}</h1>
         <p class="muted command" title={command}>{command}</p>
         <p class="muted">
           {recorded.started_at ? new Date(recorded.started_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "time unknown"}
@@ -67,9 +68,17 @@ export function Verdict({ document }: { document: Document }) {
   );
 }
 
+/** The summary as a sentence, files by their name alone: the whole path is in its title, and in the finding. */
+function headline({ summary, findings }: Document): string {
+  const files = new Set(findings.map((one) => one.where.file).filter((file) => file !== null));
+  const text = [...files].reduce((words, file) => words.replaceAll(file, fileName(file)), summary);
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 function Figures({ document }: { document: Document }) {
+  const narrowed = selected.value ? inSelection() : null;
   const { metrics, overhead } = document;
-  const tiles: [string, string, string?][] = [
+  const tiles: [string, string, string?][] = narrowed ?? [
     ["throughput", rate(metrics.throughput_per_s), metrics.throughput_ci ? `${rate(metrics.throughput_ci[0])} to ${rate(metrics.throughput_ci[1])}` : undefined],
     ["P50", seconds(metrics.latency_s.p50)],
     ["P95", seconds(metrics.latency_s.p95)],
@@ -77,7 +86,31 @@ function Figures({ document }: { document: Document }) {
     ["CPU", metrics.cpu_percent === null ? "–" : share(metrics.cpu_percent / 100), "of one core"],
     ["memory peak", bytes(metrics.rss_peak_bytes)],
     ["written", bytes(metrics.written_bytes)],
-    ["cost of observing", overhead.observer_percent == null ? "–" : `${Number(overhead.observer_percent.toPrecision(2))} %`, "of the CPUs"],
+    ["observing cost", overhead.observer_percent == null ? "–" : `${Number(overhead.observer_percent.toPrecision(2))} %`, "of the CPUs"],
   ];
-  return <dl class="figures">{tiles.map(([name, value, note]) => <div key={name}><dt>{name}</dt><dd>{value}{note && <small>{note}</small>}</dd></div>)}</dl>;
+  return (
+    <div>
+      <dl class="figures">{tiles.map(([name, value, note]) => <div key={name}><dt>{name}</dt><dd>{value}{note && <small title={note}>{note}</small>}</dd></div>)}</dl>
+      <p class="muted small">{narrowed ? "of what is selected" : "of the whole run"}</p>
+    </div>
+  );
+}
+
+/** The same figures of what is selected; those that a selection can't narrow are left out. */
+function inSelection(): [string, string, string?][] | null {
+  const one = view.value, counts = latencyCounts.value, narrowed = sums.value;
+  if (!one || !counts || !narrowed) return null;
+  const chosen = operation.value;
+  const [from, to] = spanSeconds.value;
+  const merged = new Float64Array(one.buckets_ns.length);
+  counts.forEach((row, number) => { if (chosen === null || chosen === number) row.forEach((value, bucket) => (merged[bucket] += value)); });
+  const latency = percentiles(merged, one.buckets_ns);
+  const done = rates.value.filter((_, number) => chosen === null || chosen === number).reduce<number | null>((total, value) => (value === null ? total : (total ?? 0) + value), null);
+  const onCpu = (narrowed.byCategory[cpu] + narrowed.byCategory[gc]) / Math.max(to - from, 1e-9);
+  return [
+    ["throughput", thread.value === null ? rate(done) : "–"],
+    ["P50", seconds(latency.p50)], ["P95", seconds(latency.p95)], ["P99", seconds(latency.p99)],
+    ["CPU", share(onCpu), "of one core"],
+    ["busy", seconds(narrowed.total), `in ${seconds(to - from)}`],
+  ];
 }

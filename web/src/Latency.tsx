@@ -1,16 +1,17 @@
 // Latency of operations: a heat map over time with its percentiles, and a table of all operations with their wall time.
 import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
-import { Parts } from "./Bar";
+import { Bar, Parts } from "./Bar";
 import { Chart } from "./Chart";
-import { rate, seconds } from "./format";
-import type { View } from "./model";
+import { colour, label } from "./categories";
+import { rate, seconds, share, short } from "./format";
+import type { Cause, Operation, View } from "./model";
 import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
 import { dark, operation, view } from "./state";
 
 /** One hue, more of it for more operations (by the logarithm): readable in grey as well. */
 const ramps = {
-  light: ["#e3edf8", "#cfe0f2", "#b3cee9", "#8fb6de", "#6699ce", "#427dbb", "#2463a3", "#114a86", "#083465", "#051f40"],
+  light: ["#e3edf8", "#cfe0f2", "#b3cee9", "#8fb6de", "#6699ce", "#4a86c4", "#3070b3", "#1e5ca0", "#144b8a", "#0d3b73"],
   dark: ["#182a44", "#1b3860", "#1f4a80", "#265f9f", "#3377bb", "#4b91d2", "#6cabe3", "#93c5f0", "#bcddf8", "#e6f4ff"],
 };
 const coarseness = 3; // buckets that are drawn as one
@@ -70,7 +71,7 @@ function Heat({ view: one }: { view: View }) {
     };
   }, [one, operation.value, night]);
   const line = (label: string, dash: number[]) => ({
-    label, stroke: night ? "#ffb86b" : "#c44e00", width: 2, dash, points: { show: false }, spanGaps: true,
+    label, stroke: night ? "#ff9d3c" : "#ff7a00", width: 2.5, dash, points: { show: false }, spanGaps: true,
     value: (_: uPlot, value: number) => seconds(value),
   });
   return (
@@ -134,5 +135,37 @@ export function Operations() {
       </table>
       <p class="muted small">{rows.length > 0 ? "Bars are what threads did inside each operation, on one scale. Choosing one narrows the whole page." : "Operations are not known of this program."}</p>
     </div>
+  );
+}
+
+function where({ resource, function: name }: Cause): string {
+  const text = resource ?? name ?? "";
+  return text.startsWith("/") ? text : short(text, 3);
+}
+
+/** Why P99 is so much longer than P50, of each operation with a budget; of the whole run. */
+export function Tails({ operations }: { operations: Operation[] }) {
+  const known = operations.filter((one) => one.tail && one.tail.causes.length > 0);
+  if (!known.length) return null;
+  return (
+    <>
+      <h3>Why the slowest are slow <span class="muted">(P99 − P50, of the whole run)</span></h3>
+      <div class="scroll">
+        <table>
+          <thead><tr><th>operation</th><th>gap</th><th class="wide">made up of</th><th>where</th><th>meanwhile</th></tr></thead>
+          <tbody>
+            {known.flatMap((one) => one.tail!.causes.slice(0, 4).map((cause, at) => (
+              <tr key={`${one.name}${at}`}>
+                <td>{at === 0 ? one.name : ""}</td>
+                <td class="figure">{at === 0 ? seconds(one.tail!.p99_minus_p50_s) : ""}</td>
+                <td class="wide figure"><Bar value={cause.share} colour={colour(cause.component)} /> {label(cause.component)} {share(cause.share)} <em>{cause.ci ? `${share(cause.ci[0])} to ${share(cause.ci[1])}` : ""}</em></td>
+                <td class={cause.resource?.startsWith("/") ? "path" : ""} title={cause.resource ?? cause.function ?? ""}>{where(cause)}</td>
+                <td class="muted">{(cause.beside ?? []).filter(Boolean).map((name) => short(name!)).join(", ")}</td>
+              </tr>
+            )))}
+          </tbody>
+        </table>
+      </div>
+    </>
   );
 }

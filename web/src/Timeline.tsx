@@ -43,7 +43,7 @@ export function Timeline() {
   if (!one || !made) return <p class="muted">The view is being unpacked…</p>;
   return (
     <>
-      <Chart label="Threads busy over time, by what they did" whole height={170} value={(value) => `${Number(value.toFixed(2))}`} {...made} />
+      <Chart label="Threads busy over time, by what they did" whole height={170} value={(value) => `${Number(value.toPrecision(3))}`} {...made} />
       {sums.value && <Key values={sums.value.byCategory} />}
     </>
   );

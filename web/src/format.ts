@@ -12,16 +12,16 @@ export function seconds(value: number | null | undefined): string {
   if (value == null) return dash;
   const size = Math.abs(value);
   if (size === 0) return "0 s";
-  if (size >= 1) return `${digits(value)} s`;
-  if (size >= 1e-3) return `${digits(value * 1e3)} ms`;
-  if (size >= 1e-6) return `${digits(value * 1e6)} µs`;
+  if (size >= 0.9995) return `${digits(value)} s`; // what would round to 1,000 ms is a second
+  if (size >= 0.9995e-3) return `${digits(value * 1e3)} ms`;
+  if (size >= 0.9995e-6) return `${digits(value * 1e6)} µs`;
   return `${digits(value * 1e9)} ns`;
 }
 
 export function bytes(value: number | null | undefined): string {
   if (value == null) return dash;
   const size = Math.abs(value);
-  const [scale, unit] = size >= 1e9 ? [1e9, "GB"] : size >= 1e6 ? [1e6, "MB"] : size >= 1e3 ? [1e3, "kB"] : [1, "B"];
+  const [scale, unit] = size >= 0.9995e9 ? [1e9, "GB"] : size >= 0.9995e6 ? [1e6, "MB"] : size >= 0.9995e3 ? [1e3, "kB"] : [1, "B"];
   return `${digits(value / scale)} ${unit}`;
 }
 

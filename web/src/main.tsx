@@ -7,7 +7,7 @@ import { Findings } from "./Findings";
 import { Flame } from "./Flame";
 import { Selection, TopBar, Verdict, sections } from "./Head";
 import { Help } from "./Help";
-import { Latency, Operations } from "./Latency";
+import { Latency, Operations, Tails } from "./Latency";
 import { DiskBytes, Memory } from "./Memory";
 import { Threads } from "./Threads";
 import { Throughput } from "./Throughput";
@@ -42,7 +42,7 @@ function Page() {
         <Selection />
         <Section id="flame" title={compared ? "Flame graph of the difference" : "Flame graph"}><Flame /></Section>
         <Section id="operations" title="Operations"><Operations /><h3>Operations per second</h3><Throughput /></Section>
-        <Section id="latency" title="Latency over time"><Latency /></Section>
+        <Section id="latency" title="Latency over time"><Latency /><Tails operations={document.operations} /></Section>
         <Section id="threads" title="What threads waited for" about="One lane a thread; its height is a thread's whole time. Drag to select a span."><Threads /></Section>
         <Section id="locks" title="Locks" about="Who waits, and what the others did meanwhile."><Locks /></Section>
         <Section id="files" title="Files and the disk" about="Time that threads waited for files."><Files /><h3>Bytes moved by the block layer</h3><DiskBytes /></Section>

@@ -102,7 +102,18 @@ export interface Operation {
   throughput_per_s: number | null;
   latency_s: Latency;
   wall_time: Record<string, number>;
-  tail?: { p99_minus_p50_s: number | null; causes: { component: string; resource: string | null; share: number; ci: [number, number] | null }[] } | null;
+  tail?: { p99_minus_p50_s: number | null; causes: Cause[]; unexplained_share?: number } | null;
+  mean?: { total_s: number; parts: Cause[]; unexplained_share?: number } | null;
+}
+
+export interface Cause {
+  component: string;
+  resource: string | null;
+  function?: string | null;
+  share: number;
+  ci: [number, number] | null;
+  seconds?: number;
+  beside?: (string | null)[];
 }
 
 export interface Document {

@@ -21,6 +21,8 @@ export const span = signal<Span | null>(null);
 export const operation = signal<number | null>(null); // 1 + index in view.operations; 0: outside operations
 export const thread = signal<number | null>(null);
 
+export const selected = computed(() => span.value !== null || operation.value !== null || thread.value !== null);
+
 export type Mode = "wall" | "cpu" | "off" | "grown" | "allocated" | `reason-${number}`;
 export const mode = signal<Mode>("wall");
 export const inverted = signal(false);

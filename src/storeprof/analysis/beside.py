@@ -23,11 +23,13 @@ def beside(context: Context, waiting: Array) -> Array:
     """Mask over `context.busy`: what other threads did, busy or blocked, while the `waiting` rows waited.
 
     A holder that a look named counts alone. Threads that never wait this way themselves go first: those that do are
-    as likely the other victims. Rows without a stack say nothing and are left out.
+    as likely the other victims. Rows without a stack say nothing and are left out; of many rows some stand for all.
     """
     rows, threads = context.busy, len(context.looks.thread_ids)
     waits = rows.where(waiting)
-    near = np.flatnonzero(context.seen_near(waits.t_ns, SAME_ROUND_NS) & ~waiting & (context.function >= 0))
+    some = context.some_busy
+    some = some[~waiting[some] & (context.function[some] >= 0)]
+    near = some[context.seen_near(waits.t_ns, SAME_ROUND_NS, some)]
     named, victims = np.zeros(threads, dtype=bool), np.zeros(threads, dtype=bool)
     named[waits.holder[waits.holder >= 0]] = True
     victims[waits.thread] = True

@@ -65,9 +65,12 @@ def _strength(finding: Finding) -> tuple[bool, bool, int]:
 def _have_one_cause(survivor: Finding, other: Finding) -> bool:
     if survivor.kind == other.kind or survivor.kind in ALONE or other.kind in ALONE:
         return False
+    with_tail = "tail-latency" in (survivor.kind, other.kind)
+    if with_tail and survivor.where.resource == other.where.resource == "GIL":
+        return True
     if not _places(survivor) & _places(other):
         return False
-    return "tail-latency" in (survivor.kind, other.kind) or _is_most_of(survivor, other)
+    return with_tail or _is_most_of(survivor, other)
 
 
 def _is_most_of(survivor: Finding, other: Finding) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+_OPERATOR = re.compile(r"\boperator[-<>=]{0,2}$")
 _INSIDE = re.compile(r"(?:^|(?:\.<locals>)?\.)<(?:listcomp|setcomp|dictcomp|genexpr|lambda)>$")
 
 
@@ -19,6 +20,24 @@ def owner_of(function: str) -> str:
     while found := _INSIDE.search(owner):
         owner = owner[: found.start()] or "<module>"
     return owner
+
+
+def without_template_arguments(function: str) -> str:
+    """`kv::Codec<int, kv::Pair<A, B>>::encode<2>` -> `kv::Codec<>::encode<>`; operators keep their angle brackets."""
+    result: list[str] = []
+    depth = 0
+    for letter in function:
+        opens, closes = letter == "<", letter == ">"
+        if depth == 0 and (opens or closes) and _OPERATOR.search("".join(result)):
+            result.append(letter)
+            continue
+        if closes and depth:
+            depth -= 1
+        if depth == 0:
+            result.append(letter)
+        if opens:
+            depth += 1
+    return "".join(result) if depth == 0 else function
 
 
 class FirstLines:

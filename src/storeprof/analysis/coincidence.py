@@ -40,17 +40,18 @@ def work_beside(context: Context, waiting: Charges, category: int) -> OtherWork:
     """What other threads did while the `waiting` rows (all of one category) waited."""
     if len(waiting) == 0:
         return OtherWork()
-    busy = context.busy
-    others = (busy.category != category) & (context.function >= 0)  # who waits for the same is no cause of the wait
-    near = np.flatnonzero(context.seen_near(waiting.t_ns, NEAR_NS) & others)
+    busy, others = context.busy, context.some_busy
+    # Who waits for the same is no cause of the wait.
+    others = others[(busy.category[others] != category) & (context.function[others] >= 0)]
     order = np.argsort(waiting.t_ns, kind="stable")
-    at = order[nearest_of(waiting.t_ns[order], busy.t_ns[near])]
-    beside = waiting.thread[at] != busy.thread[near]
+    at = order[nearest_of(waiting.t_ns[order], busy.t_ns[others])]
+    beside = np.abs(waiting.t_ns[at] - busy.t_ns[others]) <= NEAR_NS
+    beside &= waiting.thread[at] != busy.thread[others]
     if category == GIL:
-        beside &= (waiting.holder[at] < 0) | (waiting.holder[at] == busy.thread[near])
-    near = near[beside]
+        beside &= (waiting.holder[at] < 0) | (waiting.holder[at] == busy.thread[others])
+    near = others[beside]
     if category not in ALWAYS_COUNT:
-        near = near[_more_than_chance(context, np.flatnonzero(others), near, _part_of_run(context, waiting))]
+        near = near[_more_than_chance(context, others, near, _part_of_run(context, waiting))]
     if len(near) == 0:
         return OtherWork()
     rows = busy.where(near)

@@ -11,7 +11,7 @@ import numpy as np
 from storeprof.analysis.allocations import Allocations, load_allocations
 from storeprof.analysis.charges import CATEGORIES, GIL, ON_CPU, RUN_QUEUE, Charges, charge, positions
 from storeprof.analysis.idle import History, idle_looks
-from storeprof.analysis.imported import time_is_known
+from storeprof.analysis.imported import shortest_block_ns, time_is_known
 from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
 from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
@@ -32,6 +32,9 @@ NEARLY_ALWAYS = 0.8
 MATTERS = 0.02
 CELL_NS = 25_000
 MOST_CELLS = 4_000_000
+# Tails compare bands of operations: more looks than these make them no clearer.
+MOST_IN_OPERATIONS = 300_000
+MOST_BESIDE = 200_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Settings:
     tail_share: float = 0.50
     tail_floor_s: float = 0.0005
     target_per_s: float | None = None
+    fold_templates: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,15 @@ class Context:
         length = max(CELL_NS, (end - start) // MOST_CELLS)
         return ((self.busy.t_ns - start) // length).astype(np.int32), length
 
-    def seen_near(self, t_ns: Array, within_ns: int) -> Array:
-        """Mask over `busy` of what was seen within so many ns of one of these times, decided in cells of time.
+    @cached_property
+    def some_busy(self) -> Array:
+        """Positions in `busy` that stand for all of it where coincidences are counted."""
+        return np.flatnonzero(self.busy.row % (len(self.busy) // MOST_BESIDE + 1) == 0)
 
-        (A search for each of millions of times takes longer than all the rest of the analysis.)
+    def seen_near(self, t_ns: Array, within_ns: int, rows: Array) -> Array:
+        """Mask over these rows (positions) of `busy`: which were seen within so many ns of one of these times.
+
+        It is decided in cells of time: a search for each of millions of times takes longer than all else.
         """
         cell, cell_ns = self.time_cells
         at = np.unique((t_ns - self.recording.window[0]) // cell_ns)
@@ -117,7 +126,7 @@ class Context:
         edges = np.zeros(cells + 1, dtype=np.int16)
         np.add.at(edges, np.clip(at - reach, 0, cells), 1)
         np.add.at(edges, np.clip(at + reach + 1, 0, cells), -1)
-        near: Array = (np.cumsum(edges, dtype=np.int16) > 0).take(cell)
+        near: Array = (np.cumsum(edges, dtype=np.int16) > 0).take(cell.take(rows))
         return near
 
     @cached_property
@@ -243,7 +252,9 @@ class Context:
     def history(self, thread: int) -> History:
         """The stacks of a thread in order of time."""
         if thread not in self._histories:
-            self._histories[thread] = History(self.native.sampled_stacks(thread, self.looks), self.stacks)
+            self._histories[thread] = History(
+                self.native.sampled_stacks(thread, self.looks), self.stacks, ordered=self.looks.ordered
+            )
         return self._histories[thread]
 
     @cached_property
@@ -268,7 +279,7 @@ class Context:
 
 def build_context(recording: Recording, settings: Settings) -> Context:
     """Account for the wall time of a recording."""
-    stacks = Stacks(recording)
+    stacks = Stacks(recording, settings.fold_templates)
     looks = load_looks(recording, load_threads(recording))
     totals = load_thread_time(recording, looks.thread_ids)
     native = load_native_detail(recording, looks, stacks)
@@ -285,13 +296,13 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         looks=looks,
         totals=totals,
         busy=charges.busy,
-        blocks=Blocks(recording.window),
+        blocks=Blocks(recording.window, shortest_ns=shortest_block_ns(recording)),
         operations=load_operations(recording),
         native=native,
         slack=slack_of(charges),
-        in_operations=of_looks.where((of_looks.op_seq != 0) & ~of_looks.idle),
+        in_operations=of_looks.where((of_looks.op_seq != 0) & ~of_looks.idle).thinned(MOST_IN_OPERATIONS),
         process=process_of_threads(recording, looks.thread_ids),
-        cores=int(recording.meta["machine"]["cpus_usable"]),
+        cores=int(recording.meta["machine"]["cpus_usable"] or max(1, len(looks.thread_ids))),
     )
 
 

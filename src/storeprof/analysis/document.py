@@ -30,14 +30,16 @@ from storeprof.analysis.kinds import (
 )
 from storeprof.analysis.metrics import metrics, top_functions, wall_time
 from storeprof.analysis.overhead import overhead
-from storeprof.analysis.passes import passes
+from storeprof.analysis.passes import build_warnings, passes
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
 from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
+from storeprof.analysis.verification import how_to_verify
 from storeprof.recording.model import Recording
 
 SCHEMA = 1
+RECORD_AGAIN = "record again after the change, then storeprof compare BASELINE CANDIDATE"
 RECORDED = (
     "command", "attached_pid", "engine", "workload", "threads", "seed", "started_at", "storeprof", "exit_status",
     "machine",
@@ -94,7 +96,8 @@ def findings_document(context: Context) -> dict[str, Any]:
     findings = merge_causes(rank(judged), context.settings)
     covered = _coverage(context)
     verdict = judge(context, findings, covered)
-    found = [finding.as_document() for finding in findings]
+    verify = how_to_verify(recording.meta) or RECORD_AGAIN
+    found = [finding.as_document(verify) for finding in findings]
     measured = metrics(context)
     target = target_of(context.settings.target_per_s, measured, found)
     return {
@@ -115,6 +118,7 @@ def findings_document(context: Context) -> dict[str, Any]:
         "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],
         "passes": passes(recording, measured["throughput_per_s"]),
+        "build_warnings": build_warnings(recording),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from storeprof.analysis.charges import Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import by_stack, sums_by
+from storeprof.analysis.imported import imported
 
 LOOP_SPAN = 0.8
 MOSTLY = 0.5
@@ -18,8 +19,16 @@ def is_entry(context: Context, key: int, rows: Charges) -> bool:
         return True
     if function.name.endswith(".<module>"):
         return True
+    if imported(context.recording) and _does_it_itself(context, key, rows):
+        return False
     per_thread = sums_by(rows.thread, rows.weight_ns)
     return sum(share for thread, share in per_thread if _is_loop_of_thread(context, key, thread)) > MOSTLY
+
+
+def _does_it_itself(context: Context, key: int, rows: Charges) -> bool:
+    """Whether a function spends its time itself, not in what it calls: a merged profile has no order to go by."""
+    there = context.stacks.having(key, context.busy.stack)
+    return float(rows.weight_ns.sum()) > MOSTLY * float(context.busy.weight_ns[there].sum())
 
 
 def _is_loop_of_thread(context: Context, key: int, thread: int) -> bool:

@@ -87,7 +87,7 @@ class Finding:
     effort: str = "local"
     evidence: tuple[str, ...] = ()
     recommendation: str = ""
-    verify: str = "record again after the change, and compare throughput_per_s of both by storeprof analyze --json"
+    verify: str | None = None
 
     @property
     def identifier(self) -> str:
@@ -95,8 +95,8 @@ class Finding:
         key = "\0".join((self.kind, self.where.function or "", self.where.resource or ""))
         return hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
 
-    def as_document(self) -> dict[str, Any]:
-        """The finding as CONTRACT's findings document spells it."""
+    def as_document(self, verify: str) -> dict[str, Any]:
+        """The finding as CONTRACT's findings document spells it; `verify` proves a fix unless the kind says how."""
         place = self.where
         return {
             "id": self.identifier,
@@ -127,7 +127,7 @@ class Finding:
             "effort": self.effort,
             "evidence": list(self.evidence),
             "recommendation": self.recommendation,
-            "verify": self.verify,
+            "verify": self.verify or verify,
         }  # fmt: skip
 
 

@@ -23,28 +23,32 @@ MINOR = 0.25
 ON_PATH = 0.5
 
 
-def impact(context: Context, removed: Array) -> Impact:
+def impact(context: Context, removed: Array, freed: Array | None = None) -> Impact:
     """Impact of removing the masked rows of `context.busy`, with the interval of their share carried through.
+
+    `freed`: rows of other threads that go with them, as the work does that somebody waits for: what they took of the
+    CPUs is free for the rest.
 
     The basis is latency where no thread is busy all the time: the load comes from outside then, and operations get
     quicker, not more.
     """
     rows = positions(removed)
     taken = context.seconds_by_thread(rows)
+    gone = taken if freed is None else taken + context.seconds_by_thread(positions(freed))
     limiting = context.limiting_threads
     if not limiting.any():
-        return replace(_on_the_path(context, rows, taken), basis="latency")
+        return replace(_on_the_path(context, rows, taken, gone), basis="latency")
     if taken[limiting].sum() >= ON_PATH * taken.sum():
-        return _on_the_path(context, rows, taken)
+        return _on_the_path(context, rows, taken, gone)
     return _beside_the_path(context, taken, limiting)
 
 
-def _on_the_path(context: Context, rows: Array, taken: Array) -> Impact:
+def _on_the_path(context: Context, rows: Array, taken: Array, gone: Array) -> Impact:
     concerned = _threads_concerned(context, taken)
     on_path = rows[concerned[context.busy.thread[rows]]]
     share = context.blocks.share(context.block_sums(on_path), context.blocks_of_threads(concerned))
     induced = _induced_ratio(context, taken, concerned)
-    bound = _resource_bound(context, taken)
+    bound = _resource_bound(context, gone)
 
     def speedup(value: float) -> float:
         saved = min(value * induced, 0.999)

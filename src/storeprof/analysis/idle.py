@@ -32,8 +32,21 @@ PUTS = re.compile(
     r"(^|_)(put|push|add|submit|enqueue|offer|send|emit|produce|publish|append|write|room|space|full)(_|\d|$)"
 )
 HAND_OFFS = ("queue-get", "condition", "event", "pipe-read")  # a receive from a socket may be a client's
-THREAD_ENTRIES = frozenset({"start_thread", "clone", "clone3", "__clone", "__clone3", "_start"})
+THREAD_ENTRIES = frozenset(
+    {
+        "start_thread",
+        "clone",
+        "clone3",
+        "__clone",
+        "__clone3",
+        "_start",
+        "thread_start",
+        "start_wqthread",
+        "_pthread_start",
+    }
+)
 RETURNS_PER_LOOK = 0.003
+NEARLY_ALWAYS = 0.95
 NATIVE_IDLE_CPU = 0.02
 
 
@@ -49,7 +62,7 @@ def idle_looks(looks: Looks, stacks: Stacks, native: NativeDetail, cpu_share: Ar
     for thread in np.unique(looks.thread[candidate]).tolist():
         mine = looks.of_thread(thread)
         at = np.flatnonzero(candidate[mine]) + mine.start
-        history = History(native.sampled_stacks(thread, looks), stacks)
+        history = History(native.sampled_stacks(thread, looks), stacks, ordered=looks.ordered)
         # Without a stack, a shell or launcher that waits for its child is idle: the time is the child's.
         situation, which = np.unique(looks.stack[at] * 4 + 2 * children[at] + hands_over[at], return_inverse=True)
         without_stack = bool(cpu_share[thread] < NATIVE_IDLE_CPU)
@@ -87,10 +100,12 @@ def takes_work(name: str) -> bool:
 class History:
     """The stacks of one thread in order of time, summed up so that many functions can be asked for.
 
-    `stack`: stack per look, -1 without one; looks without one are left out.
+    `stack`: stack per look, -1 without one; looks without one are left out. Not `ordered`: how often a function came
+    back is not known, only how often it was there.
     """
 
-    def __init__(self, stack: Array, stacks: Stacks) -> None:
+    def __init__(self, stack: Array, stacks: Stacks, *, ordered: bool = True) -> None:
+        self._ordered = ordered
         known = stack[stack >= 0]
         self._stacks = stacks
         self._looks = len(known)
@@ -111,8 +126,10 @@ class History:
         present = self._presence(function)
         if not present.any():
             return False
-        entries = int(present[0]) + int(np.count_nonzero(present[1:] & ~present[:-1]))
         looks_inside = float((self._ended - self._began + 1)[present].sum())
+        if not self._ordered:
+            return looks_inside >= NEARLY_ALWAYS * self._looks
+        entries = int(present[0]) + int(np.count_nonzero(present[1:] & ~present[:-1]))
         return entries - 1 <= max(1.0, RETURNS_PER_LOOK * looks_inside)
 
     def _presence(self, function: int) -> Array:

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.analysis.intervals import BLOCK_NS
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
 
+BLOCKS = 40
+WITHOUT_CALLERS = ("gprof", "cachegrind", "callgrind")
 # Looks where there are some; of processes without any, CPU samples.
 LOOKS = """(
     SELECT t_ns, thread_id, weight_ns, reason, quality, py_stack_id, NULL::BIGINT AS holder_thread_id,
@@ -40,10 +43,24 @@ def time_is_known(recording: Recording) -> bool:
     return found is None or bool(found["time_known"])
 
 
+def callers_are_known(recording: Recording) -> bool:
+    """Whether samples have callers: gprof and valgrind count by function alone."""
+    found = imported(recording)
+    return found is None or not any(row["format"] in WITHOUT_CALLERS for row in found["files"])
+
+
 def duration_is_known(recording: Recording) -> bool:
     """Whether the length of the window is one that was measured."""
     found = imported(recording)
     return found is None or bool(found["duration_known"])
+
+
+def shortest_block_ns(recording: Recording) -> int:
+    """How short a block of an interval may be: a merged profile has no phases, only samples."""
+    if imported(recording) is None:
+        return BLOCK_NS
+    start, end = recording.window
+    return max(1, (end - start) // BLOCKS)
 
 
 def waits_from_symbols(recording: Recording) -> bool:

@@ -10,7 +10,7 @@ from storeprof.analysis.coverage import Covered, placed_share
 from storeprof.analysis.imported import imported
 
 WAITS = ("lock-contention", "io-wait", "network-wait", "dependency-wait", "sleep-wait", "gil-contention")
-_FINDS_LEAKS = ("leaks", "valgrind XML", "heaptrack_print")
+_FINDS_LEAKS = ("leaks", "valgrind XML", "heaptrack_print", "xctrace XML")
 _SAMPLE = "import a `sample` or spindump of the same process too, or record with storeprof"
 _NOT_IN_FILES = "nothing in the imported files tells"
 
@@ -25,29 +25,32 @@ def cover_imported(context: Context, kinds: list[str]) -> list[Covered]:
 
 
 def _covered(context: Context, kind: str, found: dict[str, Any], by: str, formats: list[str]) -> Covered:
-    profiled = found["wall_samples"] or found["cpu_samples"]
     if kind == "cpu-hotspot":
-        if not profiled:
-            return Covered(kind, False, None, f"no profile of CPU time among the files ({by})", _SAMPLE)
-        placed = placed_share(context, CPU)
-        if placed is not None and placed < 0.9:
-            reason = f"{1 - placed:.0%} of CPU time has no place: code without symbols"
-            return Covered(kind, False, None, reason, "symbolicate the file, or build with symbols and record again")
-        return Covered(kind, True, f"imported: {by}", _states(found), None)
+        return _covered_cpu(context, found, by)
+    if kind in WAITS and found["wall_samples"]:
+        reason = "waits are told from the innermost symbols; file system calls count as waits for the disk"
+        return Covered(kind, True, f"imported: {by}", reason, None)
     if kind in WAITS:
-        if found["wall_samples"]:
-            reason = "waits are told from the innermost symbols; file system calls count as waits for the disk"
-            return Covered(kind, True, f"imported: {by}", reason, None)
-        reason = "the imported files have no samples of waiting threads"
-        return Covered(kind, False, None, reason, _SAMPLE)
-    if kind == "memory-leak":
-        tools = [one for one in formats if one in _FINDS_LEAKS or one == "xctrace XML"]
-        if tools:
-            return Covered(kind, True, f"imported: {', '.join(dict.fromkeys(tools))}", None, None)
-        return Covered(
-            kind, False, None, f"{_NOT_IN_FILES} what leaks", "import the output of leaks, or valgrind --xml=yes"
-        )
-    return Covered(kind, False, None, f"{_NOT_IN_FILES}", "record with storeprof: storeprof record -- COMMAND")
+        return Covered(kind, False, None, "the imported files have no samples of waiting threads", _SAMPLE)
+    if kind != "memory-leak":
+        return Covered(kind, False, None, _NOT_IN_FILES, "record with storeprof: storeprof record -- COMMAND")
+    tools = list(dict.fromkeys(one for one in formats if one in _FINDS_LEAKS))
+    if tools:
+        return Covered(kind, True, f"imported: {', '.join(tools)}", None, None)
+    return Covered(
+        kind, False, None, f"{_NOT_IN_FILES} what leaks", "import the output of leaks, or of valgrind --xml=yes"
+    )
+
+
+def _covered_cpu(context: Context, found: dict[str, Any], by: str) -> Covered:
+    kind = "cpu-hotspot"
+    if not (found["wall_samples"] or found["cpu_samples"]):
+        return Covered(kind, False, None, f"no profile of CPU time among the files ({by})", _SAMPLE)
+    placed = placed_share(context, CPU)
+    if placed is not None and placed < 0.9:
+        reason = f"{1 - placed:.0%} of CPU time has no place: code without symbols"
+        return Covered(kind, False, None, reason, "symbolicate the file, or build with symbols and record again")
+    return Covered(kind, True, f"imported: {by}", _states(found), None)
 
 
 def _states(found: dict[str, Any]) -> str | None:

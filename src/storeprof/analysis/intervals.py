@@ -124,9 +124,9 @@ def _logistic(x: float) -> float:
 class Blocks:
     """The blocks of one window and the resamples drawn from them, the same for every share of a document."""
 
-    def __init__(self, window: tuple[int, int], seed: int = 1) -> None:
+    def __init__(self, window: tuple[int, int], seed: int = 1, shortest_ns: int = BLOCK_NS) -> None:
         self._start = window[0]
-        self._length = max(BLOCK_NS, (window[1] - window[0]) // MOST_BLOCKS)
+        self._length = max(shortest_ns, (window[1] - window[0]) // MOST_BLOCKS)
         self.count = max(1, -(-(window[1] - window[0]) // self._length))
         self._seed = seed
 

@@ -43,7 +43,8 @@ class Looks:
 
     `reason_code` and `quality_code` are positions in REASONS and QUALITIES (`because` and `read_as` pick by name);
     `stack`, `resource`, `holder` are -1 where there is none, `node` and `op_seq` 0, `syscall` -2. `gc`: the thread was
-    collecting garbage; `faults`: its minor faults since its last look.
+    collecting garbage; `faults`: its minor faults since its last look. `ordered`: times are real; False where an import
+    had to make an order up.
     """
 
     thread_ids: Array
@@ -60,6 +61,7 @@ class Looks:
     syscall: Array
     gc: Array
     faults: Array
+    ordered: bool = True
 
     def __len__(self) -> int:
         return len(self.t_ns)
@@ -106,7 +108,9 @@ def load_looks(recording: Recording, thread_ids: Array) -> Looks:
     rows["holder"] = index_of(thread_ids, rows["holder"])
     rows["weight_ns"] *= each
     rows["faults"] *= each
-    return Looks(thread_ids=thread_ids, thread=thread.take(order), **{name: rows[name].take(order) for name in rows})
+    ordered = bool((imported(recording) or {}).get("ordered", True))
+    columns = {name: rows[name].take(order) for name in rows}
+    return Looks(thread_ids=thread_ids, thread=thread.take(order), ordered=ordered, **columns)
 
 
 def read_thinned(recording: Recording, columns: str, table: str, most: int) -> tuple[dict[str, Array], int]:

@@ -9,7 +9,13 @@ import numpy as np
 from storeprof.analysis.charges import CATEGORIES, CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import by_stack
-from storeprof.analysis.imported import duration_is_known, imported, time_is_known, waits_from_symbols
+from storeprof.analysis.imported import (
+    callers_are_known,
+    duration_is_known,
+    imported,
+    time_is_known,
+    waits_from_symbols,
+)
 from storeprof.analysis.operations import merged_latency
 from storeprof.analysis.processes import not_observed_cpu_s, summed_memory
 from storeprof.analysis.throughput import throughput
@@ -113,15 +119,16 @@ def top_functions(context: Context, most: int = 20) -> list[dict[str, Any]]:
         for function in context.stacks.function_set(stack):
             whole[function] = whole.get(function, 0.0) + weight
     ranked = sorted(own, key=lambda key: -own[key])[:most]
-    return [_function_row(context, key, own[key] / total, whole[key] / total) for key in ranked]
+    callers = callers_are_known(context.recording)
+    return [_function_row(context, key, own[key] / total, whole[key] / total if callers else None) for key in ranked]
 
 
-def _function_row(context: Context, key: int, own: float, whole: float) -> dict[str, Any]:
+def _function_row(context: Context, key: int, own: float, whole: float | None) -> dict[str, Any]:
     function = context.stacks.functions[key]
     return {
         "function": function.name,
         "file": function.file,
         "line": function.line,
         "self_cpu_share": round(own, 4),
-        "total_cpu_share": round(whole, 4),
+        "total_cpu_share": None if whole is None else round(whole, 4),
     }

@@ -25,10 +25,11 @@ Array = np.ndarray[Any, Any]
 SHORTEST_NS = 1_000_000  # the first slices of a thread are shorter: it does not know yet how many operations fill 5 ms
 FEWEST_PAIRS = 10
 TRIMMED = 0.1
+MEASURED = "CPU time per operation of slices timed over slices only counted, at random"
+CALIBRATED = "timed calls times the calibrated cost of timing one"
 METHOD = (
-    "probes: CPU time per operation of slices timed over slices only counted, at random, plus calls times the calibrated "
-    "cost of a scope that is only counted, of the program's CPU time; memory tags: calls times calibrated cost; "
-    "observer: CPU time of observer and perf, of the usable CPUs"
+    "probes: {}, plus calls times the calibrated cost of a scope that is only counted, of the program's CPU time; "
+    "memory tags: calls times calibrated cost; observer: CPU time of observer and perf, of the usable CPUs"
 )
 
 
@@ -58,22 +59,33 @@ def overhead(context: Context) -> dict[str, Any]:
     known = calls is not None and cpu_s > 0
     floor = 100 * calls.floor_s / cpu_s if known and calls else None
     part = _percent(toggled, recording, cpu_s)
+    tags_s = calls.tags_s if calls else None
     calibrated = 100 * calls.timing_s / cpu_s if known and calls else None
     timing = None if floor is None or calibrated is None else floor + (part.value if part else calibrated)
     return {
         "timing_percent": _rounded(timing),
-        "timing_ci": [_rounded(floor + end) for end in (part.low, part.high)] if part and floor is not None else None,
+        "timing_ci": _timing_ci(part, floor, calibrated),
         "floor_percent": _rounded(floor),
         "toggled_percent": _rounded(part.value) if part else None,
         "observer_percent": _observer_percent(context),
-        "memory_percent": _rounded(100 * calls.tags_s / cpu_s) if known and calls and calls.tags_s is not None else None,
+        "memory_percent": _rounded(100 * tags_s / cpu_s) if tags_s is not None and cpu_s > 0 else None,
         "timed_share": round(calls.timed / calls.scopes, 4) if calls and calls.scopes else None,
         "budget_percent": recording.meta.get("overhead_budget_percent"),
         "advice": _advice(recording, calls, floor, cpu_s),
         "detached": _detached(recording),
-        "method": METHOD if part else METHOD.replace("CPU time per operation of slices timed over slices only counted, "
-                                                     "at random", "calls times the calibrated cost of timing them"),
-    }  # fmt: skip
+        "method": METHOD.format(MEASURED if part else CALIBRATED),
+    }
+
+
+def _timing_ci(part: Estimate | None, floor: float | None, calibrated: float | None) -> list[float] | None:
+    """The measured part's interval and the floor's: in its place a scope may cost more, or less, than by calibration.
+
+    By how much is seen where both are known, in what timing costs.
+    """
+    if part is None or floor is None or not calibrated:
+        return None
+    least, most = sorted((min(max(part.low / calibrated, 0.5), 1.0), min(max(part.high / calibrated, 1.0), 2.0)))
+    return [round(floor * least + part.low, 3), round(floor * most + part.high, 3)]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -22,6 +22,11 @@ def passes(recording: Recording, throughput_per_s: float | None) -> list[Row]:
     return [*_timing(recording), *(_pass(row, figures, throughput_per_s) for row in rows)]
 
 
+def build_warnings(recording: Recording) -> list[Row]:
+    """What of the program's build misleads, as `{what, remedy}`."""
+    return list(recording.meta.get("build_warnings") or [])
+
+
 def _timing(recording: Recording) -> list[Row]:
     """The collectors of the timing run, with perf's stack quality."""
     found = []

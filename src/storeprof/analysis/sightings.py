@@ -55,5 +55,6 @@ def sightings(looks: Looks, sample_t_ns: Array, sample_thread: Array, sample_sta
         column = getattr(looks, name)
         more = np.concatenate(added[name]) if name in added else np.full(count, NOTHING[name])
         columns[name] = np.concatenate([column, more.astype(column.dtype)])
-        looks = replace(looks, **{name: columns[name][: len(column)]})
+        shared: dict[str, Any] = {name: columns[name][: len(column)]}
+        looks = replace(looks, **shared)
     return Sightings(looks=looks, samples=len(sample_t_ns), **columns)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.code_owner import FirstLines, owner_of
+from storeprof.analysis.code_owner import FirstLines, owner_of, without_template_arguments
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
@@ -52,9 +52,13 @@ class Place:
 
 
 class Stacks:
-    """All stacks of a recording; ids are those of the tables, -1 is no stack."""
+    """All stacks of a recording; ids are those of the tables, -1 is no stack.
 
-    def __init__(self, recording: Recording) -> None:
+    `fold_templates` makes one function of all instances of a C++ template.
+    """
+
+    def __init__(self, recording: Recording, fold_templates: bool = False) -> None:
+        self._fold_templates = fold_templates
         self.functions: list[Function] = []
         self._frame_of_id = self._read_frames(recording.sql("SELECT * FROM frames ORDER BY frame_id"))
         rows = recording.sql("SELECT stack_id, coalesce(parent_id, -1) AS parent_id, frame_id FROM stacks")
@@ -80,8 +84,11 @@ class Stacks:
             owner = owner_of(function) if kind == "python" else function
             if owner != function:
                 function, first_line = owner, first_lines.of_owner(file, owner, first_line)
+            if self._fold_templates and kind == "native":
+                function = without_template_arguments(function)
             name = f"{module}.{function}" if module else function
-            key = (kind, name, file, first_line, binary)
+            # Instances begin at lines that differ a little: at the template's, or at what was inlined first.
+            key = (kind, name, file, None if kind == "native" and self._fold_templates else first_line, binary)
             if key not in known:
                 known[key] = len(self.functions)
                 self.functions.append(Function(kind, name, file, first_line, bool(library), binary))

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from storeprof.analysis.context import Context, Settings
 from storeprof.analysis.coverage import Covered, unplaced_share, unseen_share
 from storeprof.analysis.event_loop import undecided_event_loop
-from storeprof.analysis.imported_coverage import why_nothing_to_judge
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
+from storeprof.analysis.imported_coverage import why_nothing_to_judge
 from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS
 from storeprof.analysis.target import NOTHING_NEEDED
 
@@ -79,7 +79,8 @@ def judge(context: Context, findings: list[Finding], coverage: list[Covered]) ->
     if worst:
         return Verdict("bottleneck", _sentence(worst))
     doubt = (
-        _doubt(context, coverage)
+        why_nothing_to_judge(context)
+        or _doubt(context, coverage)
         or _noise(findings)
         or undecided_event_loop(context)
         or undecided(findings, context.settings, context.recording.duration_s)
@@ -163,9 +164,6 @@ def _logit(share: float) -> float:
 
 def _doubt(context: Context, coverage: list[Covered]) -> str | None:
     """Why a clean bill can't be given, and what would be enough; None when it can."""
-    nothing = why_nothing_to_judge(context)
-    if nothing:
-        return nothing
     if not is_long_enough(context):
         looks, seconds = len(context.looks), context.recording.duration_s
         return (

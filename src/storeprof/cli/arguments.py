@@ -78,6 +78,15 @@ def add_target_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_fold_option(parser: argparse.ArgumentParser) -> None:
+    """`--fold-templates`, of the commands that name functions."""
+    parser.add_argument(
+        "--fold-templates",
+        action="store_true",
+        help="count all instances of a C++ template as one function (inlined code is always its caller's)",
+    )
+
+
 def add_runs_option(parser: argparse.ArgumentParser) -> None:
     """`--runs`, of the commands that record."""
     parser.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any, Final
 
 from storeprof.cli.arguments import seconds
@@ -14,6 +15,15 @@ PRESETS: Final = {
     "standard": LIGHT | {"offcpu", "io"},
     "deep": LIGHT | {"offcpu", "io", "heap", "leaks", "counters"},
 }
+
+
+def require_linux(command: str) -> None:
+    """Raises UsageError on other systems, whose own tools take the observer's place."""
+    if sys.platform != "linux":
+        raise UsageError(
+            f"`{command}` is Linux's; here run scripts/profile_storageimpl.sh, or sample, heap, vmmap and leaks, and "
+            "then `storeprof import FILE… --out DIR`"
+        )
 
 
 def add_collecting_options(parser: argparse.ArgumentParser) -> None:

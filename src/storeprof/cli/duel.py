@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from storeprof.cli.arguments import positive, seconds, seed
 from storeprof.cli.compare import add_threshold_options
-from storeprof.errors import UsageError
+from storeprof.errors import StoreprofError, UsageError
 
 EPILOG = """\
 An engine is driven in slices of 5 ms, and so is a command that speaks the slice protocol (--slices;
@@ -75,13 +76,16 @@ def run(options: argparse.Namespace) -> int:
     from storeprof.duel.self_check import check
     from storeprof.report.comparison import print_comparison
     from storeprof.report.self_check import print_self_check
-    from storeprof.session.folder import default_folder, make_folder
+    from storeprof.session.folder import default_folder, make_folder, remove_folder
 
     folder = options.out or default_folder("duel")
     with ExitStack() as stack:
-        make_folder(folder)
-        baseline, candidate = versions(options, folder, stack)
-        asked = _options(options, folder, baseline, candidate)
+        created = make_folder(folder)
+        try:
+            asked = _options(options, folder, *versions(options, folder, stack))
+        except StoreprofError:
+            remove_folder(folder, created)
+            raise
         heard = _heard(sys.stderr)
         document = check(asked, heard) if options.self else fight(asked, heard)
     if options.json:
@@ -109,10 +113,19 @@ def _options(options: argparse.Namespace, folder: Path, baseline: Any, candidate
         seed=options.seed,
         slices_per_pair=options.slices_per_pair,
         timeout_s=options.timeout,
-        ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,
+        ops_pattern=ops_pattern(options.ops_regex) if options.ops_regex else OPS_PATTERN,
         thresholds=Thresholds(0.05, options.least / 100, options.within / 100),
         explain=not options.no_explain,
     )
+
+
+def ops_pattern(text: str) -> bytes:
+    """A regular expression of the user's. Raises UsageError when it is none."""
+    try:
+        re.compile(text.encode())
+    except re.error as error:
+        raise UsageError(f"--ops-regex {text!r} is no regular expression: {error}") from None
+    return text.encode()
 
 
 def _heard(stream: Any) -> Any:

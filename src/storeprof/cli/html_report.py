@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from storeprof.analysis.context import Context, Settings, build_context
@@ -15,15 +16,21 @@ from storeprof.session.runs import is_series, runs_of
 from storeprof.views.view import MOST_ROWS, view_of
 
 
-def write_page(path: Path, folder: Path, against: Path | None, target_per_s: float | None) -> None:
+def write_page(
+    path: Path, folder: Path, against: Path | None, target_per_s: float | None, fold_templates: bool = False
+) -> None:
     """Write the page of a recording (or of several runs), or of what changed against another.
 
     Raises UsageError when the file can't be written, RecordingError when a recording can't be read.
     """
     check_writable(path)
     sides = 1 if against is None else 2
-    shown = _side(folder, target_per_s, MOST_ROWS // sides)
-    other = _side(against, target_per_s, MOST_ROWS // sides) if against else None
+    shown = _side(folder, Settings(target_per_s=target_per_s, fold_templates=fold_templates), MOST_ROWS // sides)
+    other = (
+        _side(against, Settings(target_per_s=target_per_s, fold_templates=fold_templates), MOST_ROWS // sides)
+        if against
+        else None
+    )
     title = f"{folder.name} against {against.name}" if against else folder.name
     text = page(f"{title} – storeprof", shown, other)
     try:
@@ -44,20 +51,20 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"--html {path}: there is no folder {path.parent}; make it, or name another file")
 
 
-def _side(folder: Path, target_per_s: float | None, most_rows: int) -> Side:
+def _side(folder: Path, settings: Settings, most_rows: int) -> Side:
     if not is_series(folder):
-        context = _context(folder, target_per_s)
+        context = _context(folder, settings)
         return Side(findings_document(context), [(folder.name, view_of(context, most_rows))])
     runs = runs_of(folder)
     found, views = [], []
     for workload, run in runs:
-        context = _context(run, None)
+        context = _context(run, replace(settings, target_per_s=None))
         found.append(Run(workload, findings_document(context)))
         views.append((str(run.relative_to(folder)), view_of(context, most_rows // len(runs))))
-    return Side(combine(str(folder), found, target_per_s), views)
+    return Side(combine(str(folder), found, settings.target_per_s), views)
 
 
-def _context(folder: Path, target_per_s: float | None) -> Context:
+def _context(folder: Path, settings: Settings) -> Context:
     recording = open_recording(folder)
-    target = target_per_s if target_per_s is not None else recording.meta.get("target_per_s")
-    return build_context(recording, Settings(target_per_s=target))
+    target = settings.target_per_s if settings.target_per_s is not None else recording.meta.get("target_per_s")
+    return build_context(recording, replace(settings, target_per_s=target))

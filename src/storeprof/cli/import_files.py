@@ -43,9 +43,15 @@ def run(options: argparse.Namespace) -> int:
     from storeprof.intake.importing import import_files
     from storeprof.report.imported import file_line
     from storeprof.session.folder import default_folder
+    from storeprof.session.progress import Progress
 
     folder = options.out or default_folder(f"import-{options.files[0].stem}")
-    for facts in import_files(options.files, folder):
+    progress = Progress(sys.stderr)
+    try:
+        files = import_files(options.files, folder, progress.say)
+    finally:
+        progress.done()
+    for facts in files:
         print(f"storeprof: {file_line(facts.as_meta())}", file=sys.stderr)
     print(f"recording: {folder}", file=sys.stderr, flush=True)
     return 0

@@ -9,7 +9,21 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from storeprof import __version__
-from storeprof.cli import analyze, baseline, compare, doctor, duel, export, gate, import_files, profile, record, report, top
+from storeprof.cli import (
+    analyze,
+    baseline,
+    compare,
+    config,
+    doctor,
+    duel,
+    export,
+    gate,
+    import_files,
+    profile,
+    record,
+    report,
+    top,
+)
 from storeprof.cli.exit_status import RECORDER_FAILED, UNUSABLE
 from storeprof.errors import CommandNotExecutable, CommandNotFound, StoreprofError
 
@@ -31,7 +45,7 @@ examples:
   storeprof import sample.txt leaks.txt      what other tools recorded elsewhere, as one recording
   storeprof report --target 10k/s            is it fast enough, and if not, how far would the fix get?
 """
-_COMMANDS = (profile, record, analyze, report, compare, duel, gate, baseline, export, import_files, top, doctor)
+_COMMANDS = (profile, record, analyze, report, compare, duel, gate, baseline, export, import_files, top, doctor, config)
 _RECORDERS = frozenset({"profile", "record"})
 
 

@@ -15,7 +15,7 @@ from storeprof.cli.arguments import (
     seconds,
     seed,
 )
-from storeprof.cli.collecting import add_collecting_options, collected
+from storeprof.cli.collecting import add_collecting_options, collected, require_linux
 
 # Measured seconds of a pass: what a tool counts needs no longer, and under some tools all takes ten times as long.
 PASS_S = 10.0
@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
     from storeprof.session.runs import record_all
     from storeprof.workload.catalogue import find_workloads
 
+    require_linux("profile")
     find_engine(options.engine)
     workloads = [workload.name for workload in find_workloads(options.workload)]
     folder = options.out or default_folder(f"{options.engine}-{options.workload}")

@@ -17,7 +17,7 @@ from storeprof.cli.arguments import (
     positive,
     seconds,
 )
-from storeprof.cli.collecting import add_collecting_options, collected
+from storeprof.cli.collecting import add_collecting_options, collected, require_linux
 from storeprof.errors import UsageError
 
 EPILOG = """\
@@ -75,6 +75,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Record, finish, and say where the recording is."""
+    require_linux("record")
     from storeprof.collect.output_relay import OPS_PATTERN
     from storeprof.session.folder import default_folder
     from storeprof.session.options import RecordOptions
@@ -88,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if pid is not None and (options.operation or options.instrument):
         raise UsageError(
-            "--operation and --instrument work on a program that storeprof starts: name the command after --, or put probes into it"
+            "--operation and --instrument work on a program that storeprof starts: "
+            "name the command after --, or put probes into it"
         )
     label = Path(command[0]).name if command else f"pid-{pid}"
     if len(command) > 1 and label.startswith("python") and command[1].endswith(".py"):

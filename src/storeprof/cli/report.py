@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import add_target_option
+from storeprof.cli.arguments import add_fold_option, add_target_option
 
 
 def add_parser(commands: Any) -> None:
@@ -31,6 +31,7 @@ def add_parser(commands: Any) -> None:
         "--against", type=Path, metavar="BASELINE", help="show what changed against this earlier recording"
     )
     add_target_option(parser)
+    add_fold_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,20 +43,20 @@ def run(options: argparse.Namespace) -> int:
     if options.html:
         from storeprof.cli.html_report import write_page
 
-        write_page(options.html, folder, options.against, options.target)
+        write_page(options.html, folder, options.against, options.target, options.fold_templates)
     elif options.against:
         show_difference(folder, options.against, options.target)
     else:
-        show(folder, options.target)
+        show(folder, options.target, options.fold_templates)
     return 0
 
 
-def show(folder: Path, target_per_s: float | None = None) -> None:
+def show(folder: Path, target_per_s: float | None = None, fold_templates: bool = False) -> None:
     """Print the report of a recording, or of several runs."""
     from storeprof.report.terminal import print_report
     from storeprof.session.documents import findings_of
 
-    print_report(findings_of(folder, target_per_s), sys.stdout)
+    print_report(findings_of(folder, target_per_s, fold_templates), sys.stdout)
 
 
 def show_difference(folder: Path, against: Path, target_per_s: float | None) -> None:

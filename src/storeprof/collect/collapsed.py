@@ -1,4 +1,4 @@
-r"""Collapsed stacks: one line a stack, frames from the outermost in, separated by `;`, and a count after the last blank.
+r"""Collapsed stacks: one line a stack, its frames from the outermost in, a `;` between them, a count at the end.
 
     stackcollapse-*.pl, perf, async-profiler, austin …    main;kv::Store::put(int);malloc 42
     py-spy record --format raw                            thread (123): writer;put (store.py:12) 7
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from storeprof.collect.tool_output import CutShort, Frame, FrameKind, Lines
+from storeprof.collect.tool_output import CutShort, Frame, FrameKind, Lines, UnreadableLine
 
 _PLACED: Final = re.compile(r"(?P<function>.+) \((?P<file>[^()]*?[^():])(?::(?P<line>\d{1,9}))?\)")
 _THREAD: Final = re.compile(r"thread \((?P<id>0x[0-9A-Fa-f]+|\d+)\)(?:: (?P<name>.*))?")
@@ -23,6 +23,7 @@ _PROCESS: Final = re.compile(r"process (?P<pid>\d{1,9}):?\s*(?P<command>.*)")
 _AUSTIN: Final = re.compile(r"(?P<kind>[PT])(?:\d+:)?(?P<id>(?:0x)?[0-9a-fA-F]{1,16})")
 _MARK: Final = re.compile(r"_\[([kij])\]$")
 _PYTHON: Final = re.compile(r"\.py(:\d+)?\)$|\(<frozen ")
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
 MOST_FRAMES: Final = 10_000
 
 
@@ -31,7 +32,7 @@ class CollapsedStack:
     """One line: frames leaf first, its count, and the thread and process it names, if any."""
 
     frames: tuple[Frame, ...]
-    count: int
+    count: float
     thread: str | None = None
     thread_name: str | None = None
     pid: int | None = None
@@ -40,14 +41,18 @@ class CollapsedStack:
 
 @dataclass(slots=True)
 class CollapsedStacks:
-    """All lines; `python`: frames carry Python files and lines, as py-spy writes them."""
+    """All lines; `python`: frames carry Python files and lines, as py-spy writes them.
+
+    `unended`: the last line has no line end, so its count could be cut in its middle.
+    """
 
     stacks: list[CollapsedStack] = field(default_factory=list)
     python: bool = False
+    unended: bool = False
     cut_short: CutShort | None = None
 
     @property
-    def total(self) -> int:
+    def total(self) -> float:
         """Sum of the counts."""
         return sum(one.count for one in self.stacks)
 
@@ -62,17 +67,27 @@ def parse_collapsed(source: Iterable[str]) -> CollapsedStacks:
             continue
         found.stacks.append(_stack(line, lines, known))
     if lines.unended is not None and lines.unended.strip():
-        lost = "its last line has no end, so its count may be cut: it was left out"
-        found.cut_short = CutShort(lines.number, lost)
+        found.cut_short = _last(lines, found, known)
     if not found.stacks:
         raise lines.wrong("no collapsed stack in it")
     found.python = any(frame.kind == "python" for frame in known.values())
     return found
 
 
+def _last(lines: Lines, found: CollapsedStacks, known: dict[str, Frame]) -> CutShort | None:
+    """Take a last line without a line end, which many writers leave out, unless it is no whole stack."""
+    lines.number += 1
+    try:
+        found.stacks.append(_stack(lines.unended or "", lines, known))
+    except UnreadableLine:
+        return CutShort(lines.number - 1, "its last line ends within a stack: it was left out")
+    found.unended = True
+    return None
+
+
 def _stack(line: str, lines: Lines, known: dict[str, Frame]) -> CollapsedStack:
     path, _, count = line.rstrip().rpartition(" ")
-    if not path.strip() or not count.isascii() or not count.isdigit() or len(count) > 18:
+    if not path.strip() or not _NUMBER.fullmatch(count) or len(count) > 40 or float(count) >= 1e18:
         raise lines.wrong("no collapsed stack: it must end in a blank and a count", line)
     names = path.split(";")
     if len(names) > MOST_FRAMES:
@@ -102,7 +117,9 @@ def _stack(line: str, lines: Lines, known: dict[str, Frame]) -> CollapsedStack:
             frames.append(frame)
     if pid is not None and pid >= 1 << 31:
         pid = None
-    return CollapsedStack(tuple(frames), int(count), thread, name, pid, lines.number)
+    return CollapsedStack(
+        tuple(frames), int(count) if count.isdigit() else float(count), thread, name, pid, lines.number
+    )
 
 
 def _frame(name: str) -> Frame:

@@ -25,8 +25,8 @@ READY_TIMEOUT_S: Final = 30.0
 # After the program's end a tool writes its file: valgrind looks for leaks, heaptrack interprets.
 AFTER_PROGRAM_S: Final = 60.0
 # Signals for a program that has to end, and how long after the first each comes.
-ESCALATION: Final = ((0.0, signal.SIGINT), (5.0, signal.SIGTERM))
-KILL_AFTER_S: Final = 10.0
+ESCALATION: Final = ((0.0, signal.SIGINT), (3.0, signal.SIGTERM))
+KILL_AFTER_S: Final = 6.0
 PAUSE_S: Final = 0.02
 
 

@@ -9,6 +9,13 @@ from typing import Any, Final, Literal, Protocol
 
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.linux.perf import Perf
+from storeprof.collect.macos.dtrace import Dtrace
+from storeprof.collect.macos.heap import Heap
+from storeprof.collect.macos.leaks import Leaks
+from storeprof.collect.macos.malloc_history import MallocHistoryTool
+from storeprof.collect.macos.sample import Sample
+from storeprof.collect.macos.vmmap import Vmmap
+from storeprof.collect.macos.xctrace import Xctrace
 from storeprof.collect.pass_tool import GROUPS, PassTool, Target
 from storeprof.collect.passes.bpftrace import Bpftrace, BpftraceEntries
 from storeprof.collect.passes.gprof import Gprof
@@ -74,6 +81,8 @@ PREFERENCE: Final = {
     "counters": ("perf-stat", "cachegrind"),
     "entries": ("bpftrace-entries",),
 }
+# They read what a special build writes: that others were not built so says nothing of why nobody can help.
+_OF_BUILDS: Final = frozenset({"gprof", "leak-sanitizer"})
 # Filled by the timing run itself; of these a pass is no more than an addition.
 RECORDED: Final = frozenset({"cpu", "memory"})
 
@@ -87,7 +96,28 @@ def registered() -> list[Registered]:
          "0.2 to 0.5 % of a CPU"),
     ]  # fmt: skip
     rows = [Registered(one, "linux", groups, "recording", adds, costs) for one, groups, adds, costs in beside]
-    return rows + [Registered(one, "linux", one.collects, "pass", one.adds, one.costs, one) for one in PASS_TOOLS]
+    rows += [Registered(one, "linux", one.collects, "pass", one.adds, one.costs, one) for one in PASS_TOOLS]
+    return rows + _of_macos()
+
+
+def _of_macos() -> list[Registered]:
+    """Run by scripts/profile_on_macos.sh, or by hand, one after the other; read by `storeprof import`."""
+    rows: list[tuple[AnyCollector, set[str], str, str]] = [
+        (Sample(), {"cpu", "offcpu"}, "stacks of every thread; waits are told by their innermost symbols",
+         "every thread is stopped for each look, a thousand times a second"),
+        (Xctrace(), {"cpu", "heap", "leaks", "counters"},
+         "Instruments: Time Profiler, Allocations, Leaks, CPU Counters",
+         "Allocations and Leaks note every allocation with its stack"),
+        (Dtrace(), {"entries", "io", "cpu"}, "function entries, user stacks, latency of system calls and disks",
+         "a probe at each call of the functions named"),
+        (Heap(), {"heap"}, "live objects by class and size", "stops the program while it looks"),
+        (Vmmap(), {"memory"}, "the address-space map, malloc zones and their fragmentation",
+         "stops the program while it looks"),
+        (Leaks(), {"leaks"}, "memory that nothing points at any more", "stops the program while it looks"),
+        (MallocHistoryTool(), {"heap"}, "who allocated what is alive, exact to the byte",
+         "MallocStackLogging=1 keeps a stack for every allocation"),
+    ]  # fmt: skip
+    return [Registered(one, "macos", frozenset(groups), "pass", adds, costs) for one, groups, adds, costs in rows]
 
 
 def pass_tool(name: str) -> PassTool:
@@ -133,7 +163,8 @@ def _instead(refusals: list[tuple[str, str, str | None]]) -> str:
 
 def _refused(group: str, refusals: list[tuple[str, str, str | None]]) -> Choice:
     """Where a tool fits and is not available, that is what helps; else why none fits."""
-    fitting = [row for row in refusals if row[2]] or refusals[:1]
+    general = [row for row in refusals if row[0] not in _OF_BUILDS] or refusals
+    fitting = [row for row in refusals if row[2]] or general[:1]
     reason = "; ".join(f"{name}: {why}" for name, why, _ in fitting)
     remedies = [remedy for _, _, remedy in fitting if remedy]
     return Choice((group,), None, reason, " or ".join(remedies) if remedies else None)

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +102,34 @@ class SliceWorker:
             self.kill()
             raise
 
-    def run(self, operations: int, seed: int) -> Slice:
-        """Let it do so many operations, those of `seed`."""
+    @cached_property
+    def cpus(self) -> set[int]:
+        """The CPUs its main thread may run on; empty when it has ended or the platform does not say."""
+        with contextlib.suppress(OSError, AttributeError):
+            return os.sched_getaffinity(self.pid)
+        return set()
+
+    def run(self, operations: int, seed: int, cpu: int | None = None) -> Slice:
+        """Let it do so many operations, those of `seed`; its main thread wakes up on `cpu`, if one is given.
+
+        Only the wake-up is bound: the kernel decides where to wake a thread within the write that wakes it, and after
+        that all CPUs are allowed again, so that nothing waits for a CPU while another is free.
+        """
         try:
+            self._allow({cpu} if cpu is not None else None)
             os.write(self._orders, b"run %d %d\n" % (operations, seed))
         except BrokenPipeError:
             raise self._gone() from None
+        finally:
+            self._allow(self.cpus if cpu is not None else None)
         while not (line := self._line()).startswith("did "):
             pass
         return parse_slice(line)
+
+    def _allow(self, cpus: set[int] | None) -> None:
+        if cpus:
+            with contextlib.suppress(OSError):  # it has just ended: the next line read says so
+                os.sched_setaffinity(self.pid, cpus)
 
     def close(self, timeout_s: float = 20.0) -> None:
         """End it by closing its standard input; kill its group when it does not end."""

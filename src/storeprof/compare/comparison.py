@@ -10,11 +10,13 @@ import numpy as np
 
 from storeprof.compare.differences import differences
 from storeprof.compare.drift import (
+    MEASURED_S,
     ONE_SERIES_AFTER_THE_OTHER,
     between_runs_of,
     interleaved,
+    operations_of,
+    per_run_of,
     values_of,
-    within_runs,
 )
 from storeprof.compare.explanation import explain
 from storeprof.compare.judgement import Asked, Thresholds, judged, overall
@@ -26,6 +28,7 @@ from storeprof.compare.statistics import Effect, unpaired, widened
 SCHEMA = 1
 # A single run a side has no spread of its own: the allowance is taken as known, from this many runs.
 FREEDOM_OF_ALLOWANCE = 9
+SAME_AMOUNT = 1.1
 Document = dict[str, Any]
 
 
@@ -52,7 +55,11 @@ def compare(
             "candidate_runs": len(candidate.runs),
             "interleaved": interleaved(baseline, candidate),
         },
-        [*_one_after_the_other(baseline, candidate), *differences(baseline, candidate)],
+        [
+            *_one_after_the_other(baseline, candidate),
+            *_other_amount(baseline, candidate),
+            *differences(baseline, candidate),
+        ],
     )
 
 
@@ -89,25 +96,30 @@ def _asked(metric: Metric, baseline: Measured, candidate: Measured) -> Asked:
         known = [float(side.mean()) if len(side) else None for side in sides]
         return Asked(metric, known[0], known[1], None)
     before, after = (float(side.mean()) for side in sides)
-    drift = 0.0 if interleaved(baseline, candidate) else between_runs_of(metric)
+    shortest = min(float(side.about.get("duration_s") or MEASURED_S) for side in (baseline, candidate))
+    drift = 0.0 if interleaved(baseline, candidate) else between_runs_of(metric, shortest)
     if metric.scale == "ratio":
         if min(side.min() for side in sides) <= 0:
             return Asked(metric, before, after, None)
-        own = within_runs((baseline, candidate), metric.key)
-        return Asked(metric, before, after, _effect(np.log(sides[0]), np.log(sides[1]), drift, own))
+        if metric.unit == "B" and not _same_amount(baseline, candidate):
+            return Asked(metric, before, after, None)
+        return Asked(metric, before, after, _effect(np.log(sides[0]), np.log(sides[1]), drift))
     scale = _whole(baseline, candidate) if metric.scale == "part" else max(before, after) or 1.0
     if before == after == 0:  # nothing was counted on either side: no allowance makes something of it
         return Asked(metric, before, after, Effect(0.0, 0.0, FREEDOM_OF_ALLOWANCE, 1), scale)
-    return Asked(metric, before, after, _effect(sides[0] / scale, sides[1] / scale, drift, 0.0), scale)
+    fewest = min(operations_of(side) for side in (baseline, candidate))
+    at_start = per_run_of(metric) / fewest / scale if drift else 0.0
+    effect = widened(_effect(sides[0] / scale, sides[1] / scale, drift), at_start)
+    return Asked(metric, before, after, effect, scale)
 
 
-def _effect(baseline: Any, candidate: Any, drift: float, own: float) -> Effect:
+def _effect(baseline: Any, candidate: Any, drift: float) -> Effect:
     """The spread between runs where there are several a side, and an allowance for what nobody can know from these."""
     found = unpaired(baseline, candidate)
     if found is not None:
         return widened(found, math.sqrt(2) * drift * ONE_SERIES_AFTER_THE_OTHER)
     counts = 1 / len(baseline) + 1 / len(candidate)
-    allowance = math.sqrt(counts) * math.hypot(max(drift, 1e-9), own)
+    allowance = math.sqrt(counts) * max(drift, 1e-9)
     change = float(np.mean(candidate) - np.mean(baseline))
     return Effect(change, allowance, FREEDOM_OF_ALLOWANCE, min(len(baseline), len(candidate)))
 
@@ -116,6 +128,22 @@ def _whole(baseline: Measured, candidate: Measured) -> float:
     """The larger busy wall time per operation: what parts are parts of."""
     key: Key = ("busy_wall_per_operation", None)
     return max((float(np.mean(values_of(side, key) or [0.0])) for side in (baseline, candidate)), default=0.0) or 1.0
+
+
+def _same_amount(baseline: Measured, candidate: Measured) -> bool:
+    """Whether both sides did about as many operations, so that memory is of about as much data."""
+    before, after = (operations_of(side) for side in (baseline, candidate))
+    return max(before, after) <= SAME_AMOUNT * min(before, after)
+
+
+def _other_amount(baseline: Measured, candidate: Measured) -> list[str]:
+    if _same_amount(baseline, candidate):
+        return []
+    times = operations_of(candidate) / operations_of(baseline)
+    return [
+        f"the candidate did {times:.2g} times as many operations, so memory is of other amounts of data and is not "
+        "compared; `storeprof duel` gives both the same operations"
+    ]
 
 
 def _one_after_the_other(baseline: Measured, candidate: Measured) -> list[str]:

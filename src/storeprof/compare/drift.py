@@ -7,7 +7,7 @@ a comparison has several runs a side their own spread counts, and a quarter of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from itertools import pairwise
 
 from storeprof.compare.measured import Measured
@@ -17,18 +17,36 @@ _BY_NAME = {
     "throughput": 0.09, "run_time": 0.09, WALL: 0.09, "cpu_per_operation": 0.03, "memory_peak": 0.02,
     "memory_mean": 0.02, "memory_tag": 0.15, "latency_p50": 0.03, "latency_p95": 0.15, "latency_p99": 0.25,
     "latency_p999": 1.0, "read_bytes_per_operation": 0.05, "written_bytes_per_operation": 0.05,
-    "net_bytes_per_operation": 0.05, "allocated_bytes_per_operation": 0.05, "calls_per_operation": 0.05,
+    "net_bytes_per_operation": 0.05, "allocated_bytes_per_operation": 0.05, "calls_per_operation": 0.15,
     "fsyncs_per_operation": 0.15, "page_faults_per_operation": 0.3, "preemptions_per_operation": 1.0,
 }  # fmt: skip
 _PART, _COUNT, _OTHER = 0.1, 0.25, 0.1
+# Work per run (not per operation) that comes and goes with the page cache and with start-up: whether the libraries of
+# a program were read from the disk is no property of the program.
+_PER_RUN = {
+    "read_bytes_per_operation": 16e6, "written_bytes_per_operation": 256e3, "allocated_bytes_per_operation": 1e6,
+    "page_faults_per_operation": 1000.0, "major_faults_per_operation": 500.0, "context_switches_per_operation": 200.0,
+    "preemptions_per_operation": 200.0, "read_ops_per_operation": 200.0, "write_ops_per_operation": 50.0,
+}  # fmt: skip
 ONE_SERIES_AFTER_THE_OTHER = 0.25
+MEASURED_S = 4.0
 
 
-def between_runs_of(metric: Metric) -> float:
-    """Standard deviation between runs of one program on one machine."""
-    if metric.name in _BY_NAME:
-        return _BY_NAME[metric.name]
-    return {"part": _PART, "count": _COUNT}.get(metric.scale, _OTHER)
+def between_runs_of(metric: Metric, seconds: float = MEASURED_S) -> float:
+    """Standard deviation between runs of one program on one machine; shorter runs than the measured differ more."""
+    usual = _BY_NAME.get(metric.name, {"part": _PART, "count": _COUNT}.get(metric.scale, _OTHER))
+    return usual * math.sqrt(max(1.0, MEASURED_S / max(seconds, 0.1)))
+
+
+def per_run_of(metric: Metric) -> float:
+    """How much of a kind of work a run may do more than another of the same program, whatever its operations."""
+    return _PER_RUN.get(metric.name, 0.0)
+
+
+def operations_of(side: Measured) -> float:
+    """Operations of one run of a side, about; 1 where the run is the operation."""
+    rates = values_of(side, ("throughput", None))
+    return max(1.0, sum(rates) / len(rates) * float(side.about.get("duration_s") or 1.0)) if rates else 1.0
 
 
 def interleaved(baseline: Measured, candidate: Measured) -> bool:
@@ -42,8 +60,3 @@ def interleaved(baseline: Measured, candidate: Measured) -> bool:
 def values_of(side: Measured, key: Key) -> list[float]:
     """A metric's figures of the runs that know it."""
     return [run.values[key] for run in side.runs if key in run.values]
-
-
-def within_runs(sides: Sequence[Measured], key: Key) -> float:
-    """Standard error that the runs state of themselves, the larger of the sides; 0 where they state none."""
-    return max((run.errors.get(key, 0.0) for side in sides for run in side.runs), default=0.0)

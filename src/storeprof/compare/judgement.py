@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storeprof.compare.metrics import Metric
-from storeprof.compare.statistics import Effect, holm
+from storeprof.compare.statistics import Effect, holm, ratio_of
 
 IMPROVED, REGRESSED, UNCHANGED, CANNOT_TELL = "improved", "regressed", "unchanged", "cannot-tell"
 PRIMARY_SHARE = 0.8
@@ -79,7 +79,7 @@ def _row(asked: Asked, corrected: tuple[float | None, float], thresholds: Thresh
     }
     if effect is None or p is None:
         return row
-    low, high = (math.log(end) for end in effect.interval())
+    low, high = effect.bounds()
     smallest = max(effect.detectable(thresholds.alpha * weight), math.log1p(thresholds.least))
     row["p_adjusted"] = float(f"{p:.3g}")
     row["ratio"] = _rounded(_as_ratio(asked, effect.log))
@@ -99,7 +99,7 @@ def _row(asked: Asked, corrected: tuple[float | None, float], thresholds: Thresh
 def _as_ratio(asked: Asked, value: float) -> float | None:
     """An effect as candidate over baseline; None where the baseline is zero."""
     if asked.metric.scale == "ratio":
-        return math.exp(min(value, 700.0))
+        return ratio_of(value)
     if not asked.baseline or asked.scale is None:
         return None
     return max(0.0, 1.0 + value * asked.scale / asked.baseline)
@@ -107,20 +107,20 @@ def _as_ratio(asked: Asked, value: float) -> float | None:
 
 def _size(asked: Asked, value: float) -> float:
     """An effect as a share: of the baseline for ratios, of the scale for the others."""
-    return math.expm1(min(value, 700.0)) if asked.metric.scale == "ratio" else value
+    return ratio_of(value) - 1.0 if asked.metric.scale == "ratio" else value
 
 
 def overall(rows: Sequence[Row]) -> str:
     """One verdict: regressed when anything is, else improved when anything is.
 
-    Else unchanged, when every primary metric is and there is one; else it can't be told.
+    Else unchanged, when every primary metric that both sides know is, and there is one; else it can't be told.
     """
     found = {row["verdict"] for row in rows}
     if REGRESSED in found:
         return REGRESSED
     if IMPROVED in found:
         return IMPROVED
-    primary = [row["verdict"] for row in rows if row["primary"]]
+    primary = [row["verdict"] for row in rows if row["primary"] and row["p_adjusted"] is not None]
     return UNCHANGED if primary and set(primary) == {UNCHANGED} else CANNOT_TELL
 
 

@@ -15,10 +15,9 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One run: figures by metric, and what is known of their error within the run (standard error, log scale)."""
+    """One run: figures by metric, and when it was (CLOCK_MONOTONIC)."""
 
     values: Mapping[Key, float]
-    errors: Mapping[Key, float]
     started_ns: int
     ended_ns: int
 
@@ -60,8 +59,8 @@ class Measured:
                     "started_ns": run.started_ns,
                     "ended_ns": run.ended_ns,
                     "values": [
-                        {"name": key[0], "operation": key[1], "value": value, "error": run.errors.get(key)}
-                        for key, value in run.values.items()
+                        {"name": name, "operation": operation, "value": value}
+                        for (name, operation), value in run.values.items()
                     ],
                 }
                 for run in self.runs
@@ -97,10 +96,9 @@ def measured_from(document: Document, where: str) -> Measured:
 
 
 def _run(row: Document) -> Run:
-    cells = [((cell["name"], cell["operation"]), cell) for cell in row["values"] if is_known(cell["name"])]
+    cells = [((cell["name"], cell["operation"]), cell["value"]) for cell in row["values"] if is_known(cell["name"])]
     return Run(
-        values={key: float(cell["value"]) for key, cell in cells},
-        errors={key: float(cell["error"]) for key, cell in cells if cell["error"] is not None},
+        values={key: float(value) for key, value in cells},
         started_ns=int(row["started_ns"]),
         ended_ns=int(row["ended_ns"]),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from storeprof.analysis.charges import CATEGORIES, GIL, RUN_QUEUE
 from storeprof.analysis.context import Context, Settings, build_context
-from storeprof.analysis.intervals import NORMAL
 from storeprof.compare.measured import Cost, Measured, Run, mean_costs
 from storeprof.compare.metrics import CALLS, PERCENTILES, TAG, WALL, WALL_PART, Key, work_key
 from storeprof.recording.model import Recording
@@ -80,7 +78,7 @@ def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Co
         values |= _calls(recording, document)
         costs = _costs(context, count)
     known = {key: float(value) for key, value in values.items() if value is not None}
-    run = Run(known, _errors(metrics, known), recording.meta["started_ns"], recording.meta["ended_ns"])
+    run = Run(known, recording.meta["started_ns"], recording.meta["ended_ns"])
     return run, costs
 
 
@@ -91,15 +89,6 @@ def _latencies(document: Document) -> dict[Key, float | None]:
         (f"latency_{q}", name): latency.get(q) for name, latency in every.items() for q in PERCENTILES
     }
     return found | {("throughput", row["name"]): row["throughput_per_s"] for row in document["operations"]}
-
-
-def _errors(metrics: Document, known: dict[Key, float]) -> dict[Key, float]:
-    """Standard errors on the log scale: the throughput's interval, which what is counted per operation shares."""
-    interval = metrics.get("throughput_ci")
-    if not interval or not interval[0]:
-        return {}
-    error = math.log(interval[1] / interval[0]) / (2 * NORMAL)
-    return {key: error for key in known if key[0] in ("throughput", "cpu_per_operation", WALL) and key[1] is None}
 
 
 def _work(recording: Recording, metrics: Document) -> dict[str, float]:

@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 LEVEL = 0.95
 POWER = 0.80
 SMALLEST_P = 1e-12
+LARGEST_LOG = 700.0
 _MOST_FREEDOM = 400  # beyond, Student's t is the normal distribution to three digits
 
 
@@ -38,7 +39,7 @@ class Effect:
     @property
     def ratio(self) -> float:
         """Candidate over baseline."""
-        return math.exp(self.log)
+        return ratio_of(self.log)
 
     @property
     def p(self) -> float:
@@ -47,15 +48,25 @@ class Effect:
             return 1.0 if self.log == 0 else SMALLEST_P
         return min(1.0, self.looks * two_sided_p(self.log / self.error, self.freedom))
 
-    def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Interval of the ratio; it holds at all looks together."""
+    def bounds(self, level: float = LEVEL) -> tuple[float, float]:
+        """Interval of the change on the log scale; it holds at all looks together."""
         half = quantile((1 - level) / self.looks, self.freedom) * self.error
-        return math.exp(self.log - half), math.exp(self.log + half)
+        return self.log - half, self.log + half
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """The same for the ratio."""
+        low, high = self.bounds(level)
+        return ratio_of(low), ratio_of(high)
 
     def detectable(self, alpha: float, power: float = POWER) -> float:
         """The smallest change (log scale) that would be found significant at `alpha` with this power."""
         found = quantile(alpha / self.looks, self.freedom) + quantile(2 * (1 - power), self.freedom)
         return found * self.error
+
+
+def ratio_of(log: float) -> float:
+    """A change on the log scale as a ratio; beyond what a float holds it stays at its end."""
+    return math.exp(max(-LARGEST_LOG, min(log, LARGEST_LOG)))
 
 
 def hodges_lehmann(values: Array) -> float:

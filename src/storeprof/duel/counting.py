@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,43 +16,38 @@ from storeprof.duel.whole_runs import run_version
 from storeprof.errors import CollectorError, StoreprofError
 
 ROUNDS = 2
+LEAST_S = 20.0
+NOT_COUNTED = "fsyncs and system calls are not counted"
 _FEW, _MANY = 10, 40
 
 
-def count_work(options: DuelOptions, operations: int | None) -> tuple[list[Pair], str | None]:
-    """Pairs that know fsyncs and system calls per operation, or the reason why they can't be counted here."""
+def count_work(options: DuelOptions, operations: int | None, pair_s: float) -> tuple[list[Pair], str | None]:
+    """Pairs that know fsyncs and system calls per operation, or the reason why they can't be counted here.
+
+    `pair_s`: what a pair takes. Whole runs that would take long again are not repeated for it.
+    """
     perf = shutil.which("perf")
     if perf is None:
-        return [], "fsyncs and system calls are not counted: perf is not installed"
+        return [], f"{NOT_COUNTED}: perf is not installed"
+    if operations is None and ROUNDS * pair_s > max(LEAST_S, options.budget_s / 4):
+        return [], f"{NOT_COUNTED}: the runs are too long to be repeated for it; give more time with --budget"
+    versions = (options.baseline, options.candidate)
     try:
         return [
-            Pair(
-                *(
-                    _counts(options, version, operations, perf, seed)
-                    for version in (options.baseline, options.candidate)
-                )
-            )
-            for seed in range(ROUNDS)
+            Pair(*(_counts(options, version, operations, perf, seed) for version in versions)) for seed in range(ROUNDS)
         ], None
-    except CollectorError as error:
-        return [], f"fsyncs and system calls are not counted: {error}"
     except StoreprofError as error:
-        return [], f"fsyncs and system calls are not counted: the run for it failed ({error})"
+        return [], f"{NOT_COUNTED}: {error}"
 
 
 def with_counts(pairs: Sequence[Pair], counted: Sequence[Pair]) -> list[Pair]:
     """Pairs and those of the counting runs; what a worker states of its own goes first."""
     stated = {key for pair in pairs for key in pair.baseline}
-    added = [
-        Pair(
-            *(
-                {key: value for key, value in side.items() if key not in stated}
-                for side in (pair.baseline, pair.candidate)
-            )
-        )
-        for pair in counted
-    ]
-    return [*pairs, *added]
+    return [*pairs, *(Pair(_without(pair.baseline, stated), _without(pair.candidate, stated)) for pair in counted)]
+
+
+def _without(side: Mapping[Key, float], stated: set[Key]) -> dict[Key, float]:
+    return {key: value for key, value in side.items() if key not in stated}
 
 
 def _counts(options: DuelOptions, version: Version, operations: int | None, perf: str, seed: int) -> dict[Key, float]:

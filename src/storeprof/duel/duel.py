@@ -15,7 +15,7 @@ from storeprof.compare.pairs import Pair, asked_of_pairs
 from storeprof.duel.counting import count_work, with_counts
 from storeprof.duel.explaining import bare, record_both
 from storeprof.duel.options import DuelOptions
-from storeprof.duel.sequential import INTERRUPTED, Sequence, pairs_for, run_pairs
+from storeprof.duel.sequential import INTERRUPTED, Course, pairs_for, run_pairs
 from storeprof.duel.slice_pairs import SlicePairs
 from storeprof.duel.whole_runs import WholeRuns
 
@@ -55,7 +55,8 @@ def fight(
         heard=heard,
     )
     interrupted = found.stopped == INTERRUPTED
-    counted, not_counted = ([], None) if interrupted else count_work(options, source.operations)
+    pair_s = found.seconds / len(found.pairs)
+    counted, not_counted = ([], None) if interrupted else count_work(options, source.operations, pair_s)
     rows = judged(asked_of_pairs(with_counts(found.pairs, counted), found.looks), options.thresholds)
     baseline, candidate, warnings = bare(options.baseline), bare(options.candidate), list[str]()
     if options.explain and not interrupted and overall(rows) in ("improved", "regressed"):
@@ -93,7 +94,7 @@ def _as_row(pair: Pair) -> Document:
     return {"baseline": cells(pair.baseline), "candidate": cells(pair.candidate), "logs": cells(pair.logs)}
 
 
-def design_of(options: DuelOptions, found: Sequence, operations: int | None) -> Document:
+def design_of(options: DuelOptions, found: Course, operations: int | None) -> Document:
     """How the data came about, as the comparison document has it."""
     return {
         "unit": "pairs of processes",
@@ -108,16 +109,17 @@ def design_of(options: DuelOptions, found: Sequence, operations: int | None) -> 
     }
 
 
-def _weakness(options: DuelOptions, found: Sequence) -> list[str]:
+def _weakness(options: DuelOptions, found: Course) -> list[str]:
     """What a reader has to know of how little was measured."""
     said = []
     if len(found.pairs) < FEW_PAIRS:
-        said.append(f"only {len(found.pairs)} pairs fitted into {options.budget_s:.0f} s; give more time with --budget")
+        few = f"only {len(found.pairs)} pairs of processes were measured"
+        said.append(f"{few}; give more with --pairs" if options.most_pairs else f"{few}; give more time with --budget")
     asked = next((one for one in asked_of_pairs(found.pairs) if one.metric.primary and one.effect), None)
     if not options.slices and asked and asked.effect and asked.effect.error > 0:
         spread = asked.effect.error * math.sqrt(asked.effect.count)
         said.append(
             f"whole runs alternate: two in a row differ by {spread:.1%} in {asked.metric.label}, so to find 5 % takes "
-            f"about {pairs_for(0.05, spread)} pairs; where slices alternate pairs differ by about 1 %, and 5 will do"
+            f"about {pairs_for(0.05, spread)} pairs; where slices alternate, pairs differ by 1 to 2 %, and 5 to 12 do"
         )
     return said

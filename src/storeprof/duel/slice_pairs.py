@@ -52,8 +52,9 @@ class SlicePairs:
         versions = [options.baseline, options.candidate]
         with ExitStack() as stack:
             workers: dict[str, SliceWorker] = {}
+            hashes = str(chance.randrange(1, 1 << 32))
             for version in chance.sample(versions, 2):
-                workers[version.name] = stack.enter_context(_Running(options, version)).worker
+                workers[version.name] = stack.enter_context(_Running(options, version, hashes)).worker
             both = [workers[version.name] for version in versions]
             if self.operations is None:
                 self.operations = _calibrated(both, options.slice_s, chance)
@@ -72,19 +73,24 @@ class SlicePairs:
 class _Running:
     """A worker with a fresh folder, ended and cleared away whatever happens."""
 
-    def __init__(self, options: DuelOptions, version: Version) -> None:
+    def __init__(self, options: DuelOptions, version: Version, hashes: str) -> None:
         self._options, self._version = options, version
+        # Both Pythons of a pair hash alike: another order of their dictionaries is no change of the program.
+        self._environment = {"PYTHONHASHSEED": hashes, **version.environment}
         self._fresh = FreshFolder((options.folder / f"data-{version.name}").absolute())
 
     def __enter__(self) -> _Running:
-        fresh = self._fresh.__enter__()
-        self.worker = SliceWorker(
-            self._version.argv(fresh),
-            self._options.folder / f"{self._version.name}.stderr",
-            env=self._version.environment,
-            cwd=self._version.cwd,
-            timeout_s=min(60.0, self._options.timeout_s),
-        )
+        try:
+            self.worker = SliceWorker(
+                self._version.argv(self._fresh.__enter__()),
+                self._options.folder / f"{self._version.name}.stderr",
+                env=self._environment,
+                cwd=self._version.cwd,
+                timeout_s=min(60.0, self._options.timeout_s),
+            )
+        except BaseException:
+            self._fresh.__exit__()
+            raise
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -107,19 +113,25 @@ def _calibrated(workers: Sequence[SliceWorker], slice_s: float, chance: Random) 
 
 
 def _run(workers: Sequence[SliceWorker], slices: int, operations: int, chance: Random) -> list[list[Slice]]:
-    """So many slices on all workers, each with a seed of its own that all share, in random order."""
+    """So many slices on all workers, each with a seed and a CPU of its own that all share, in random order.
+
+    Left alone, each of two processes that take turns stays on the CPU it was on, and one CPU of a shared machine can be
+    slower by a quarter than the other for a minute: pairs of equals then differed by up to 25 %.
+    """
     done: list[list[Slice]] = [[] for _ in workers]
+    cpus = sorted(set.intersection(*(worker.cpus for worker in workers)))
     for _ in range(slices):
         seed = chance.randrange(1 << 30)
+        cpu = chance.choice(cpus) if cpus else None
         for index in chance.sample(range(len(workers)), len(workers)):
-            done[index].append(_timed(workers[index], operations, seed))
+            done[index].append(_timed(workers[index], operations, seed, cpu))
     return done
 
 
-def _timed(worker: SliceWorker, operations: int, seed: int) -> Slice:
-    """One slice; CPU time that the worker does not state is that of its process, all threads."""
+def _timed(worker: SliceWorker, operations: int, seed: int, cpu: int | None) -> Slice:
+    """One slice, begun on `cpu`; CPU time that the worker does not state is that of its process, all threads."""
     before = cpu_s(worker.pid)
-    done = worker.run(operations, seed)
+    done = worker.run(operations, seed, cpu)
     if done.cpu_s is not None or before is None:
         return done
     after = cpu_s(worker.pid)

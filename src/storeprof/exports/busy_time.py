@@ -85,7 +85,9 @@ class BusyTime:
         """All threads, by thread index."""
         ids = self.context.looks.thread_ids
         rows = self.context.recording.sql(
-            "SELECT t.thread_id, p.pid, t.tid, coalesce(t.name, '') AS name, coalesce(p.name, p.exe, '') AS process "
+            "SELECT t.thread_id, coalesce(p.pid, 0) AS pid, "
+            "coalesce(t.tid, t.thread_id % 1000000007) AS tid, coalesce(t.name, '') AS name, "
+            "coalesce(p.name, p.exe, '') AS process "
             "FROM threads t JOIN processes p USING (proc_id)"
         )
         columns = (rows[name].tolist() for name in ("pid", "tid", "name", "process"))

@@ -46,7 +46,7 @@ def _figures(document: Document) -> str:
     metrics, overhead = document["metrics"], document["overhead"]
     rate, observer = metrics["throughput_per_s"], overhead["observer_percent"]
     row = (
-        f"{document['duration_s']:.1f} s",
+        "unknown" if document["duration_s"] is None else f"{document['duration_s']:.1f} s",
         "unknown" if rate is None else f"{rate:,.0f}/s",
         *(duration(metrics["latency_s"][name]) for name in ("p50", "p95", "p99")),
         "unknown" if metrics["cpu_percent"] is None else f"{metrics['cpu_percent']:.0f} %",

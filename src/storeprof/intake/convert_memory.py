@@ -104,11 +104,11 @@ def load_leaks(lines: Iterator[str], incident: Incident, facts: FileFacts) -> No
     process = incident.tables.process(report.pid, report.header.name, report.header.path)
     note_head(incident, report.header, process, facts)
     for one in report.leaks:
-        _site(incident, process, "leaks", Site(one.frames, one.bytes, one.count, "leak"), one.what)
+        add_site(incident, process, "leaks", Site(one.frames, one.bytes, one.count, "leak"), one.what)
     listed = sum(one.count for one in report.leaks)
     if report.count is not None and listed < report.count:
         rest = max(0, (report.bytes or 0) - sum(one.bytes for one in report.leaks))
-        _site(incident, process, "leaks", Site((), rest, report.count - listed, "leak"), "not listed in the file")
+        add_site(incident, process, "leaks", Site((), rest, report.count - listed, "leak"), "not listed in the file")
     note_memory(incident, process, facts, heap=report.heap_bytes)
     facts.figures |= {
         "leaks": report.count if report.count is not None else listed,
@@ -130,7 +130,7 @@ def load_malloc_history(lines: Iterator[str], incident: Incident, facts: FileFac
     process = incident.tables.process(report.header.pid, report.header.name, report.header.path)
     note_head(incident, report.header, process, facts)
     for one in report.sites:
-        _site(incident, process, "malloc_history", Site(one.frames, one.bytes, one.count, "live"), None)
+        add_site(incident, process, "malloc_history", Site(one.frames, one.bytes, one.count, "live"), None)
     facts.figures |= {
         "allocations": sum(one.count for one in report.sites),
         "bytes": sum(one.bytes for one in report.sites),
@@ -236,10 +236,11 @@ def load_massif(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
 
 def _sites(incident: Incident, process: Process, source: str, sites: Iterable[Site]) -> None:
     for one in sites:
-        _site(incident, process, source, one, None)
+        add_site(incident, process, source, one, None)
 
 
-def _site(incident: Incident, process: Process, source: str, one: Site, name: str | None) -> None:
+def add_site(incident: Incident, process: Process, source: str, one: Site, name: str | None) -> None:
+    """A row of `allocation_sites`; `name`: what was allocated, where the tool says so."""
     stack = incident.tables.stack(one.frames)
     values: dict[str, Any] = {"stack_id": stack if stack >= 0 else None, "count": one.count, "bytes": one.bytes}
     incident.tables.row("allocation_sites", proc_id=process.proc_id, source=source, kind=one.kind, name=name, **values)

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from storeprof.collect.macos.deep_copy import parse_deep_copy
-from storeprof.collect.macos.dtrace import DtraceOutput, looks_like_dtrace, parse_dtrace
+from storeprof.collect.macos.dtrace import TICK_NS, DtraceOutput, looks_like_dtrace, parse_dtrace
 from storeprof.collect.macos.spindump import SpunProcess, parse_spindump
 from storeprof.collect.macos.wait_symbols import wait_reason
-from storeprof.collect.tool_output import Frame
-from storeprof.intake.convert_memory import _site
+from storeprof.collect.tool_output import Frame, Site
+from storeprof.intake.convert_memory import add_site
 from storeprof.intake.convert_trace import load_xctrace, load_xctrace_toc
 from storeprof.intake.incident import FileFacts, Incident, Seen
 from storeprof.intake.tables import Process
 
 __all__ = ["is_dtrace", "load_deep_copy", "load_dtrace", "load_spindump", "load_xctrace", "load_xctrace_toc"]
 INFINITE = 1e300
+SHORT_NS = 2 * TICK_NS
 
 
 def is_dtrace(head: Sequence[str]) -> bool:
@@ -59,6 +60,8 @@ def load_dtrace(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
         facts.notes.append(
             "what its stacks count (samples, calls, bytes) the script decides: they are taken for samples"
         )
+    if any(high <= SHORT_NS for spread in found.spreads for low, high, _ in spread.buckets if low >= 0):
+        facts.notes.append(f"a Mac's clock may tick every {TICK_NS:.1f} ns only: shorter times are 0 or one tick")
     if found.drops:
         facts.notes.append(f"dtrace dropped {found.drops} records: counts are too low")
 
@@ -123,6 +126,8 @@ def _looks(incident: Incident, process: Process, spun: SpunProcess, number: int)
         for stack in one.stacks:
             frames: list[Frame] = [_with_path(frame, spun) for frame in stack.frames]
             seen.append(Seen(incident.tables.stack(frames), stack.count, wait_reason(stack.frames)))
+        if one.lost:
+            seen.append(Seen(-1, one.lost, "unknown"))
         found.append((thread, seen))
     return found
 
@@ -143,9 +148,7 @@ def load_deep_copy(lines: Iterator[str], incident: Incident, facts: FileFacts) -
     facts.notes.append("amounts are rounded to three digits, as Instruments copies them")
     if found.kind == "allocations":
         for node in found.nodes:
-            from storeprof.collect.tool_output import Site
-
-            _site(incident, process, "Instruments", Site(node.frames, node.amount, node.count, "allocated"), None)
+            add_site(incident, process, "Instruments", Site(node.frames, node.amount, node.count, "allocated"), None)
         facts.figures |= {
             "bytes": found.total,
             "allocations": sum(node.count or 0 for node in found.nodes),

@@ -39,6 +39,8 @@ def load_sample(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
             reason = wait_reason(stack.frames)
             reasons[reason] += stack.count
             seen.append(Seen(tables.stack(frames), stack.count, reason))
+        if one.lost:  # their stacks are not known, but the time is the thread's
+            seen.append(Seen(-1, one.lost, "unknown"))
         threads.append((thread, seen))
     if incident.takes_cpu_of(process, WALL):
         incident.lay_out(threads, report.interval_ns, table="looks", source="sample")
@@ -100,6 +102,8 @@ def load_collapsed(lines: Iterator[str], incident: Incident, facts: FileFacts) -
     else:
         facts.notes.append("its process has samples of its own from another file: these are kept beside them")
     facts.figures |= {"stacks": len(found.stacks), "samples": found.total, "threads": len(threads)}
+    if found.unended:
+        facts.notes.append("its last line has no line end: if the file was cut there, that count is too low")
     facts.notes.append(
         "what its counts are (samples, time, bytes) the file does not say: shares are known, times are not"
     )

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-
 from storeprof.collect.macos.wait_symbols import wait_reason
 from storeprof.collect.macos.xctrace import Element, TraceExport, TraceRow, backtrace_frames, read_xctrace
 from storeprof.collect.tool_output import Frame, UnreadableLine
@@ -290,8 +289,8 @@ def _write_sums(loader: _Loader) -> None:
     for (kind, frames, what), (count, size) in loader.sites.items():
         stack = tables.stack(frames)
         tables.row(
-            "allocation_sites", proc_id=process.proc_id, source="xctrace", kind=kind, name=what, count=count, bytes=size,
-            stack_id=stack if stack >= 0 else None,
+            "allocation_sites", proc_id=process.proc_id, source="xctrace", kind=kind, name=what, count=count,
+            bytes=size, stack_id=stack if stack >= 0 else None,
         )  # fmt: skip
     for name, (count, size) in loader.objects.items():
         tables.row("heap_objects", proc_id=process.proc_id, source="xctrace", name=name, count=count, bytes=size)

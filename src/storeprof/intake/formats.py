@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from storeprof.collect.linux.gprof import is_gprof_head
-from storeprof.collect.linux.perf_samples import event_name, is_sample_header
+from storeprof.collect.linux.perf_samples import header_event
 from storeprof.collect.linux.strace_counts import is_head as is_strace_head
 from storeprof.intake import convert_counts, convert_memory, convert_more_stacks, convert_stacks
 from storeprof.intake.incident import FileFacts, Incident
@@ -36,18 +36,20 @@ def recognise(head: Sequence[str]) -> Format | None:
     for pattern, format_ in _BY_PATTERN:
         if pattern.search(text):
             return format_
-    if any(is_strace_head(line) for line in head):
-        return Format("strace -c", convert_counts.load_strace, 8)
-    if any(is_gprof_head(line) for line in head):
-        return Format("gprof", convert_counts.load_gprof, 6)
+    for is_head, format_ in _BY_LINE:
+        if any(is_head(line) for line in head):
+            return format_
+    return _by_shape(head)
+
+
+def _by_shape(head: Sequence[str]) -> Format | None:
+    """Formats without a title of their own."""
     events = _perf_events(head)
     if events:
         return Format("perf script", partial(convert_stacks.load_perf_script, events=events), 2)
     if convert_more_stacks.is_dtrace(head):
         return Format("dtrace", convert_more_stacks.load_dtrace, 4)
-    if _is_collapsed(head):
-        return Format("collapsed stacks", convert_stacks.load_collapsed, 7)
-    return None
+    return Format("collapsed stacks", convert_stacks.load_collapsed, 7) if _is_collapsed(head) else None
 
 
 def _perf_events(head: Sequence[str]) -> set[str]:
@@ -56,10 +58,9 @@ def _perf_events(head: Sequence[str]) -> set[str]:
     lines = [line for line in head if not line.startswith("#")]
     for at, line in enumerate(lines):
         following = lines[at + 1] if at + 1 < len(lines) else ""
-        if is_sample_header(line) and re.match(r"\s*$|\s+[0-9a-f]+\s", following + "\n"):
-            event = re.search(r"\s([^\s:]\S*?):(?=\s|$)(?!.*\d\.\d+:)", line)
-            if event:
-                found.add(event_name(event[1]))
+        event = header_event(line)
+        if event and re.match(r"\s*$|\s*[0-9a-f]{4,16}\s|\s+[0-9a-f]+\s", following + "\n"):
+            found.add(event)
     return found
 
 
@@ -74,14 +75,57 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.MULTILINE)
 
 
-def _refused(name: str, why: str) -> Format:
-    return Format(name, None, refusal=why)
-
-
+_REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
+    (_pattern(pattern), Format(name, None, refusal=why))
+    for pattern, name, why in (
+        (
+            r"^\*\*\* Sampled system activity",
+            "powermetrics",
+            "it says how much power the system took, not where a program's time went; import `sample` instead",
+        ),
+        (
+            r"^ *\d\d:\d\d:\d\d(\.\d+)? +\S+ .*\d\.\d{6} W? +\S+$",
+            "fs_usage",
+            "single calls without stacks; import dtrace's latencies or `sample` instead",
+        ),
+        (
+            r"^==\d+== .*(Memcheck|Massif|Cachegrind|valgrind|LEAK SUMMARY)",
+            "valgrind's text",
+            "run it again with --xml=yes --xml-file=FILE and import that",
+        ),
+        (
+            r"^ *n\d+: \d+ \(heap allocation functions\)|^Number of snapshots: ",
+            "ms_print's text",
+            "import the massif.out file itself",
+        ),
+        (
+            r"^(\[pid +\d+\] |\d+ +)?(\d\d:\d\d:\d\d\S* )?[a-z_0-9]+\(.*\)"
+            r" += (-?\d+|0x[0-9a-f]+)( E\w+ \(.*\))?( <[\d.]+>)?$",
+            "strace's log",
+            "single calls; run strace -f -c -w and import its table",
+        ),
+        (
+            r"^==\d+==ERROR: LeakSanitizer",
+            "LeakSanitizer",
+            "record such a build with storeprof: storeprof record --collect leaks -- COMMAND",
+        ),
+        (r"^ *Performance counter stats for ", "perf stat", "it has totals without places; import `perf script`"),
+        (
+            r"^# To display the perf\.data header info|^# Overhead +Command",
+            "perf report",
+            "import the output of `perf script` on the same perf.data",
+        ),
+        (
+            r"^\s*ncalls\s+tottime\s+percall\s+cumtime",
+            "cProfile's text",
+            "record the program with storeprof instead: storeprof record -- COMMAND",
+        ),
+    )
+)
 _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
     (_pattern(r"<valgrindoutput>"), Format("valgrind XML", convert_memory.load_valgrind)),
-    (_pattern(r"<trace-query-result"), Format("xctrace XML", convert_more_stacks.load_xctrace, 1)),
-    (_pattern(r"<trace-toc"), Format("xctrace table of contents", convert_more_stacks.load_xctrace_toc, 0)),
+    (_pattern(r"<trace-query-result"), Format("xctrace XML", convert_more_stacks.load_xctrace, 2)),
+    (_pattern(r"<trace-toc"), Format("xctrace table of contents", convert_more_stacks.load_xctrace_toc, 1)),
     (_pattern(r'"total_num_allocations"\s*:'), Format("memray stats", convert_memory.load_memray, 8)),
     (_pattern(r"Total memory allocated:\s*$"), Format("memray stats", convert_memory.load_memray, 8)),
     (
@@ -90,11 +134,19 @@ _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
     ),
     (_pattern(r"^#-+\s*\nsnapshot=\d+|^time_unit: "), Format("massif", convert_memory.load_massif, 8)),
     (_pattern(r"^# callgrind format|^events: \w"), Format("cachegrind", convert_counts.load_cachegrind, 6)),
-    (_pattern(r"^Data Source: +\w+|^Steps: +\d+ \(.*sampling interval\)"), Format("spindump", convert_more_stacks.load_spindump, 1)),
-    (_pattern(r"^Analysis of sampling .+ \(pid \d+\)|^Analysis Tool: +\S*/sample\b"), Format("sample", convert_stacks.load_sample, 1)),
     (
-        _pattern(r"^alloc_history Report Version|^malloc_history Report Version|^\d+ calls? for [\d,]+ bytes: "
-                 r"|^(ALLOC|FREE )\s+0x[0-9a-f]+|^Analysis Tool: +\S*/malloc_history\b"),
+        _pattern(r"^Data Source: +\w+|^Steps: +\d+ \(.*sampling interval\)"),
+        Format("spindump", convert_more_stacks.load_spindump, 0),
+    ),
+    (
+        _pattern(r"^Analysis of sampling .+ \(pid \d+\)|^Analysis Tool: +\S*/sample\b"),
+        Format("sample", convert_stacks.load_sample, 0),
+    ),
+    (
+        _pattern(
+            r"^alloc_history Report Version|^malloc_history Report Version|^\d+ calls? for [\d,]+ bytes: "
+            r"|^(ALLOC|FREE )\s+0x[0-9a-f]+|^Analysis Tool: +\S*/malloc_history\b"
+        ),
         Format("malloc_history", convert_memory.load_malloc_history, 4),
     ),
     (
@@ -102,26 +154,33 @@ _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
         Format("leaks", convert_memory.load_leaks, 3),
     ),
     (
-        _pattern(r"^Virtual Memory Map of process|^==== .*regions for process|^==== Summary for process|^VMUTaskMemoryScanner"
-                 r"|^Analysis Tool: +\S*/vmmap"),
+        _pattern(
+            r"^Virtual Memory Map of process|^==== .*regions for process|^==== Summary for process"
+            r"|^Analysis Tool: +\S*/vmmap"
+        ),
         Format("vmmap", convert_memory.load_vmmap, 3),
     ),
-    (_pattern(r"^All zones: \d+ nodes|^\s*COUNT\s+BYTES\s+AVG\s+CLASS_NAME"), Format("heap", convert_memory.load_heap, 3)),
-    (_pattern(r"Footprint: [\d.]+ [KMG]?B \(\d+ bytes per page\)"), Format("footprint", convert_memory.load_footprint, 3)),
+    (
+        _pattern(r"^All zones: \d+ nodes|^\s*COUNT\s+BYTES\s+AVG\s+CLASS_NAME"),
+        Format("heap", convert_memory.load_heap, 3),
+    ),
+    (
+        _pattern(r"Footprint: [\d.]+ [KMG]?B \(\d+ bytes per page\)"),
+        Format("footprint", convert_memory.load_footprint, 3),
+    ),
     (
         _pattern(r"^[^\t\n]*(Weight|Running Time|Bytes Used|Self \(ms\)|Total Bytes)[^\n]*\t[^\n]*Symbol Names?\s*$"),
         Format("Instruments deep copy", convert_more_stacks.load_deep_copy, 5),
     ),
-    (_pattern(r"^\*\*\* Sampled system activity"), _refused("powermetrics", "it says how much power the system took, not where a program's time went; import `sample` instead")),
-    (_pattern(r"^ *\d\d:\d\d:\d\d(\.\d+)? +\S+ .*\d\.\d{6} W? +\S+$"), _refused("fs_usage", "single calls without stacks; import dtrace's latencies or `sample` instead")),
-    (_pattern(r"^==\d+== .*(Memcheck|Massif|Cachegrind|valgrind|LEAK SUMMARY)"), _refused("valgrind's text", "run it again with --xml=yes --xml-file=FILE and import that")),
-    (_pattern(r"^ *n\d+: \d+ \(heap allocation functions\)|^Number of snapshots: "), _refused("ms_print's text", "import the massif.out file itself")),
-    (_pattern(r"^ *Performance counter stats for "), _refused("perf stat", "it has totals without places; import `perf script`")),
-    (_pattern(r"^# To display the perf\.data header info|^# Overhead +Command"), _refused("perf report", "import the output of `perf script` on the same perf.data")),
-    (_pattern(r"^\s*ncalls\s+tottime\s+percall\s+cumtime"), _refused("cProfile's text", "record the program with storeprof instead: storeprof record -- COMMAND")),
-)  # fmt: skip
+    *_REFUSALS,
+)
+_BY_LINE: Final = (
+    (is_strace_head, Format("strace -c", convert_counts.load_strace, 8)),
+    (is_gprof_head, Format("gprof", convert_counts.load_gprof, 6)),
+)
 # What can be named in a message, in the order people meet them.
 KNOWN: Final = (
-    "sample, heap, vmmap, leaks, malloc_history, footprint, spindump, dtrace, xctrace XML, Instruments deep copy, gprof, "
-    "perf script, collapsed stacks, py-spy raw, memray stats, heaptrack_print, valgrind XML, cachegrind, massif, strace -c"
+    "sample, heap, vmmap, leaks, malloc_history, footprint, spindump, dtrace, xctrace XML, Instruments deep copy, "
+    "gprof, perf script, collapsed stacks, py-spy raw, memray stats, heaptrack_print, valgrind XML, "
+    "cachegrind, massif, strace -c"
 )

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,14 @@ from storeprof.recording.schema import FORMAT_VERSION
 from storeprof.session.folder import make_folder, remove_folder
 
 SCRATCH = "tables.partial"
+LINES_BETWEEN_WORDS = 100_000
+Said = Callable[[str], None]
 
 
-def import_files(paths: Sequence[Path], folder: Path) -> list[FileFacts]:
+def import_files(paths: Sequence[Path], folder: Path, said: Said | None = None) -> list[FileFacts]:
     """Make a recording in `folder` of all files together; returns what each of them gave.
+
+    `said` is told how far a large file was read.
 
     Raises UsageError naming the file, and the line where there is one, that can't be read; nothing is left behind then.
     """
@@ -41,7 +45,7 @@ def import_files(paths: Sequence[Path], folder: Path) -> list[FileFacts]:
         incident = Incident(Tables(scratch))
         try:
             for format_, source in chosen:
-                _load(format_, source, incident)
+                _load(format_, source, incident, said)
             _write(incident, folder, scratch, paths)
         finally:
             incident.tables.close()
@@ -77,17 +81,26 @@ def _format_of(source: SourceFile) -> Format:
     return found
 
 
-def _load(format_: Format, source: SourceFile, incident: Incident) -> None:
+def _load(format_: Format, source: SourceFile, incident: Incident, said: Said | None) -> None:
     facts = FileFacts(source.path.name, format_.name)
     incident.files.append(facts)
     assert format_.load is not None
     try:
         with source.lines() as lines:
-            format_.load(lines, incident, facts)
+            format_.load(_told(lines, source.path.name, said) if said else lines, incident, facts)
     except UnreadableLine as error:
         raise UsageError(f"{source.path}:{error.line}: {facts.format}: {error.what}") from None
     except CollectorError as error:
         raise UsageError(f"{source.path}: {facts.format}: {error}") from None
+
+
+def _told(lines: Iterator[str], name: str, said: Said) -> Iterator[str]:
+    read = 0
+    for number, line in enumerate(lines, 1):
+        read += len(line)
+        if number % LINES_BETWEEN_WORDS == 0:
+            said(f"{name}: {read / 1e6:,.0f} MB read")
+        yield line
 
 
 def _write(incident: Incident, folder: Path, scratch: Path, paths: Sequence[Path]) -> None:
@@ -105,7 +118,6 @@ def _write(incident: Incident, folder: Path, scratch: Path, paths: Sequence[Path
 
 
 def _meta(incident: Incident, start: int, end: int, paths: Sequence[Path]) -> dict[str, Any]:
-    threads = max(1, incident.tables.counts.get("threads", 1))
     return {
         "format": FORMAT_VERSION,
         "state": "complete",
@@ -121,7 +133,7 @@ def _meta(incident: Incident, start: int, end: int, paths: Sequence[Path]) -> di
         "ended_by": "import",
         "machine": {
             "system": None, "kernel": None, "machine": None, "cpu": None, "cpus_online": incident.cpus,
-            "cpus_usable": incident.cpus or threads, "memory_bytes": None, "boot_id": "", "minor_fault_ns": None,
+            "cpus_usable": incident.cpus, "memory_bytes": None, "boot_id": "", "minor_fault_ns": None,
         } | incident.machine,
         "collectors": [],
         "program_counts": [],
@@ -131,6 +143,7 @@ def _meta(incident: Incident, start: int, end: int, paths: Sequence[Path]) -> di
             "paths": [str(path) for path in paths],
             "time_known": incident.time_known,
             "duration_known": incident.duration_known,
+            "ordered": incident.ordered,
             "wall_samples": incident.wall_samples,
             "cpu_samples": incident.cpu_samples,
         },

@@ -11,7 +11,8 @@ import numpy as np
 from storeprof.collect.tool_output import CutShort
 from storeprof.intake.tables import Process, Tables
 
-MOST_ROWS: Final = 40_000
+# Of looks, how often a function is there is counted by rows: few enough rows would give rare stacks too much weight.
+MOST_ROWS: Final = {"looks": 1_000_000, "cpu_samples": 50_000}
 NOMINAL_NS: Final = 10_000_000
 LONGEST_NOMINAL_NS: Final = 10_000 * 1_000_000_000
 SEED: Final = 1
@@ -40,8 +41,19 @@ class Seen:
     """How often a thread was seen with a stack, and doing what (`running`, or the reason of a wait)."""
 
     stack: int
-    count: int
+    count: float
     reason: str = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """How counts become rows: what one is worth, how long the axis is, which part of them get a row of their own."""
+
+    unit_ns: float
+    length_ns: float
+    part: float
+    table: str
+    source: str
 
 
 @dataclass(slots=True)
@@ -49,6 +61,7 @@ class Incident:
     """The recording in the making.
 
     `offset_ns`: where on the axis of time the next file begins; files come one after the other, whatever their clocks.
+    `ordered`: whether all samples have times of their own.
     `time_known`: whether weights are time; `duration_known`: whether the length of the axis is.
     """
 
@@ -56,6 +69,7 @@ class Incident:
     offset_ns: int = 0
     time_known: bool = True
     duration_known: bool = True
+    ordered: bool = True
     wall_samples: bool = False
     cpu_samples: bool = False
     cpus: int | None = None
@@ -86,35 +100,26 @@ class Incident:
         if unit_ns is None:
             unit_ns = min(NOMINAL_NS, LONGEST_NOMINAL_NS / longest)
             self.time_known = self.duration_known = False
+        self.ordered = False
         length = longest * unit_ns
         random = np.random.default_rng(SEED)
         for (thread, seen), total in zip(threads, totals, strict=True):
             if total > 0:
-                self._lay_out_thread(
-                    thread, seen, random, (unit_ns, length, min(1.0, MOST_ROWS / whole)), table, source
-                )
+                scale = _Scale(unit_ns, length, min(1.0, MOST_ROWS[table] / whole), table, source)
+                self._lay_out_thread(thread, seen, random, scale)
         self.offset_ns += max(1, round(length))
 
-    def _lay_out_thread(
-        self,
-        thread: int,
-        seen: Sequence[Seen],
-        random: np.random.Generator,
-        scale: tuple[float, float, float],
-        table: str,
-        source: str,
-    ) -> None:
-        unit_ns, length, part = scale
-        rows = [max(1, round(one.count * part)) for one in seen if one.count > 0]
-        which = np.repeat(np.arange(len(rows)), rows)
-        each = [one.count * unit_ns / n for one, n in zip((one for one in seen if one.count > 0), rows, strict=True)]
+    def _lay_out_thread(self, thread: int, seen: Sequence[Seen], random: np.random.Generator, scale: _Scale) -> None:
         kept = [one for one in seen if one.count > 0]
-        order = random.permutation(len(which))
-        step = length / len(which)
-        word = self.tables.word(source)
-        reasons = [self.tables.word(one.reason) for one in kept]
-        for at, row in enumerate(which[order].tolist()):
+        rows = [max(1, round(one.count * scale.part)) for one in kept]
+        which = np.repeat(np.arange(len(rows)), rows)
+        step = scale.length_ns / len(which)
+        source = self.tables.word(scale.source)
+        marks = [self.tables.word(one.reason) if scale.table == "looks" else source for one in kept]
+        left = [one.count * scale.unit_ns for one in kept]
+        for at, row in enumerate(which[random.permutation(len(which))].tolist()):
+            weight = max(1, round(left[row] / rows[row]))  # the last row of a stack has what rounding left
+            left[row] -= weight
+            rows[row] -= 1
             t_ns = self.offset_ns + int((at + 0.5) * step)
-            weight = max(1, round(each[row]))
-            mark = reasons[row] if table == "looks" else word
-            self.tables.sample(table, t_ns, thread, weight, kept[row].stack, mark)
+            self.tables.sample(scale.table, t_ns, thread, weight, kept[row].stack, marks[row])

@@ -31,9 +31,13 @@ _SYSTEM_IMAGE: Final = re.compile(
     r"|CoreMedia|AudioToolbox|LaunchServices|ViewBridge|Network|ImageIO|kernel|CarbonCore|SystemConfiguration)$"
 )
 _C_RUNTIME: Final = frozenset(
-    {"_start", "start", "__libc_start_main", "__libc_start_call_main", "start_thread", "thread_start", "clone", "clone3",
+    {"_start", "start", "__libc_start_main", "__libc_start_call_main", "start_thread", "thread_start", "clone",
+     "clone3",
      "__clone", "__clone3", "_pthread_start", "_pthread_body", "start_wqthread", "_pthread_wqthread"}
 )  # fmt: skip
+# What only passes a wait on: the place is where it was called from.
+_WAIT_WRAPPER: Final = re.compile(r"(^|::|\.)([wW]ait|[wW]ait_?[fF]or|[wW]ait_?[uU]ntil|[tT]imed_?[wW]ait|park|Park)$")
+_RUNS_A_THREAD: Final = re.compile(r"std::(__1::)?__(thread_proxy|thread_execute|invoke|function::)")
 _DEMANGLER: Final = "c++filt"
 _DEMANGLE_S: Final = 20.0
 
@@ -63,6 +67,8 @@ def is_own(frame: Frame) -> bool:
     if _ADDRESS.fullmatch(frame.function) or frame.function in _C_RUNTIME:
         return False
     image = frame.image or ""
+    if _RUNS_A_THREAD.search(frame.function) or _WAIT_WRAPPER.search(frame.function.split("(")[0]):
+        return False
     if _SYSTEM_IMAGE.search(image):
         return False
     return not is_native_library(frame.function, image)

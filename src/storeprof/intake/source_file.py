@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from storeprof.errors import UsageError
 
@@ -86,8 +86,11 @@ class SourceFile:
     @contextmanager
     def lines(self) -> Iterator[Iterator[str]]:
         """The lines, with their ends; only a line feed ends one."""
-        raw: IO[bytes] = gzip.open(self.path, "rb") if self._compressed else open(self.path, "rb")  # type: ignore[assignment]
-        with raw, io.TextIOWrapper(raw, encoding=self.encoding, errors="replace", newline="\n") as text:
+        opened: Any = gzip.open if self._compressed else open
+        with (
+            opened(self.path, "rb") as raw,
+            io.TextIOWrapper(raw, encoding=self.encoding, errors="replace", newline="\n") as text,
+        ):
             yield _unbroken(text)
 
 

@@ -1,6 +1,6 @@
 """Rows of a recording that is put together from files, whatever they are: processes, threads, stacks, and the rest.
 
-Samples are put into files of half a million rows as they come: a profile of gigabytes does not pass through memory.
+Samples are put into files of twenty thousand rows as they come: a profile of gigabytes does not pass through memory.
 Stacks and frames do, once each: there are as many as the program has, not as the file has lines.
 """
 
@@ -22,7 +22,7 @@ from storeprof.recording.identity import process_id, thread_id
 from storeprof.recording.schema import TABLES
 from storeprof.recording.tables import Columns, integers, null_where, strings, write_table
 
-ROWS_IN_MEMORY: Final = 500_000
+ROWS_IN_MEMORY: Final = 20_000
 LARGEST_INT: Final = (1 << 63) - 1
 LARGEST_TID: Final = (1 << 31) - 1
 _NUMBERS: Final = {"looks": ("t_ns", "thread_id", "weight_ns", "py_stack_id", "reason"),
@@ -57,8 +57,9 @@ class _Thread:
 class Tables:
     """Collects rows; `write` makes the Parquet tables."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, rows_in_memory: int = ROWS_IN_MEMORY) -> None:
         self._scratch = scratch
+        self._most = rows_in_memory
         self._connection = duckdb.connect()
         self._connection.execute("SET threads = 2")
         self.processes: list[Process] = []
@@ -124,7 +125,7 @@ class Tables:
         seen = self._by_identity[thread]
         seen.first_ns, seen.last_ns = min(seen.first_ns, t_ns), max(seen.last_ns, t_ns)
         self.start_ns, self.end_ns = min(self.start_ns, t_ns), max(self.end_ns, t_ns)
-        if len(columns["t_ns"]) >= ROWS_IN_MEMORY:
+        if len(columns["t_ns"]) >= self._most:
             self._flush(table)
 
     def row(self, table: str, **values: Any) -> None:
@@ -232,7 +233,6 @@ class Tables:
 
 
 def _columns_of(table: str, rows: list[dict[str, Any]]) -> Columns:
-    columns: Columns = {}
     made: dict[str, np.ndarray[Any, Any]] = {}
     for name, kind in TABLES[table].items():
         values = [row.get(name) for row in rows]
@@ -249,5 +249,4 @@ def _columns_of(table: str, rows: list[dict[str, Any]]) -> Columns:
             )
         else:
             made[name] = integers(values)
-    columns = made
-    return columns
+    return made

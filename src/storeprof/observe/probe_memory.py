@@ -17,6 +17,7 @@ UNKNOWN = ("?", "", 0)
 # Of a scope, of one that is only counted, of a memory tag; and what Python adds to a function, a block and a tag.
 COSTS = ("floor_ticks", "counted_ticks", "tag_ticks", "function_ticks", "block_ticks", "tag_call_ticks")
 SLICES, SLICES_AT, SLICES_LINES = 256, 386, 64  # of a thread block: entries, and lines of 64 bytes
+LOCK = "storeprof:lock@"  # in place of a file, with the lock's address in hexadecimal digits
 DETACHED = "storeprof:detached"  # in place of a file: the function is not counted any more
 
 
@@ -82,6 +83,12 @@ class ProbeMemory:
         """Names of the functions that are not counted any more."""
         self.name(-1)  # reads all there are
         return [name for name, file, _ in self._names.values() if file == DETACHED]
+
+    def locks(self) -> dict[str, str]:
+        """Names of locks by their addresses in hexadecimal digits; the newest where an address was used again."""
+        self.name(-1)
+        named = sorted((number, name, file) for number, (name, file, _) in self._names.items())
+        return {file.removeprefix(LOCK): name for _, name, file in named if file.startswith(LOCK)}
 
     def linked(self, first: int, known: Container[int], lines: int, next_word: int = 0) -> Iterator[int]:
         """Records of (at least) so many lines, linked by one of their words: from the newest to the first known one."""

@@ -72,6 +72,7 @@ class _Tree:
         self._numbers = numbers
         self._header: dict[str, Any] = {}
         self._detached: list[str] = []
+        self._locks: dict[str, str] = {}
         self._blocks: dict[int, int] = {}  # line -> slices read
         # Lines of the records -> rows of what they are merged into.
         self._node_rows: dict[int, int] = {0: -1}
@@ -90,11 +91,14 @@ class _Tree:
             self._header = header
             yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "probe": True, **header}])
         lines = self._find_records()
-        detached = self._memory.detached()
+        detached, locks = self._memory.detached(), self._memory.locks()
         if detached != self._detached:
             self._detached = detached
             line = {"process": self._process, "detached": detached, "detached_ns": t_ns}
             yield JournalTable.PROCESSES, _json_lines([line])
+        if locks != self._locks:
+            self._locks = locks
+            yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "locks": locks}])
         if lines:
             yield JournalTable.SCOPE_NODES, _json_lines(lines)
         yield from self._changed_nodes(t_ns)

@@ -1,4 +1,4 @@
-"""What Python itself adds to a scope that is only counted, measured once in each recorded process, in half a millisecond."""
+"""What Python adds to a scope that is only counted: measured once in a recorded process, in half a millisecond."""
 
 from collections.abc import Callable
 from time import perf_counter_ns
@@ -10,7 +10,7 @@ NAME = "storeprof: what a probe costs"
 
 
 def measure() -> None:
-    """Measure and tell the recorder: a decorated call, a `with` block and a memory tag, beyond the recorder's own work."""
+    """Tell the recorder what a decorated call, a `with` block and a memory tag cost beyond the recorder's own work."""
 
     def bare() -> None:
         pass

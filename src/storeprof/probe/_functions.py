@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from storeprof.probe import _floors, _recorder
+from storeprof.probe import _recorder
 from storeprof.probe._tasks import FLAGS, drive
 
 MAX_WRAPPERS = 64  # an object that makes up attributes has a __wrapped__ for ever

@@ -12,8 +12,8 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from storeprof.probe import _functions
-from storeprof.probe.after_import import AfterImport
-from storeprof.probe.instrument import instrument_all, instrument_matching
+from storeprof.probe._after_import import AfterImport
+from storeprof.probe._instrument import instrument_all, instrument_matching
 
 MOST_CALLS = 500_000  # traced before the main program's definition is given up
 INSTRUMENT = "instrument:"  # before a pattern of modules, among the names

@@ -49,7 +49,8 @@ def _how(document: Document) -> Iterable[tuple[str, str]]:
         yield "load", f"{recorded['threads']} threads, seed {recorded['seed']}"
     yield (
         "measured",
-        f"{document['duration_s']:.1f} s" + (f" in {len(document['runs'])} runs" if "runs" in document else ""),
+        ("unknown" if document["duration_s"] is None else f"{document['duration_s']:.1f} s")
+        + (f" in {len(document['runs'])} runs" if "runs" in document else ""),
     )
     yield from ((name.replace("_", " "), str(machine[name])) for name in _MACHINE if name in machine)
     yield "memory", _bytes(machine.get("memory_bytes"))

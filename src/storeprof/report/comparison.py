@@ -18,7 +18,7 @@ _REASONS = {
     "network": "network", "dependency": "others' work", "gc": "garbage collection",
     "page_fault": "page faults from disk", "sleep": "sleep", "other": "other",
 }  # fmt: skip
-WIDTH = 118
+WIDTH = 96
 MOST_ROWS = 14
 
 
@@ -83,34 +83,35 @@ def _design(design: Document) -> str:
 
 
 def _table(console: Console, rows: list[Document]) -> None:
-    table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0))
-    for name in ("metric", "before", "after", "change", "95 %", "verdict", "could have seen"):
+    table = Table(box=None, pad_edge=True, padding=(0, 1, 0, 0))
+    for name in ("metric", "before", "after", "change (95 %)", "verdict"):
         table.add_column(name, justify="left" if name in ("metric", "verdict") else "right", no_wrap=name != "metric")
-    shown = [row for row in rows if row["primary"] or row["verdict"] in ("regressed", "improved")]
+    shown = [
+        row
+        for row in rows
+        if (row["primary"] and row["p_adjusted"] is not None) or row["verdict"] in ("regressed", "improved")
+    ]
     ranked = sorted(shown, key=lambda row: (not row["primary"], _ORDER.index(row["verdict"])))[:MOST_ROWS]
     for row in ranked:
-        colour = _COLOURS[row["verdict"]]
         table.add_row(
             escape(_name(row)),
             _figure(row["baseline"], row["unit"]),
             _figure(row["candidate"], row["unit"]),
-            _ratio(row["ratio"]),
-            "-" if row["ci"] is None else f"{_ratio(row['ci'][0])} to {_ratio(row['ci'][1])}",
-            f"[{colour}]{_verdict(row)}[/]",
-            "-" if row["unit"].endswith("/op") else _ratio(row["minimum_detectable"]).lstrip("+"),
+            "-" if row["ratio"] is None else _change(row),
+            f"[{_COLOURS[row['verdict']]}]{_verdict(row)}[/]",
         )
     console.print()
     console.print(table)
     if len(rows) > len(ranked):
-        quiet = len(rows) - len(ranked)
-        console.print(f"  and {quiet} more metrics, unchanged or not to tell: --json")
+        console.print(f"  and {len(rows) - len(ranked)} more metrics, unchanged or not to tell: --json")
 
 
 def _explanation(console: Console, document: Document) -> None:
     changed = document["change_per_operation_s"]
     if not document["explanation"] or changed is None or document["unexplained_share"] is None:
         return
-    console.print(f"\nbusy wall time per operation changed by {_signed(changed)}:")
+    proven = "" if document["verdict"] in ("improved", "regressed") else " (nothing of it is proven)"
+    console.print(f"\nbusy wall time per operation changed by {_signed(changed)}{proven}:")
     for row in document["explanation"]:
         where = row["where"]
         place = " ".join(part for part in (where["function"], where["resource"]) if part)
@@ -141,9 +142,13 @@ def _ratio(ratio: float | None) -> str:
 
 
 def _verdict(row: Document) -> str:
+    """The verdict, with the smallest N that it holds for, or the smallest change that could have been seen."""
     if row["verdict"] == "unchanged" and row["within"] is not None:
-        return f"unchanged within {row['within']:.1%}"
-    return str(row["verdict"]).replace("cannot-tell", "can't tell")
+        return f"unchanged ±{row['within']:.1%}"
+    if row["verdict"] == "cannot-tell":
+        least = row["minimum_detectable"]
+        return "can't tell" if least is None else f"can't tell <{_ratio(least).lstrip('+')}"
+    return str(row["verdict"])
 
 
 def _figure(value: float | None, unit: str) -> str:

@@ -16,7 +16,8 @@ def print_doctor(document: dict[str, Any], stream: TextIO) -> None:
     rows = document["collectors"]
     here = [row for row in rows if row["system"] == document["system"]]
     elsewhere = [row for row in rows if row["system"] != document["system"]]
-    console.print("The observer looks at every program without privilege. Beside it, and in passes of their own:")
+    if document["system"] == "linux":
+        console.print("The observer looks at every program without privilege. Beside it, and in passes of their own:")
     for row in sorted(here, key=lambda one: not one["available"]):
         _print_collector(console, row)
     if elsewhere:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 from storeprof.report.units import duration
 
 Row = dict[str, Any]
-# Of a pass, so many lines on the terminal: totals first, then places.
-MOST_LINES = 6
+# Of a pass, on the terminal: totals in one line, then places.
+MOST_TOTALS, MOST_PLACES = 5, 3
 BROKEN_PERCENT = 20.0
 # Two runs differ by less than that without any tool.
 WORTH_A_WORD = 1.1
@@ -21,6 +23,8 @@ def print_passes(console: Console, document: Row) -> None:
     """Print what passes of their own found; nothing where there were none."""
     rows: list[Row] = document.get("passes") or []
     _stack_quality(console, rows)
+    for warning in document.get("build_warnings") or []:
+        _indented(console, f"the program is {warning['what']}; {warning['remedy']}", 2)
     made = [row for row in rows if row["collects"]]
     if not made:
         return
@@ -34,37 +38,45 @@ def _stack_quality(console: Console, rows: list[Row]) -> None:
     for row in rows:
         broken = [one["value"] for one in row["figures"] if one["figure"] == "stacks that break off"]
         if broken and broken[0] >= BROKEN_PERCENT:
-            console.print(
-                f"  {broken[0]:.0f} % of {row['collector']}'s stacks break off: callers are missing; "
-                "build with -fno-omit-frame-pointer and -g"
-            )
+            what = f"{broken[0]:.0f} % of {row['collector']}'s stacks break off: callers are missing"
+            _indented(console, f"{what}; build with -fno-omit-frame-pointer and -g", 2)
 
 
 def _print_pass(console: Console, row: Row) -> None:
     collects = ", ".join(row["collects"])
     if not row["ran"]:
         remedy = f"; {row['remedy']}" if row["remedy"] else ""
-        console.print(f"  [dim]{collects}: not measured: {escape(row['reason'] + remedy)}[/]")
+        _indented(console, f"{collects}: not measured: {row['reason']}{remedy}", 2, "dim")
         return
     how = "timing run" if not row["own_run"] else f"{row['seconds']:.1f} s"
     slower = f", {row['slowdown']:.1f}x slower" if (row["slowdown"] or 0) >= WORTH_A_WORD else ""
     console.print(f"  [bold]{row['collector']}[/] ({how}{slower}): {collects}")
-    for one in _chosen(row["figures"]):
-        place = f"  {one['function']}" if one["function"] else ""
-        where = f"  {one['file']}:{one['line']}" if one["file"] and one["line"] else ""
-        console.print(f"    {one['figure']}: {quantity(one['value'], one['unit'])}{place}{where}", markup=False)
+    totals = [one for one in row["figures"] if not one["function"]][:MOST_TOTALS]
+    if totals:
+        _indented(console, "; ".join(f"{one['figure']}: {quantity(one['value'], one['unit'])}" for one in totals), 4)
+    for one in _places(row["figures"]):
+        where = f"  {near(one['file'])}:{one['line']}" if one["file"] and one["line"] else ""
+        _indented(console, f"{one['figure']}: {quantity(one['value'], one['unit'])}  {one['function']}{where}", 4)
     for note in row["notes"]:
-        console.print(f"    [dim]{escape(note)}[/]")
+        _indented(console, note, 4, "dim")
 
 
-def _chosen(figures: list[Row]) -> list[Row]:
-    """Totals before places, and of each figure's places as many as fit."""
-    totals = [one for one in figures if not one["function"]]
+def _places(figures: list[Row]) -> list[Row]:
+    """The largest place of each figure, or the first places where there is one figure."""
     places = [one for one in figures if one["function"]]
     names = list(dict.fromkeys(one["figure"] for one in places))
-    each = max(1, (MOST_LINES - min(len(totals), MOST_LINES // 2)) // max(1, len(names)))
-    kept = [one for name in names for one in [row for row in places if row["figure"] == name][:each]]
-    return (totals[: MOST_LINES // 2] + kept)[:MOST_LINES] if places else totals[:MOST_LINES]
+    each = max(1, MOST_PLACES // max(1, len(names)))
+    return [one for name in names for one in [row for row in places if row["figure"] == name][:each]][:MOST_PLACES]
+
+
+def _indented(console: Console, words: str, by: int, style: str = "") -> None:
+    console.print(Padding(Text(words, style=style), (0, 0, 0, by)))
+
+
+def near(file: str) -> str:
+    """A path as seen from here, where it lies below."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
 
 
 def quantity(value: float, unit: str) -> str:

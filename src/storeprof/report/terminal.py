@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shlex
-from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from storeprof.report.bars import WORDS, bar, legend
 from storeprof.report.imported import file_line
-from storeprof.report.passes import print_passes
+from storeprof.report.passes import near, print_passes
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
 
@@ -28,8 +27,8 @@ _COLOURS = {
 }
 NARROW, WIDE = 80, 110  # in a pipe; at most
 BAR, LONGEST_NAME = 16, 22
-MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 4, 6, 2, 4, 4
-LONG_TAIL, MOST_TAILS = 5, 2  # P99 over P50
+MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 3, 6, 2, 4, 4
+LONG_TAIL, SHORTEST_TAIL_S, MOST_TAILS = 5, 1e-4, 2  # P99 over P50, and their difference
 
 
 def print_report(document: Document, stream: TextIO) -> None:
@@ -75,6 +74,8 @@ def _figures(console: Console, document: Document) -> None:
     console.print()
     _indented(console, "   ".join(parts))
     _indented(console, f"overhead: {_overhead(document['overhead'])}")
+    if document["overhead"].get("advice"):
+        _indented(console, document["overhead"]["advice"])
 
 
 def _overhead(overhead: Document) -> str:
@@ -82,14 +83,10 @@ def _overhead(overhead: Document) -> str:
     if overhead["timing_percent"] is not None:
         interval = overhead["timing_ci"]
         between = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
-        parts.append(f"timing {overhead['timing_percent']:.2f} %{between}")
-    if overhead["floor_percent"] is not None:
-        parts.append(f"probes {overhead['floor_percent']:.2f} % of busy wall")
+        parts.append(f"probes {overhead['timing_percent']:.2f} %{between}")
     if overhead["observer_percent"] is not None:
         parts.append(f"observer {overhead['observer_percent']:.2f} % of the CPUs")
-    if overhead["timing_percent"] is None:
-        parts.append("its effect on timing was not measured")
-    return ", ".join(parts)
+    return ", ".join(parts) or "not measured"
 
 
 def _operations(console: Console, document: Document) -> None:
@@ -112,7 +109,9 @@ def _operations(console: Console, document: Document) -> None:
 
 def _has_long_tail(operation: Document) -> bool:
     tail, latency = operation["tail"], operation["latency_s"]
-    return bool(tail and tail["causes"]) and latency["p99"] >= LONG_TAIL * latency["p50"]
+    if not tail or not tail["causes"]:
+        return False
+    return bool(latency["p99"] >= LONG_TAIL * latency["p50"] and tail["p99_minus_p50_s"] >= SHORTEST_TAIL_S)
 
 
 def _tail(console: Console, operation: Document) -> None:
@@ -120,7 +119,7 @@ def _tail(console: Console, operation: Document) -> None:
     tail = operation["tail"]
     parts = [f"{WORDS[one['component']]} {min(one['share'], 1.0):.0%}" for one in tail["causes"][:3]]
     gap = duration(tail["p99_minus_p50_s"])
-    _indented(console, f"P99 of {escape(operation['name'])} is {gap} over its P50: {', '.join(parts)}")
+    _indented(console, f"{escape(_end_of(operation['name']))} P99 +{gap}: {', '.join(parts)}")
 
 
 def _end_of(name: str) -> str:
@@ -145,15 +144,9 @@ def _findings(console: Console, findings: list[Document], summary: str) -> None:
 
 def _place(where: Document) -> str:
     named = [where["function"], where["resource"]] if where["function"] else [where["resource"] or "no place known"]
-    file = [f"{_near(where['file'])}:{where['line']}"] if where["file"] and where["line"] else []
+    file = [f"{near(where['file'])}:{where['line']}"] if where["file"] and where["line"] else []
     operation = [f"in {where['operation']}"] if where["operation"] else []
     return "  ".join([*(name for name in named if name), *file, *operation])
-
-
-def _near(file: str) -> str:
-    """A path as short as it can be opened from here."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
 
 
 def _size(row: Document) -> str:
@@ -213,14 +206,13 @@ def _coverage(console: Console, coverage: list[Document]) -> None:
 
 def _next(console: Console, document: Document) -> None:
     """Where the recording is, and what to do with it."""
-    folder = shlex.quote(_near(document["recording"]))
+    folder = shlex.quote(near(document["recording"]))
     console.print(f"[dim]recording:[/] {escape(folder)}", soft_wrap=True)
     fixable = [row for row in document["findings"] if row["severity"] == "bottleneck"]
     if fixable:
         console.print(f"[dim]after a change:[/] {escape(fixable[0]['verify'])}")
-    if "workloads" not in document:
-        look = f"storeprof export {folder} -o run.speedscope.json"
-        console.print(f"[dim]look closer:[/] {escape(look)}", soft_wrap=True)
+    look = f"storeprof report {folder} --html report.html"
+    console.print(f"[dim]look closer:[/] {escape(look)}", soft_wrap=True)
 
 
 def _indented(console: Console, words: str) -> None:

@@ -56,7 +56,12 @@ class AllocationPass:
         found = available(program)
         if not found.ok:
             return cls(found)
-        region = AllocationRegion()
+        try:
+            region = AllocationRegion()
+        except OSError as error:
+            return cls(
+                Availability(False, f"no memory for its records: {error.strerror}", "free memory; see ulimit -f")
+            )
         return cls(found, region, is_launcher(program), region.environment(wanted.get(PRELOAD)))
 
     def admit(self, pid: int) -> None:

@@ -46,12 +46,9 @@ def _collector(one: Registered) -> dict[str, Any]:
 
 
 def _available(one: Registered) -> Availability:
-    if one.system != this_system():
-        name = {"macos": "macOS", "linux": "Linux"}[one.system]
+    if one.system == "linux" and this_system() != "linux":
         return Availability(
-            False,
-            f"it is a tool of {name}",
-            f"run it on {name}, and read its output here with `storeprof import FILE --out DIR`",
+            False, "it is a tool of Linux", "run it there, and read its output here: storeprof import FILE --out DIR"
         )
     try:
         return one.collector.available(Context())

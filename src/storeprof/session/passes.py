@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from storeprof.collect.command_check import check_command
-from storeprof.collect.linux.build_facts import build_facts
+from storeprof.collect.linux.build_facts import BuildFacts, build_facts
 from storeprof.collect.pass_process import Limits, PassEnd, run_attached, run_beside, run_under
 from storeprof.collect.pass_tool import PassOptions, PassTool, Target
 from storeprof.collect.python_command import python_command
@@ -30,18 +30,24 @@ SHORTEST_LIMIT_S: Final = 60.0
 LONGEST_LIMIT_S: Final = 900.0
 # Of a running process, whose load is whatever it is, this long tells enough.
 BESIDE_S: Final = 10.0
+# And so long of a program that runs until it is told to end.
+ENDLESS_S: Final = 20.0
 READING_TIMEOUT_S: Final = 300.0
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class _Workplace:
-    """Where passes run: `scratch` (the engine's data) is emptied before each; the timing run took `timing_s`."""
+    """Where passes run: `scratch` (the engine's data) is emptied before each.
+
+    The timing run took `timing_s`, and was `ended` for a program that does not end by itself.
+    """
 
     folder: Path
     scratch: Path | None
     stream: TextIO
     timing_s: float
+    ended: bool
 
 
 def run_passes(options: RecordOptions, scratch: Path | None = None, stream: TextIO = sys.stderr) -> None:
@@ -52,8 +58,10 @@ def run_passes(options: RecordOptions, scratch: Path | None = None, stream: Text
     meta = read_meta(folder)
     rows: list[Row] = []
     try:
-        place = _Workplace(folder, scratch, stream, _timing_s(meta))
+        place = _Workplace(folder, scratch, stream, _timing_s(meta), meta.get("ended_by") == "duration")
         _make(options, place, meta, rows)
+    except KeyboardInterrupt:  # between two passes; during one its row says so
+        rows.append(_row("-", Choice(tuple(sorted(options.groups)), None, "ended early by Ctrl-C", "record again")))
     except (StoreprofError, OSError) as error:
         rows.append(_row("-", Choice((), None, f"the passes ended early: {error}", "record again")))
     meta["passes"] = rows
@@ -64,20 +72,23 @@ def run_passes(options: RecordOptions, scratch: Path | None = None, stream: Text
         print(f"storeprof: the passes could not be noted ({error.strerror}); the recording is kept", file=stream)
 
 
-def target_of(options: RecordOptions) -> Target:
-    """What is known of the program before any tool looks at it."""
+def target_of(options: RecordOptions) -> tuple[Target, BuildFacts | None]:
+    """What is known of the program before any tool looks at it, and of its build (None for interpreters)."""
     command = options.pass_command or options.command
     program = _program(options)
-    facts = build_facts(program) if program else None
-    return Target(
+    python = python_command(command)
+    interpreter = python is not None or bool(program and program.name.startswith("python"))
+    facts = build_facts(program) if program and not interpreter else None
+    target = Target(
         command=command,
         pid=options.pid,
         program=program if facts else None,
-        python=python_command(command),
+        python=python,
         sanitizer=facts.sanitizer if facts else None,
         gprof=bool(facts and facts.gprof),
         entries=options.entries,
     )
+    return target, facts
 
 
 def _program(options: RecordOptions) -> Path | None:
@@ -90,7 +101,8 @@ def _program(options: RecordOptions) -> Path | None:
 
 
 def _make(options: RecordOptions, place: _Workplace, meta: Row, rows: list[Row]) -> None:
-    target = target_of(options)
+    target, facts = target_of(options)
+    meta["build_warnings"] = [{"what": what, "remedy": remedy} for what, remedy in facts.warnings()] if facts else []
     choices = choose(options.groups, target)
     (place.folder / "raw").mkdir(exist_ok=True)
     why_not = _why_not(options, meta)
@@ -137,7 +149,7 @@ def _run(options: RecordOptions, place: _Workplace, target: Target, choice: Choi
         shutil.rmtree(place.scratch, ignore_errors=True)
     wanted = PassOptions(target, output, options.pid, None)
     try:
-        end = _start(options, tool, wanted, place.timing_s)
+        end = _start(options, tool, wanted, place)
         row.update(seconds=round(end.seconds, 3), ended=end.by, ran=True, status=end.status)
         row["operations"] = _operations(_stdout(output), options.ops_pattern)
         for reading in tool.readings(wanted):
@@ -154,7 +166,7 @@ def _run(options: RecordOptions, place: _Workplace, target: Target, choice: Choi
     return row
 
 
-def _start(options: RecordOptions, tool: PassTool, wanted: PassOptions, timing_s: float) -> PassEnd:
+def _start(options: RecordOptions, tool: PassTool, wanted: PassOptions, place: _Workplace) -> PassEnd:
     said = wanted.output.with_name(wanted.output.name + ".said")
     # What the driver of an engine says of its window is that of the timing run, not of this one.
     env = {**options.environment, **tool.environment(wanted)}
@@ -163,8 +175,10 @@ def _start(options: RecordOptions, tool: PassTool, wanted: PassOptions, timing_s
     if options.pid is not None:
         seconds = min(options.duration_s or BESIDE_S, BESIDE_S)
         return run_beside(tool.command(replace(wanted, duration_s=seconds)), said, duration_s=seconds, env=env)
-    likely = min(LONGEST_LIMIT_S, max(SHORTEST_LIMIT_S, LIMIT_FACTOR * timing_s))
-    limits = Limits(None if options.pass_command else options.duration_s, options.pass_limit_s or likely)
+    likely = min(LONGEST_LIMIT_S, max(SHORTEST_LIMIT_S, LIMIT_FACTOR * place.timing_s))
+    # A program that ends by itself does so in a pass as well: cut short, its peak and its leaks would be others.
+    duration_s = min(options.duration_s or ENDLESS_S, ENDLESS_S) if place.ended else None
+    limits = Limits(duration_s, options.pass_limit_s or likely)
     stdout = _stdout(wanted.output)
     if not tool.attaches:
         spare = tool.own_processes

@@ -28,6 +28,13 @@ class Progress:
         self._stream.flush()
         self._shown = True
 
+    def say(self, words: str) -> None:
+        """Rewrite the line with these words."""
+        if self._live:
+            self._stream.write(f"\r\x1b[2Kstoreprof: {words}")
+            self._stream.flush()
+            self._shown = True
+
     def done(self) -> None:
         """Clear the line."""
         if self._shown:

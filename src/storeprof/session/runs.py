@@ -17,7 +17,6 @@ from storeprof.session.folder import RUNS_INDEX, make_folder, remove_folder
 from storeprof.session.options import Outcome, RecordOptions
 from storeprof.session.passes import run_passes
 from storeprof.session.progress import Progress
-from storeprof.session.recorder import record
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,8 @@ def record_all(folder: Path, planned: Sequence[Planned]) -> Outcome:
 
 
 def _record_one(planned: Planned) -> Outcome:
+    from storeprof.session.recorder import record  # its extension is Linux's; recordings are read on other systems too
+
     outcome = record(planned.options, Progress(sys.stderr, planned.options.duration_s))
     run_passes(planned.options, planned.scratch)
     if planned.scratch:

@@ -40,7 +40,8 @@ class _Running:
 class Samplers:
     """Makes, drains and retires samplers; rows go to the journal under the sampler's number.
 
-    `budget`: CPU seconds a second for all of them together. `probe_budget`: part of a program's CPU time for its probes.
+    `budget`: CPU seconds a second for all of them together. `probe_budget`: part of a program's CPU time that its
+    probes may take.
     """
 
     def __init__(self, journal: RowSink, budget: float, seed: int, probe_budget: float = 0.0) -> None:
@@ -82,7 +83,7 @@ class Samplers:
         Raises ProcessLookupError when it is gone, PermissionError when it may not be looked at.
         """
         share = self._budget / (len(self._running) + 1)
-        sampler = Sampler(pid, cpu_budget=share, seed=(self._seed + self._made) % 2**63 or 1)
+        sampler = Sampler(pid, cpu_budget=min(1.0, share), seed=(self._seed + self._made) % 2**63 or 1)
         number, self._made = self._made, self._made + 1
         self._tokens -= 1
         totals = ProbeTotals(share * PROBE_SHARE, self._probe_budget)

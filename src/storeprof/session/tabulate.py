@@ -18,6 +18,7 @@ from storeprof.session.probe_ticks import ProbeTicks
 from storeprof.session.scope_records import ScopeRecords
 
 Array = np.ndarray[Any, Any]
+LOCK_BYTES = 56  # the largest of glibc's locks
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def looks_table(journal: Journal, ids: Identities, resources: dict[int, tuple[st
     reasons = _reasons(journal, rows, resources)
     nothing = rows["resource"] == NONE
     resource = np.where(nothing, -1, _first_of_name(resources)[np.where(nothing, 0, rows["resource"])])
-    resource = _lock_resources(rows, reasons, resource, resources)
+    resource = _lock_resources(journal, rows, reasons, resource, resources)
     holder = ids.threads(rows["holder"])
     node = ids.scope_nodes(rows["thread"], rows["scope_record"])
     return {
@@ -267,15 +268,30 @@ def _leaf_frames(
     return tuple(spelled), source
 
 
-def _lock_resources(rows: Array, reasons: Array, resource: Array, resources: dict[int, tuple[str, str]]) -> Array:
+def _lock_resources(
+    journal: Journal, rows: Array, reasons: Array, resource: Array, resources: dict[int, tuple[str, str]]
+) -> Array:
     waiting = (reasons == "lock") & (rows["syscall"] == 202)
     number = max(resources, default=-1)
+    named = _lock_names(journal)
     result = resource.copy()
     for address in np.unique(rows["arg0"][waiting]).tolist():
         number += 1
-        resources[number] = ("lock", f"lock at {address:#x}")
+        resources[number] = ("lock", _lock_name(named, address) or f"lock at {address:#x}")
         result[waiting & (rows["arg0"] == address)] = number
     return result
+
+
+def _lock_names(journal: Journal) -> dict[int, str]:
+    """Names that programs gave their locks, by address."""
+    rows = process_lines(journal).values()
+    return {int(address, 16): name for row in rows for address, name in row.get("locks", {}).items()}
+
+
+def _lock_name(named: dict[int, str], address: int) -> str | None:
+    """The name of a lock that has this address in it: a reader-writer lock is waited for at a word inside."""
+    within = [start for start in named if start <= address < start + LOCK_BYTES]
+    return named[max(within)] if within else None
 
 
 def resources_of(journal: Journal) -> dict[int, tuple[str, str]]:

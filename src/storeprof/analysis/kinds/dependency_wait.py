@@ -59,13 +59,14 @@ def _gain(context: Context, waiting: Array, others: Array) -> Impact:
 
     The other side of a synchronous hand-off is idle while the waiter works: its work is on the waiter's own path.
     """
-    gain, rows = impact(context, waiting), context.busy.where(others)
-    busy_side = context.limiting_threads[rows.thread]
-    if rows.weight_ns[busy_side].sum() < 0.5 * rows.weight_ns.sum():
-        return gain
+    rows = context.busy.where(others)
     work = int(np.argmax(np.bincount(context.function[others], weights=rows.weight_ns)))
     same = np.flatnonzero(~waiting & (context.function == work))
     their = same[np.isin(context.busy.where(same).thread, np.unique(rows.thread))]
+    gain = impact(context, waiting, their)
+    busy_side = context.limiting_threads[rows.thread]
+    if rows.weight_ns[busy_side].sum() < 0.5 * rows.weight_ns.sum():
+        return gain
     return smaller(gain, impact(context, their))
 
 

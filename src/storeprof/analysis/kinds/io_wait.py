@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storeprof.analysis import describe
 from storeprof.analysis.charges import IO, PAGE_FAULT
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
@@ -18,6 +19,7 @@ def find(context: Context) -> list[Finding]:
         where = waits.place_of(context, rows, resource)
         calls = waits.system_calls(rows)
         what = ", ".join(f"{name} {share:.0%}" for name, share in calls[:3])
+        what = what or describe.top_callee(context.stacks, rows) or ""  # imported: names of calls, no numbers
         faults = bool((rows.category == PAGE_FAULT).mean() > 0.5)
         group = waits.Group(
             mask,

@@ -15,6 +15,8 @@ from storeprof.analysis import describe
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, collector_row
 from storeprof.analysis.finding import BOTTLENECK, NOTHING, NOTICE, Finding, Impact, Where
+from storeprof.analysis.imported import imported
+from storeprof.analysis.imported_leaks import leaks_of_files
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.memory_growth import (
     LEAK,
@@ -69,6 +71,8 @@ class Evidence:
 
 def find(context: Context) -> list[Finding]:
     """At most one leak by allocations (its largest place), or by tags or resident memory alone."""
+    if imported(context.recording):
+        return leaks_of_files(context)
     seen = _evidence(context)
     if seen is None:
         return []

@@ -46,12 +46,12 @@ def find(context: Context) -> list[Finding]:
     fraction, placed = _sampled(context) if measured else _counted(context, faults)
     split, mask = split_rows(context, fraction)
     share = split.share_of_busy(mask)
+    if share.value < context.settings.hotspot_share:
+        return []
     gain = impact(*split_rows(context, _with_giving_back(context, fraction) if measured else fraction))
     if not measured:
         cost, least, most = _cost_ns(context)
         share, gain = widened(share, gain, least / cost, most / cost)
-    if share.value < context.settings.hotspot_share:
-        return []
     where = _place(context, placed)
     return [
         Finding(

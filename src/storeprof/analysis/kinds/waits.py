@@ -103,4 +103,6 @@ def resource_name(context: Context, rows: Charges) -> str | None:
 
 def system_calls(rows: Charges) -> list[tuple[str, float]]:
     """Names of the system calls the rows were blocked in, with their shares."""
-    return [(call_name(number), share) for number, share in describe.sums_by(rows.syscall, rows.weight_ns)]
+    return [
+        (call_name(number), share) for number, share in describe.sums_by(rows.syscall, rows.weight_ns) if number >= 0
+    ]

@@ -1,7 +1,7 @@
 """What a binary says of how it was built: whether a profile of it can be believed.
 
 Read from the file itself: sections and symbols of ELF, compilers' command lines in the debug information
-(`DW_AT_producer`), and where these are missing the first instructions of its functions. Nothing is run but readelf and nm.
+(`DW_AT_producer`), and where these are missing the first instructions of its functions. Only readelf and nm are run.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from storeprof.collect.tool_process import run_tool
 from storeprof.errors import CollectorError
 
 READELF_TIMEOUT_S: Final = 60.0
+LARGEST: Final = 1 << 29
 SYMTAB: Final = 2
 DYNSYM: Final = 11
 SYMBOL_BYTES: Final = 24
@@ -36,7 +37,7 @@ _LIBRARIES: Final = {
     b"liblsan.so": "LeakSanitizer",
 }
 _PRODUCER: Final = re.compile(r"DW_AT_producer\s*:.*?((?:GNU|clang|rustc|.*clang version).*)$", re.MULTILINE)
-_KEEPS_FRAME: Final = re.compile(r"\s-(fno-omit-frame-pointer|pg)(?=\s|$)")
+_KEEPS_FRAME: Final = re.compile(r"\s-(fno-omit-frame-pointer|pg?)(?=\s|$)")
 _OPTIMIZES: Final = re.compile(r"\s-O([123sgz]|fast)?(?=\s|$)")
 
 
@@ -71,20 +72,22 @@ class BuildFacts:
         if self.frame_pointers is not None and self.frame_pointers < FEW:
             found.append(
                 (
-                    "no frame pointers: stacks by frame pointer break",
+                    "built without frame pointers: stacks by frame pointer break",
                     "build with -fno-omit-frame-pointer; or keep DWARF unwinding, the default",
                 )
             )
         if self.gprof:
             found.append(("built with -pg: each call costs a count", "build without -pg for timings"))
         if self.symbols and not self.debug_information:
-            found.append(("no debug information: functions have no lines", "build with -g"))
+            found.append(("without debug information: functions have no lines", "build with -g"))
         return found
 
 
 def build_facts(path: Path) -> BuildFacts | None:
     """Facts of a 64-bit little-endian ELF file; None for another kind of file, or one that can't be read."""
     try:
+        if path.stat().st_size > LARGEST:
+            return None
         data = path.read_bytes()
         if data[:6] != b"\x7fELF\x02\x01":
             return None

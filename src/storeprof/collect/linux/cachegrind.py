@@ -57,12 +57,12 @@ def parse_cachegrind(source: Iterable[str]) -> EventCounts:
     counts = reader.read()
     if not counts.events:
         raise reader.lines.wrong("no file of cachegrind or callgrind: it has no `events:`")
-    if counts.summary is None:
+    plain = counts.creator == "cachegrind" and not reader.numbered
+    if (plain and not reader.summed) or reader.lines.unended is not None:
         counts.cut_short = CutShort(reader.lines.number, "what comes after that, up to the summary")
-    elif counts.creator == "cachegrind" and tuple(counts.totals) != counts.summary:
-        raise reader.lines.wrong(
-            f"the functions' costs add up to {counts.totals[0]}, the summary has {counts.summary[0]}"
-        )
+    elif plain and counts.summary is not None and tuple(counts.totals) != counts.summary:
+        whole = f"{counts.totals[0]}, the summary has {counts.summary[0]}"
+        raise reader.lines.wrong(f"the functions' costs add up to {whole}")
     return counts
 
 
@@ -73,6 +73,17 @@ class _Reader:
         self._names: dict[tuple[str, str], str] = {}
         self._place: dict[str, str | None] = {"file": None, "ob": None, "fn": None, "cfn": None}
         self._positions = 1
+        self._summed = False
+
+    @property
+    def summed(self) -> bool:
+        """Whether a summary came after the costs: only cachegrind has it there."""
+        return self._summed
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it has what only callgrind's files have: calls, or a summary before the costs."""
+        return bool(self._counts.calls) or (self._counts.summary is not None and not self._summed)
 
     def read(self) -> EventCounts:
         for line in self.lines:
@@ -81,6 +92,10 @@ class _Reader:
             key, _, value = line.partition("=")
             if key in _PLACES or key in ("fn", "cfn"):
                 self._name(key, value)
+            elif key in ("jfi", "jfn", "job"):
+                continue
+            elif key in ("jump", "jcnd"):
+                next(self.lines, None)  # a jump's own position follows, without costs
             elif key == "calls":
                 self._call(value)
             elif _HEAD.match(line) and not line[0].isdigit():
@@ -108,9 +123,9 @@ class _Reader:
         elif key in ("summary", "totals"):
             figures = tuple(number(one, self.lines) for one in value.split())
             figures += (0,) * (len(self._counts.events) - len(figures))
-            if key == "totals" or self._counts.creator == "cachegrind":
-                self._counts.summary = figures
-                return True
+            self._counts.summary = figures
+            self._summed = bool(self._counts.own)
+            return self._summed and (key == "totals" or self._counts.creator == "cachegrind")
         return False
 
     def _name(self, key: str, value: str) -> None:
@@ -121,13 +136,11 @@ class _Reader:
         if found["number"]:
             if name:
                 self._names[(kind, found["number"])] = name
-            elif (kind, found["number"]) not in self._names:
-                raise self.lines.wrong(f"number {found['number']} stands for no name yet", value)
-            name = self._names[(kind, found["number"])]
-        if name is None:
-            raise self.lines.wrong(f"{key}= without a name")
+            name = self._names.get((kind, found["number"]))
+        if name is None and kind == "fn":
+            raise self.lines.wrong(f"{key}= stands for no name", value)
         if key in ("fn", "cfn"):
-            self._place[key] = name
+            self._place[key] = name or ""
         elif key in ("fl", "ob"):
             self._place["file" if key == "fl" else "ob"] = None if name == "???" else name
 

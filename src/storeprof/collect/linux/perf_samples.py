@@ -33,6 +33,8 @@ _HEADER: Final = re.compile(
 )
 _FRAME: Final = re.compile(r"\s*(?P<address>[0-9a-f]{1,16})(?:\s(?P<symbol>.*))?")
 _WHOLE: Final = re.compile(r"\s+[0-9a-f]{1,16}\s.* \([/\[][^()]*\)")
+_STARTS: Final = re.compile(r"\s*[0-9a-f]{1,16}\s")
+_INDENTED: Final = re.compile(r"\s|[0-9a-f]{8,16}\s")
 _PAST: Final = re.compile(r"\+0x[0-9a-f]+$")
 _SOURCE_LINE: Final = re.compile(r"\s+\S.*:\d+$")
 _STATE: Final = re.compile(r"prev_state=(\S)\S* ==> ")
@@ -78,9 +80,10 @@ def event_name(event: str) -> str:
     return (name if plain else inner).split(",")[0]
 
 
-def is_sample_header(line: str) -> bool:
-    """Whether a line could begin a sample."""
-    return not line.startswith("#") and _HEADER.fullmatch(line) is not None
+def header_event(line: str) -> str | None:
+    """The event of a line that could begin a sample; None for any other line."""
+    found = None if line.startswith("#") else _HEADER.fullmatch(line)
+    return event_name(found["event"]) if found else None
 
 
 def read_perf_samples(source: Iterable[str], file: PerfFile) -> Iterator[PerfSample]:
@@ -102,13 +105,14 @@ class _Reader:
         count = 0
         for line in self._lines:
             if not line.strip():
-                yield from self._done()
+                if not (self._header and not self._frames and self._frame_follows()):
+                    yield from self._done()
             elif line.startswith("#"):
                 self._comment(line)
             elif "PERF_RECORD_" in line:
                 lost = _LOST.search(line)
                 self._file.lost += int(lost[1]) if lost and len(lost[1]) < 12 else 0
-            elif self._header is not None and line[0] in " \t" and self._is_frame(line):
+            elif self._header is not None and _INDENTED.match(line) and self._is_frame(line):
                 self._frames.append(self._frame(line))
                 if len(self._frames) > MOST_FRAMES:
                     raise self._lines.wrong(f"a stack of more than {MOST_FRAMES} frames")
@@ -126,7 +130,7 @@ class _Reader:
             self._lines.unended = None
         outermost = self._frames[-1] if self._frames else None
         whole = self._lines.unended is None and (
-            self._header is None or bool(self._frames) and (outermost is None or _COMPLETE.match(outermost.function))
+            self._header is None or (bool(self._frames) and (outermost is None or _COMPLETE.match(outermost.function)))
         )
         if whole:
             yield from self._done()
@@ -145,7 +149,7 @@ class _Reader:
         if any(len(found[name] or "") > 10 for name in ("pid", "tid")):
             raise self._lines.wrong("no number of a process or thread", line)
         self._header, self._header_line = found, self._lines.number
-        if found["rest"].endswith(")") and _FRAME.match(found["rest"]) and self._is_frame(found["rest"]):
+        if found["rest"].endswith(")") and _STARTS.match(found["rest"]) and self._is_frame(found["rest"]):
             self._frames.append(self._frame(found["rest"]))
 
     def _done(self) -> Iterator[PerfSample]:
@@ -172,14 +176,19 @@ class _Reader:
             line=self._header_line,
         )
 
+    def _frame_follows(self) -> bool:
+        """Some versions leave a line blank between a sample and its stack."""
+        following = self._lines.peek()
+        return following is not None and following.endswith(")") and bool(re.match(r"\s+[0-9a-f]{1,16}\s", following))
+
     def _is_frame(self, line: str) -> bool:
         if line in self._cache:
             return True
-        if line.endswith(")") and _FRAME.match(line):
+        if line.endswith(")") and _STARTS.match(line):
             return True
         if _SOURCE_LINE.match(line) and self._frames and _HEADER.fullmatch(line) is None:
             return True
-        if line[0] == "\t" or _FRAME.fullmatch(line.split(" (")[0]):
+        if line[0] == "\t" or _FRAME.fullmatch(line.split(" (", maxsplit=1)[0]):
             raise self._lines.wrong("no frame of a stack", line)
         return False
 
@@ -207,7 +216,7 @@ def _read_frame(line: str, lines: Lines) -> Frame | None:
         return None
     address = int(found["address"], 16)
     kernel = address >= KERNEL_BIT or _is_kernel(dso)
-    name = plain_symbol(symbol) if symbol and symbol != "[unknown]" else f"0x{address:x}" if not symbol else symbol
+    name = plain_symbol(symbol) if symbol and symbol != "[unknown]" else symbol or f"0x{address:x}"
     return Frame(name, None if dso == "inlined" else dso, kind="kernel" if kernel else "native")
 
 

@@ -101,13 +101,22 @@ class _Reader:
                 self._row(self._lines.unended)
             else:
                 self._copy.cut_short = CutShort(self._lines.number, "its last line has no end: it was left out")
+        self._drop_what_is_missing()
         self._close(0)
         if not self._copy.nodes:
             raise self._lines.wrong("a deep copy without rows")
         return self._copy
 
+    def _drop_what_is_missing(self) -> None:
+        """Without a column of its own, what callers of the last row still have may be rows that were cut off."""
+        missing = sum(one.left_count for one in self._path[:-1] if one.own is None)
+        if missing > 0:
+            for one in self._path[:-1]:
+                one.left = one.left_count = 0
+            self._copy.cut_short = CutShort(self._lines.number, f"{missing} allocations have no row")
+
     def _path_is_whole(self) -> bool:
-        """Whether the last line, which the clipboard leaves without an end, has its amounts: they stand before the symbol."""
+        """Whether the last line, which the clipboard leaves without an end, has its amounts before its symbol."""
         cells = (self._lines.unended or "").split("\t")
         return len(cells) >= 3 and bool(cells[-1].strip())
 
@@ -176,7 +185,6 @@ class _Reader:
         if process and not names[0].endswith("()"):
             self._copy.process, self._copy.pid = process["name"], int(process["pid"])
             names.pop(0)
-            if names and (found := _THREAD.match(names[0])):
+            if names and _THREAD.match(names[0]):
                 thread = names.pop(0)
-                del found
         return CopiedNode(tuple(Frame(name) for name in reversed(names)), own, count, thread)

@@ -1,12 +1,13 @@
 r"""`dtrace`: stacks with counts, aggregations, and distributions, among whatever else a script prints.
 
     stack  = { key | frame | blank } count          (a kernel stack may stand before the user's, in one block)
-    frame  = blanks module "`" symbol [ "+0x" offset ] | blanks "0x" address | blanks "[ " file ":" line " (" function ") ]"
+    frame  = blanks module "`" symbol [ "+0x" offset ] | blanks "0x" address
+           | blanks "[ " file ":" line " (" function ") ]"
     row    = key { key } value                      (@[probefunc] = count(), sum() of nanoseconds …)
     spread = [ key ] "value  ------------- Distribution ------------- count" { low "|" bar count }
 
-Scripts print what they like, so a line that is none of these is a remark and not an error; `unread` counts them. A count
-ends a block: one that ends with the file instead was cut short.
+Scripts print what they like, so a line that is none of these is a remark and not an error; `unread` counts them. A
+count ends a block: one that ends with the file instead was cut short.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class DtraceOutput:
 
 
 class Dtrace:
-    """The collector `dtrace`: root, and for programs of Apple's or with a hardened runtime, no System Integrity Protection."""
+    """The collector `dtrace`: root; and no System Integrity Protection for Apple's own and hardened programs."""
 
     name = "dtrace"
 
@@ -109,7 +110,7 @@ class Dtrace:
         return mac_tool(
             "dtrace",
             needs_root=True,
-            hint="System Integrity Protection keeps it from Apple's programs (csrutil enable --without dtrace, in recovery)",
+            hint="not Apple's own programs, unless in recovery: csrutil enable --without dtrace",
         )
 
     def command(self, options: DtraceOptions) -> list[str]:
@@ -172,6 +173,7 @@ class _Reader:
         self._frames: list[Frame] = []
         self._keys: list[str] = []
         self._unit: str | None = None
+        self._cut = False
         self._beside = False  # the line before was a frame
 
     def read(self) -> DtraceOutput:
@@ -189,8 +191,8 @@ class _Reader:
                 self._beside = False
         self._end_section()
         out = self._out
-        if self._frames or self._lines.unended is not None:
-            out.cut_short = CutShort(self._lines.number, "the stack that it ends in was left out")
+        if self._cut or self._frames or self._lines.unended is not None:
+            out.cut_short = CutShort(self._lines.number, "the stack or distribution that it ends in was left out")
         if not (out.stacks or out.rows or out.spreads or out.calls or out.entries):
             raise UnreadableLine(max(1, self._lines.number), "no stack, aggregation or distribution of dtrace in it")
         return out
@@ -220,30 +222,26 @@ class _Reader:
             raise self._lines.wrong("neither a frame nor a count, in a stack", line)
 
     def _other(self, line: str) -> bool:
+        out = self._out
         if _HEAD.match(line) or _PROBE.match(line):
             self._clear()
-            return True
-        if found := _DROPS.match(line):
-            self._out.drops += self._number(found["count"], line)
-            return True
-        if found := _DTRUSS.match(line):
-            calls, errors = self._out.calls.get(found["call"], (0, 0))
+        elif found := _DROPS.match(line):
+            out.drops += self._number(found["count"], line)
+        elif found := _DTRUSS.match(line):
+            calls, errors = out.calls.get(found["call"], (0, 0))
             failed = found["error"].startswith("Err#") or found["result"] == "-1"
-            self._out.calls[found["call"]] = (calls + 1, errors + failed)
-            return True
-        if found := _ENTRY.match(line):
-            self._out.entries[found["function"]] = self._out.entries.get(found["function"], 0) + 1
-            return True
-        if (found := _ROW.fullmatch(line)) and not self._frames and "|" not in line:
-            self._out.rows.append(
-                Row(re.sub(r"\s{2,}", "  ", found["key"]), self._number(found["value"], line), self._unit)
-            )
+            out.calls[found["call"]] = (calls + 1, errors + failed)
+        elif found := _ENTRY.match(line):
+            out.entries[found["function"]] = out.entries.get(found["function"], 0) + 1
+        elif (found := _ROW.fullmatch(line)) and not self._frames and "|" not in line:
+            key = re.sub(r"\s{2,}", "  ", found["key"])
+            out.rows.append(Row(key, self._number(found["value"], line), self._unit))
             self._keys = []
-            return True
-        if (found := _TABLE.fullmatch(line)) and line.strip().upper()[:6] == line.strip()[:6]:
+        elif (found := _TABLE.fullmatch(line)) and line.strip().upper()[:6] == line.strip()[:6]:
             self._unit = found["unit"]
-            return True
-        return False
+        else:
+            return False
+        return True
 
     def _number(self, text: str, line: str) -> int:
         if len(text) > 19 or not -(1 << 63) <= int(text) < 1 << 63:
@@ -268,11 +266,13 @@ class _Reader:
             values.append((self._number(found["low"], line), self._number(found["count"], line)))
         if values and "|" in (self._lines.peek() or ""):
             raise self._lines.wrong("no row of a distribution", self._lines.peek())
-        highs = [low for low, _ in values[1:]] + [float("inf")]
-        spread.buckets = [
-            (float(low), float(high), count) for (low, count), high in zip(values, highs, strict=True) if count
-        ]
-        if values:
+        if self._lines.peek() is None:  # a blank line ends a distribution
+            self._cut = True
+        elif values:
+            highs = [float(low) for low, _ in values[1:]] + [float("inf")]
+            spread.buckets = [
+                (float(low), high, count) for (low, count), high in zip(values, highs, strict=True) if count
+            ]
             self._out.spreads.append(spread)
         self._clear()
 

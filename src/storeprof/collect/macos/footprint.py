@@ -1,6 +1,7 @@
 r"""`footprint`: what a process costs the system, by category.
 
-    report = "====" name "[" pid "]: 64-bit    Footprint: " size "(" n "bytes per page)" "====" heads rule { row } rule total
+    report = "====" name "[" pid "]: 64-bit    Footprint: " size "(" n "bytes per page)" "====" heads rule { row } rule
+             total
              "Auxiliary data:" { "    " name ": " size }
     row    = size { size } regions category
 

@@ -5,7 +5,7 @@ r"""`heap`: what is allocated at one moment, by class.
     row    = count bytes average name [ "  " type [ "  " binary ] ]
 
 `non-object` has neither type nor binary. A name longer than its column pushes the rest along, two blanks apart.
-Text may stand before the head. With -z there is a table per zone beside the one of all zones: only that one is added up.
+Text may stand before the head. With -z there is a table per zone beside that of all zones: only the latter is added up.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ _GROUP: Final = re.compile(
     r"STACK OF (?P<count>[\d,]+) INSTANCES? OF '(?P<kind>ROOT LEAK|ROOT CYCLE): ?(?P<what>.*)':?\s*$"
 )
 _FRAME: Final = re.compile(
-    r"\s*(?P<index>\d+)\s+(?P<image>\S.*?)\s{2,}(?:(?P<address>0x[0-9a-fA-F]+)\s+)?(?P<symbol>\S.*?)(?: \+ (?P<past>\d+))?"
+    r"\s*(?P<index>\d+)\s+(?P<image>\S.*?)\s{2,}(?:(?P<address>0x[0-9a-fA-F]+)\s+)?(?P<symbol>\S.*?)(?: \+ \d+)?"
     r"(?:\s{2,}(?P<file>\S+?):(?P<line>\d{1,9})(?::\d+)?)?\s*"
 )
 _ADDRESS: Final = re.compile(r"\s*0x[0-9a-fA-F]+(?=>|\s|$)")
@@ -139,9 +139,7 @@ class _Reader:
         self._lines = lines
         self._report = report
         self._frames: tuple[Frame, ...] = ()
-        self._group: re.Match[str] | None = None
         self._root: _Root | None = None
-        self._cycles = 0
 
     def line(self, line: str) -> None:
         lines, report = self._lines, self._report
@@ -157,7 +155,7 @@ class _Reader:
             self._call_stack(found)
         elif found := _GROUP.match(line):
             self._close()
-            self._group, self._frames = found, self._stack()
+            self._frames = self._stack()
         elif line.startswith("STACK OF "):
             raise lines.wrong("no head of a stack", line)
         elif report.count is not None and (found := _ROW.fullmatch(line)):
@@ -243,8 +241,6 @@ class _Reader:
         """Make a leak of the root that was read; its bytes are the sum of its rows where all of them were there."""
         root, self._root = self._root, None
         if root is None:
-            if self._group is not None and not self._lines_left():
-                self._group = None
             return
         whole = root.rows == root.count and root.own > 0
         if cut and not whole and not root.exact:
@@ -252,6 +248,3 @@ class _Reader:
         size = root.own if whole else root.stated
         leak = Leak(root.what, root.kind, root.count, size, self._frames, not (whole or root.exact))
         self._report.leaks.append(leak)
-
-    def _lines_left(self) -> bool:
-        return self._lines.peek() is not None

@@ -73,9 +73,9 @@ class ReportHeader:
 
 _KEYS: Final = frozenset(
     {
-        "Process", "Path", "Load Address", "Identifier", "Version", "Build Info", "Code Type", "Platform", "Target Type",
-        "Parent Process", "Responsible", "Date/Time", "Launch Time", "End time", "OS Version", "Report Version",
-        "Analysis Tool", "Analysis Tool Version", "Physical footprint", "Physical footprint (peak)", "Idle exit",
-        "App Item ID", "App External ID", "Team ID", "Roots installed",
+        "Process", "Path", "Load Address", "Identifier", "Version", "Build Info", "Code Type", "Platform",
+        "Target Type", "Parent Process", "Responsible", "Date/Time", "Launch Time", "End time", "OS Version",
+        "Report Version", "Analysis Tool", "Analysis Tool Version", "Physical footprint", "Physical footprint (peak)",
+        "Idle exit", "App Item ID", "App External ID", "Team ID", "Roots installed",
     }
 )  # fmt: skip

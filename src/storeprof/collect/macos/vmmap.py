@@ -5,7 +5,7 @@ r"""`vmmap`: the regions of a process's address space, a summary by kind, and th
 
 Versions differ in their columns (report 2.3 has virtual sizes only, 2.4 four of them), so columns are found by the
 `===` under their heads. Addresses are padded on x86_64 and are not on ARM64; a type's name may hold blanks and brackets
-and touch the address when it is long. Sizes have a unit, or are bytes; with -pages they are pages: a region's own length
+and touch the address when it is long. Sizes have a unit or are bytes; with -pages they are pages: a region's own length
 tells. Rounded sizes of a region are replaced by the exact one that its addresses give.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from storeprof.collect.collector import Availability, Context
@@ -26,7 +27,7 @@ _REGION: Final = re.compile(
     r"(?P<name>\S.*?)\s*(?<![0-9a-f])(?P<start>[0-9a-f]{4,16})-(?P<end>[0-9a-f]{4,16})\s*\[\s*(?P<sizes>[\d.KMGT/\s]*?)\s*\]"
     r"\s+(?P<protection>[-rwx]{3}/[-rwx]{3})(?:\s+SM=(?P<mode>\w+))?(?:\s+PURGE=\w+)?\s*(?P<detail>.*)"
 )
-_LOOKS_LIKE_REGION: Final = re.compile(r".*\s[0-9a-f]{6,16}-[0-9a-f]{6,16}\s*\[")
+_LOOKS_LIKE_REGION: Final = re.compile(r".*[0-9a-f]{6,16}-[0-9a-f]{6,16}\s*\[")
 _SIZE: Final = r"\d[\d.]*[KMGT]?%?"
 _ROW: Final = re.compile(rf"(?P<name>\S.*?)\s{{2,}}(?P<cells>{_SIZE}(?:\s+{_SIZE})*)(?:\s+(?P<remark>[A-Za-z(].*))?\s*")
 _PROCESS: Final = re.compile(
@@ -184,15 +185,10 @@ def _read_table(lines: Lines, report: VmmapReport, above: list[str], rule: str) 
             continue
         found = _ROW.fullmatch(line.strip())
         cells = found["cells"].split() if found else []
-        if found is None or len(cells) > len(columns):
-            raise lines.wrong("no row of vmmap's table", line)
-        if len(cells) < len(columns) and (lines.peek() is not None or lines.unended is not None):
-            # a 2.3 report leaves columns at the end empty; else a cell is missing
-            columns_here = columns[: len(cells)]
-        else:
-            columns_here = columns
+        if found is None or len(cells) != len(columns):
+            raise lines.wrong(f"no row of vmmap's table, which has {len(columns)} columns of figures", line)
         figures: dict[str, int] = {}
-        for name, cell in zip(columns_here, cells, strict=False):
+        for name, cell in zip(columns, cells, strict=True):
             target = _COLUMN.get(name)
             size = None if cell.endswith("%") else size_bytes(cell)
             if target and size is None:
@@ -204,19 +200,13 @@ def _read_table(lines: Lines, report: VmmapReport, above: list[str], rule: str) 
 
 def _columns(above: list[str], rule: str) -> list[str]:
     """Names of the columns but the first, from the head lines over each run of `=`."""
-    heads = (
-        above[-2:]
-        if len(above) > 1 and "SIZE" in above[-1] or len(above) > 1 and "VIRTUAL" in above[-2]
-        else above[-1:]
-    )
+    two = len(above) > 1 and ("SIZE" in above[-1] or "VIRTUAL" in above[-2])
+    heads = above[-2:] if two else above[-1:]
     spans = [found.span() for found in re.finditer(r"=+", rule)]
     names = []
-    for at, (start, end) in enumerate(spans[1:], 1):
-        left = spans[at - 1][1]
+    for (_, left), (_, end) in pairwise(spans):
         words = [head[left:end].strip() for head in heads]
         name = " ".join(word for word in words if word).lower()
-        names.append(
-            name.removesuffix(" size") if name.split(" ")[0] in ("virtual", "resident", "dirty", "swapped") else name
-        )
-        del start
+        sized = name.split(" ")[0] in ("virtual", "resident", "dirty", "swapped")
+        names.append(name.removesuffix(" size") if sized else name)
     return [name for name in names if name]

@@ -22,7 +22,8 @@ _DEEP: Final = 12
 
 # Reason of a system call by itself, by its name without underscores in front and without suffixes.
 _CALLS: Final = {
-    "lock": ("psynch_mutexwait", "psynch_rw_rdlock", "psynch_rw_wrlock", "psynch_rw_longrdlock", "psynch_rw_yieldwrlock"),
+    "lock": ("psynch_mutexwait", "psynch_rw_rdlock", "psynch_rw_wrlock", "psynch_rw_longrdlock",
+             "psynch_rw_yieldwrlock"),
     "file-lock": ("flock",),
     "condition": ("psynch_cvwait", "ulock_wait", "ulock_wait2"),
     "event": ("semaphore_wait_trap", "semaphore_timedwait_trap", "semaphore_wait_signal_trap",
@@ -36,8 +37,10 @@ _CALLS: Final = {
     "network-send": ("sendto", "sendmsg", "sendmsg_x", "connect", "connectx", "sendfile"),
     "network-accept": ("accept",),
     "disk": ("open", "openat", "open_dprotected_np", "guarded_open_np", "close", "guarded_close_np", "read", "pread",
-             "readv", "preadv", "write", "pwrite", "writev", "pwritev", "guarded_write_np", "guarded_pwrite_np", "fsync",
-             "fdatasync", "fcntl", "msync", "sync", "ftruncate", "truncate", "rename", "renameat", "renameatx_np", "unlink",
+             "readv", "preadv", "write", "pwrite", "writev", "pwritev", "guarded_write_np", "guarded_pwrite_np",
+             "fsync",
+             "fdatasync", "fcntl", "msync", "sync", "ftruncate", "truncate", "rename", "renameat", "renameatx_np",
+             "unlink",
              "unlinkat", "link", "symlink", "mkdir", "rmdir", "stat", "stat64", "lstat", "lstat64", "fstat", "fstat64",
              "fstatat", "fstatat64", "statfs64", "fstatfs64", "getattrlist", "getattrlistbulk", "getdirentries64",
              "access", "faccessat", "chmod", "fchmod", "fsctl", "ffsctl", "fclonefileat", "copyfile", "lseek_disk"),
@@ -50,7 +53,8 @@ _CALLERS: Final = (
     ("join", ("pthread_join", "_pthread_join", "_pthread_join_cleanup", "thread_join")),
     ("lock", ("os_unfair_lock", "_os_unfair_lock", "_os_nospin_lock", "_os_nospin_lock_lock_slow", "OSSpinLockLock",
               "_OSSpinLockLock", "_dispatch_unfair_lock_wait", "_dispatch_once_wait", "dispatch_once_f",
-              "__DISPATCH_WAIT_FOR_QUEUE__", "_dispatch_sync_f_slow", "_pthread_mutex", "pthread_mutex", "pthread_rwlock",
+              "__DISPATCH_WAIT_FOR_QUEUE__", "_dispatch_sync_f_slow", "_pthread_mutex", "pthread_mutex",
+              "pthread_rwlock",
               "std::__1::mutex::lock", "std::__1::recursive_mutex::lock", "std::mutex::lock", "objc_sync_enter")),
     ("sleep", ("usleep", "sleep", "nanosleep", "std::__1::this_thread::sleep_for", "+[NSThread sleep")),
     ("poll", ("__CFRunLoopServiceMachPort", "CFRunLoopRun", "mach_msg_server", "_dispatch_mgr")),

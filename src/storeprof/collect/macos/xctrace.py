@@ -1,6 +1,7 @@
 r"""`xctrace`: Instruments from the command line, and the XML that `xctrace export` makes of a trace.
 
-    <trace-query-result><node xpath='…'> [ <schema name="…"> { <col><mnemonic>…</mnemonic>… } </schema> ] { <row>…</row> }
+    <trace-query-result><node xpath='…'> [ <schema name="…"> { <col><mnemonic>…</mnemonic>… } </schema> ]
+                                         { <row>…</row> }
 
 A row of a table with a schema has one element a column, in the schema's order; `<sentinel/>` is no value. An element
 with an `id` stands in full where it comes first and as `ref` from then on, over the whole document. A row of a detail
@@ -78,7 +79,7 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """One row: its table (schema, or what is known of a detail), cells by column, attributes, and the line it ends on."""
+    """One row: its table (schema, or `detail`), cells by column, attributes, and the line it ends on."""
 
     schema: str
     cells: dict[str, Element]

@@ -27,7 +27,7 @@ from storeprof.errors import CollectorError
 _TITLE: Final = re.compile(r"==\d+==ERROR: LeakSanitizer: detected memory leaks")
 _LEAK: Final = re.compile(r"(Direct|Indirect) leak of (\d+) byte\(s\) in (\d+) object\(s\) allocated from:$")
 _PLACE: Final = r"\((?:[^()]|\([^()]*\))*\)(?: \(BuildId: \w+\))?|(\S+?):(\d+)(?::\d+)?|\S+"
-_FRAME: Final = re.compile(rf"\s+#\d+ 0x[0-9a-f]+ (?:in (.+?) )?(?:{_PLACE})$")
+_FRAME: Final = re.compile(rf"\s+#\d+ 0x[0-9a-f]+ +(?:in (.+?) )?(?:{_PLACE})$")
 _SUMMARY: Final = re.compile(r"SUMMARY: \w+: (\d+) byte\(s\) leaked in (\d+) allocation\(s\)\.")
 # The allocator's own frames stand innermost.
 _ALLOCATOR: Final = re.compile(

@@ -41,7 +41,7 @@ class Memray(StartsCommand):
     name = "memray"
     collects = frozenset({"heap", "leaks"})
     adds = "Python programs: live heap at its peak, leaks and temporary allocations, by line"
-    costs = "allocation-heavy programs run some 4 times slower"
+    costs = "up to 3 times slower, where a program does little but allocate"
 
     def available(self, context: Context) -> Availability:
         """Whether the program's interpreter has it (storeprof's own where no program is known)."""

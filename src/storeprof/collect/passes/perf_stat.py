@@ -52,12 +52,15 @@ class PerfStat(StartsCommand):
 
     def unfit(self, target: Target) -> str | None:
         """It fits every program."""
-        return None if target.command or target.pid is not None else super().unfit(target)
+        del target
+        return None
 
     def command(self, options: PassOptions) -> list[str]:
-        """`perf stat -x,` around COMMAND."""
-        events = ",".join([*SOFTWARE, *HARDWARE])
-        return ["perf", "stat", "-x,", "-o", str(options.output), "-e", events, "--", *options.target.command]
+        """`perf stat -x,` around COMMAND, or on a process for a time."""
+        argv = ["perf", "stat", "-x,", "-o", str(options.output), "-e", ",".join([*SOFTWARE, *HARDWARE])]
+        if options.pid is None:
+            return [*argv, "--", *options.target.command]
+        return [*argv, "-p", str(options.pid), "--timeout", str(round(1000 * (options.duration_s or 1)))]
 
     def parse(self, output: Path) -> PassResult:
         """Counts, and the ratios that people read first."""

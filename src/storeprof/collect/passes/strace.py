@@ -20,7 +20,7 @@ class Strace(StartsCommand):
     collects = frozenset({"offcpu", "io"})
     own_processes = frozenset({"strace"})
     adds = "number of and time in each system call, waits included, without any privilege"
-    costs = "20 to 100 microseconds for each system call: the last resort"
+    costs = "some 8 microseconds for each system call, at which all is stopped: the last resort"
 
     def available(self, context: Context) -> Availability:
         """Whether it is installed."""

@@ -8,7 +8,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from storeprof.probe import _functions, _recorder
-from storeprof.probe.after_import import AfterImport
+from storeprof.probe._after_import import AfterImport
 
 DETACHED = b"storeprof:detached"  # in place of a file (docs/formats/shared-memory.md)
 RELIEF_EVERY_S = 0.05
@@ -21,7 +21,9 @@ class _Probe:
         self._owner = owner
         self._attribute = attribute
         self._original = original
-        self._function = getattr(wrapped, "__func__", wrapped.fget if isinstance(wrapped, property) else wrapped)
+        self._function: Any = getattr(wrapped, "__func__", wrapped)
+        if isinstance(wrapped, property):
+            self._function = wrapped.fget
         self.name = name
         self._calls_before = 0
 
@@ -93,7 +95,9 @@ def _defined(module: ModuleType, owner: Any, path: tuple[str, ...]) -> Iterable[
 
 def _is_protocol(name: str) -> bool:
     """Special methods run where nobody expects a call, in the middle of comparisons and of the end of objects."""
-    return name.startswith("__") and name.endswith("__") and name not in ("__init__", "__call__", "__enter__", "__exit__")
+    return (
+        name.startswith("__") and name.endswith("__") and name not in ("__init__", "__call__", "__enter__", "__exit__")
+    )
 
 
 def _wrapped(value: Any) -> Any:
@@ -105,20 +109,8 @@ def _wrapped(value: Any) -> Any:
 _instrumented = Instrumented()
 
 
-def instrument(
-    module: str | ModuleType, *, include: str | Iterable[str] = "*", exclude: str | Iterable[str] = ()
-) -> list[str]:
-    """Time all functions of a module, or of all modules that match a pattern, without touching their source.
-
-    `module`: a module, its dotted name, or a pattern: `package.*` is the package and all below it. What is not imported
-    yet is instrumented when it is. `include` and `exclude` are patterns of the functions' names within the module:
-    `Store.*`, `*_unchecked`. Functions, methods, static and class methods and properties that the module defines are
-    meant; special methods other than `__init__`, `__call__`, `__enter__` and `__exit__` are left alone, and so are
-    references that others took before. Where probes cost more than the budget, the original of the function that is
-    called most is put back, one after the other.
-
-    Returns the names of what was instrumented at once. Raises TypeError for anything but modules and names.
-    """
+def instrument(module: str | ModuleType, include: str | Iterable[str], exclude: str | Iterable[str]) -> list[str]:
+    """See `storeprof.instrument`."""
     if not isinstance(module, str | ModuleType):
         raise TypeError(f"instrument needs a module or its name (str), not {type(module).__name__}")
     chosen = tuple([one] if isinstance(one, str) else list(one) for one in (include, exclude))
