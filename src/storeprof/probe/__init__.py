@@ -4,10 +4,10 @@ Nearly everything comes straight from the extension: a Python function in front 
 scope. The types and docstrings are in `_recorder.pyi`. Where there is no recorder, probes do nothing.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Iterable as _Iterable
-from types import ModuleType as _ModuleType
 
 from storeprof.probe._locks import Condition, Lock, RLock, name_lock
 
@@ -27,6 +27,11 @@ else:
         profile_operation,
         profile_scope,
     )
+
+TYPE_CHECKING = False  # importing it, or what is below it, would take longer than all the rest
+if TYPE_CHECKING:
+    from collections.abc import Iterable as _Iterable
+    from types import ModuleType as _ModuleType
 
 __all__ = [
     "Condition",
