@@ -39,7 +39,8 @@ def test_importing_storeprof_is_light() -> None:
     """It loads the probe and nothing of the profiler, within some milliseconds."""
     code = "import sys; before = set(sys.modules); import storeprof; print(*sorted(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert loaded == ["storeprof", "storeprof.probe", "storeprof.probe._locks", "storeprof.probe._recorder"]
+    probe = ["storeprof", "storeprof.probe", "storeprof.probe._locks", "storeprof.probe._recorder"]
+    assert loaded == ["__future__", *probe]
     code = "import time; t = time.perf_counter(); import storeprof; print(time.perf_counter() - t)"
     took = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
     assert min(took) < IMPORT_S
@@ -49,7 +50,7 @@ def test_a_program_records_itself(own: storeprof.OwnRecording) -> None:
     """After the block the recording is complete, and knows where the block spent its time."""
     recording = own.recording
     assert recording.verdict in ("bottleneck", "no-bottleneck", "inconclusive")
-    assert recording.wall_time["cpu"] > 0.5
+    assert recording.wall_time["cpu"] + recording.wall_time["run_queue"] > 0.5
     assert any("test_api.burn" in row["function"] for row in recording.document["functions"])
     assert recording.meta["attached_pid"]
 

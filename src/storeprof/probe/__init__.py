@@ -28,7 +28,7 @@ else:
         profile_scope,
     )
 
-TYPE_CHECKING = False  # as in _locks.py
+TYPE_CHECKING = False  # importing it, or what is below it, would take longer than all the rest
 if TYPE_CHECKING:
     from collections.abc import Iterable as _Iterable
     from types import ModuleType as _ModuleType

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 
-# For type checkers, which know this name: importing `typing` takes longer than all of the probe.
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # type checkers know this name; importing it, or `typing`, would take longer than all the rest
 if TYPE_CHECKING:
     from typing import Any
 
