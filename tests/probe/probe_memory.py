@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALIBRATION = "storeprof: what a probe costs"  # a name that calibration leaves
 PRELUDE = """
 import os, sys, threading
-from storeprof import *
+from storeprof.probe import *
 from storeprof.probe import _recorder
 def hold():
     print("held", flush=True)

@@ -185,7 +185,7 @@ with c:
     t = threading.Thread(target=lambda: (b.__enter__(), c.__exit__(None, None, None))); t.start(); t.join()
 for _ in range(100): a.__exit__(None, None, None)
 with c: pass
-while len(os.listdir("/proc/self/task")) > 1: pass  # join returns before the thread has handed its block back
+while os.path.exists(f"/proc/self/task/{t.native_id}"): pass  # join returns before the thread has handed its block back
 """
     with python(code) as program:
         memory = program.memory()

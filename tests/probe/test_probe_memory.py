@@ -24,7 +24,7 @@ def test_names_carry_module_qualname_file_and_line(tmp_path) -> None:
     script = tmp_path / "engine_main.py"
     body = "\nclass Store:\n    def put(self): pass\ndef free(): pass\n"
     body += "for _ in 1, 2: profile_function(Store.put)\n"
-    script.write_text("from storeprof import *" + body + "profile_operation(free)\nprofile_scope('zähler')\n")
+    script.write_text("from storeprof.probe import *" + body + "profile_operation(free)\nprofile_scope('zähler')\n")
     module = "import sys; sys.path.insert(0, {0!r}); import runpy; runpy.run_path({1!r}, run_name='__main__')"
     with python(module.format(str(tmp_path), str(script)) + "\nprofile_function(os.path.join)") as program:
         names = set(program.memory().names.values())
@@ -129,7 +129,7 @@ import subprocess, resource
 child = '''
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-from storeprof import *
+from storeprof.probe import *
 from storeprof.probe import _recorder
 @profile_function
 def f(): return 5

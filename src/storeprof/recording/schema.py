@@ -33,7 +33,7 @@ class JournalTable(IntEnum):
     ANCHORS = 13
     PROCESSES = 14
     NOTES = 15
-    PROBE_SLICES = 16
+    PROBE_SLICES = 26
     ALLOCATIONS = 24
     ALLOCATION_MAPS = 25
 
