@@ -48,6 +48,8 @@ def _finding(context: Context, series: OperationsOverTime, grown: Grown) -> list
     rows = context.busy.where(grown.cost.mask)
     function = context.stacks.functions[grown.cost.function]
     severity = HOTSPOT if of_operation.low >= settings.hotspot_share else NOTICE
+    # A tenth of an operation that is itself a hundredth of the program's time is to be watched, not to be mended now.
+    matters = share.value >= settings.hotspot_share
     return [
         Finding(
             kind=KIND,
@@ -56,7 +58,7 @@ def _finding(context: Context, series: OperationsOverTime, grown: Grown) -> list
             share_of="wall",
             wall_share=share,
             impact=impact(split, mask),
-            judged=BOTTLENECK if of_operation.low >= settings.bottleneck_share else severity,
+            judged=BOTTLENECK if matters and of_operation.low >= settings.bottleneck_share else severity,
             lines=describe.lines(context.stacks, rows),
             call_paths=describe.call_paths(context.stacks, rows),
             per_operation=_per_operation(split.seconds(mask), series),
