@@ -115,15 +115,16 @@ class Cachegrind(_Valgrind):
         return [*QUIET, "--tool=cachegrind", *report, *options.target.command]
 
     def parse(self, output: Path) -> PassResult:
-        """Instructions, accesses and misses of the whole run, misses by function."""
+        """Instructions, accesses and misses of the whole run; misses and instructions by function."""
         with open(output, encoding="utf-8", errors="replace") as lines:
             counts = parse_cachegrind(lines)
         figures = _totals(counts)
-        for name, events in _MISSES.items():
+        for name, events in {**_MISSES, "instructions of": ("Ir",)}.items():
             rows = {place: _sum(counts, own, events) for place, own in counts.own.items()}
             for (function, file, _), value in sorted(rows.items(), key=lambda row: -row[1]):
                 if value:
-                    figures.append(Figure(name, float(value), "misses", ((function, file, None),), "counters"))
+                    unit = "instructions" if events == ("Ir",) else "misses"
+                    figures.append(Figure(name, float(value), unit, ((function, file, None),), "counters"))
         notes = ["simulated, not counted: an ordinary cache without prefetching, threads one at a time"]
         return PassResult(figures, notes + cut_short_notes(counts.cut_short))
 
