@@ -26,7 +26,7 @@ def flush(seconds):
 
 end, ops, start = time.monotonic() + float(sys.argv[2]), 0, time.monotonic()
 while time.monotonic() < end:
-    encode(1000)
+    encode(20000)
     flush(float(sys.argv[1]))
     ops += 1
 print(f"ops={ops} seconds={time.monotonic() - start}")
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "engine.py").write_text(PROGRAM, encoding="utf-8")
     for name, pause in (("fast", "0.0002"), ("slow", "0.005")):
         (place / name).mkdir()
-        done = record(place / name, "python3", place / "engine.py", pause, "2", options=("--no-perf",))
+        done = record(place / name, "python3", place / "engine.py", pause, "4", options=("--no-perf",))
         assert done.status == 0, done.stderr
     yield place
 
