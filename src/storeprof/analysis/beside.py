@@ -17,6 +17,8 @@ from storeprof.analysis.finding import Shared
 Array = np.ndarray[Any, Any]
 
 SAME_ROUND_NS = 2_000_000
+# Where looks are dear, a round takes some of the threads only: then what was seen a little before or after has to do.
+SOON_NS, FEWEST = 20_000_000, 5
 
 
 def beside(context: Context, waiting: Array) -> Array:
@@ -30,6 +32,8 @@ def beside(context: Context, waiting: Array) -> Array:
     some = context.some_busy
     some = some[~waiting[some] & (context.function[some] >= 0)]
     near = some[context.seen_near(waits.t_ns, SAME_ROUND_NS, some)]
+    if len(near) < FEWEST:
+        near = some[context.seen_near(waits.t_ns, SOON_NS, some)]
     named, victims = np.zeros(threads, dtype=bool), np.zeros(threads, dtype=bool)
     named[waits.holder[waits.holder >= 0]] = True
     victims[waits.thread] = True

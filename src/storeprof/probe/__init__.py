@@ -4,7 +4,7 @@ Nearly everything comes straight from the extension: a Python function in front 
 scope. The types and docstrings are in `_recorder.pyi`. Where there is no recorder, probes do nothing.
 """
 
-from __future__ import annotations
+from __future__ import annotations as _annotations
 
 import os
 import sys
