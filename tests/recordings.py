@@ -33,8 +33,8 @@ class Finished:
 def storeprof(*arguments: str | Path, cwd: Path | None = None, timeout: float = 120, **environment: str) -> Finished:
     """Run the command line to its end.
 
-    On a slow machine a hundredth of the CPUs pays for too few looks in so short recordings; what looking costs is tested
-    where a budget is named.
+    On a slow machine a hundredth of the CPUs pays for too few looks in so short recordings; what looking costs is
+    tested where a budget is named.
     """
     if arguments[0] == "record" and "--overhead-budget" not in arguments:
         arguments = ("record", "--overhead-budget", BUDGET_PERCENT, *arguments[1:])

@@ -82,7 +82,7 @@ def test_a_child_in_a_pid_namespace_of_its_own_is_observed(tmp_path: Path) -> No
 
 def test_short_children_stay_within_the_budget_and_are_accounted_for(tmp_path: Path) -> None:
     """300 short children cost no more than the budget; coverage says how much CPU time nobody looked at."""
-    done = record(tmp_path, sys.executable, "-S", CHILDREN, "short", "300", options=QUICK)
+    done = record(tmp_path, sys.executable, "-S", CHILDREN, "short", "300", options=(*QUICK, "--overhead-budget", "1"))
     assert done.status == 0, done.stderr
     document = findings(tmp_path)
     assert document["overhead"]["observer_percent"] <= 1.2

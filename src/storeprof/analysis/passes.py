@@ -34,7 +34,8 @@ def _timing(recording: Recording) -> list[Row]:
         figures = []
         if row.get("samples"):
             figures.append(_figure("samples", row["samples"], "samples"))
-            figures.append(_figure("stacks that break off", 100 * row["broken_stacks"], "%"))
+            if row.get("broken_stacks") is not None:  # py-spy's samples say nothing of it
+                figures.append(_figure("stacks that break off", 100 * row["broken_stacks"], "%"))
         found.append(
             {
                 "pass": "recording", "collector": row["name"], "collects": [], "own_run": False,
