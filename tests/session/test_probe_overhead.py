@@ -46,7 +46,7 @@ def recorded(
 
 
 def test_a_planted_cost_is_found_with_its_size(tmp_path: Path, program: Path) -> None:
-    """Probes that take 3 % are measured as 3 %, a quarter more or less where the machine changes its speed meanwhile."""
+    """Probes that take 3 % are measured as 3 %, a quarter more or less on a machine that changes its speed."""
     before = truth(program, 8, 4600)
     overhead = recorded(tmp_path, program, (8, 4600, "even"), "90")["overhead"]
     after = truth(program, 8, 4600)
