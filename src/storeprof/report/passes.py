@@ -25,7 +25,8 @@ def print_passes(console: Console, document: Row) -> None:
     _stack_quality(console, rows)
     for warning in document.get("build_warnings") or []:
         _indented(console, f"the program is {warning['what']}; {warning['remedy']}", 2)
-    made = [row for row in rows if row["collects"]]
+    # What was read beside the timing run without distorting it (smaps) is in the document; the screen is for passes.
+    made = [row for row in rows if row["collects"] and row["own_run"]]
     if not made:
         return
     console.print()
