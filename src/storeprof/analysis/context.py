@@ -33,7 +33,7 @@ MATTERS = 0.02
 CELL_NS = 25_000
 MOST_CELLS = 4_000_000
 # Tails compare bands of operations: more looks than these make them no clearer.
-MOST_IN_OPERATIONS = 300_000
+MOST_IN_OPERATIONS = 200_000
 MOST_BESIDE = 200_000
 
 

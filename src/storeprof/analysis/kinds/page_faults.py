@@ -44,10 +44,11 @@ def find(context: Context) -> list[Finding]:
         return []
     measured = has_kernel_frames(context)
     fraction, placed = _sampled(context) if measured else _counted(context, faults)
+    weight = context.busy.weight_ns
+    if float((weight * fraction).sum()) < context.settings.hotspot_share * float(weight.sum()):
+        return []
     split, mask = split_rows(context, fraction)
     share = split.share_of_busy(mask)
-    if share.value < context.settings.hotspot_share:
-        return []
     gain = impact(*split_rows(context, _with_giving_back(context, fraction) if measured else fraction))
     if not measured:
         cost, least, most = _cost_ns(context)
