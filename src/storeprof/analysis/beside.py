@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 SAME_ROUND_NS = 2_000_000
 # Where looks are dear, a round takes some of the threads only: then what was seen a little before or after has to do.
-SOON_NS, FEWEST = 20_000_000, 5
+SOON_NS, FEWEST = 8_000_000, 5
 
 
 def beside(context: Context, waiting: Array) -> Array:
