@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
+from storeprof.analysis.charges import DEPENDENCY
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Shared
 
@@ -34,6 +35,8 @@ def beside(context: Context, waiting: Array) -> Array:
     near = some[context.seen_near(waits.t_ns, SAME_ROUND_NS, some)]
     if len(near) < FEWEST:
         near = some[context.seen_near(waits.t_ns, SOON_NS, some)]
+        at_work = rows.category[near] != DEPENDENCY  # who waits for others as well explains nothing
+        near = near[at_work] if at_work.any() else near
     named, victims = np.zeros(threads, dtype=bool), np.zeros(threads, dtype=bool)
     named[waits.holder[waits.holder >= 0]] = True
     victims[waits.thread] = True
