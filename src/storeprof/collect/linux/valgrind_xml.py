@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from storeprof.collect.tool_output import CutShort, Frame, Site, UnreadableLine
+from storeprof.collect.xml_ends import ENDS_EARLY
 
 LEAK_KINDS: Final = {
     "Leak_DefinitelyLost": "leak", "Leak_IndirectlyLost": "indirect-leak", "Leak_PossiblyLost": "possible-leak",
@@ -63,7 +64,7 @@ def parse_valgrind_xml(source: Iterable[str]) -> ValgrindReport:
             parser.Parse(piece, False)
         parser.Parse("", True)
     except xml.parsers.expat.ExpatError as error:
-        ended = error.code in _ENDS_EARLY
+        ended = error.code in ENDS_EARLY
         if not ended or not reader.begun:
             raise UnreadableLine(
                 error.lineno, f"no XML of valgrind ({xml.parsers.expat.ErrorString(error.code)})"
@@ -73,18 +74,6 @@ def parse_valgrind_xml(source: Iterable[str]) -> ValgrindReport:
         raise UnreadableLine(1, "no XML of valgrind: it has no <valgrindoutput>")
     reader.finish()
     return reader.report
-
-
-_CODES: Final = xml.parsers.expat.errors.codes
-_ENDS_EARLY: Final = frozenset(
-    _CODES[name]
-    for name in (
-        xml.parsers.expat.errors.XML_ERROR_NO_ELEMENTS,
-        xml.parsers.expat.errors.XML_ERROR_UNCLOSED_TOKEN,
-        xml.parsers.expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
-        xml.parsers.expat.errors.XML_ERROR_PARTIAL_CHAR,
-    )
-)
 
 
 class _Reader:

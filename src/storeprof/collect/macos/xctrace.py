@@ -21,20 +21,11 @@ from typing import Any, Final
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.macos.tool import mac_tool
 from storeprof.collect.tool_output import CutShort, Frame, UnreadableLine
+from storeprof.collect.xml_ends import ENDS_EARLY
 
 _CONTAINERS: Final = frozenset({"node", "trace-query-result"})
 TEMPLATES: Final = ("Time Profiler", "Allocations", "Leaks", "CPU Counters")
 MOST_DEEP: Final = 64
-_CODES: Final = xml.parsers.expat.errors.codes
-_ENDS_EARLY: Final = frozenset(
-    _CODES[name]
-    for name in (
-        xml.parsers.expat.errors.XML_ERROR_NO_ELEMENTS,
-        xml.parsers.expat.errors.XML_ERROR_UNCLOSED_TOKEN,
-        xml.parsers.expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
-        xml.parsers.expat.errors.XML_ERROR_PARTIAL_CHAR,
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +142,7 @@ def read_xctrace(source: Iterable[str], export: TraceExport) -> Iterator[TraceRo
         parser.Parse("", True)
     except xml.parsers.expat.ExpatError as error:
         yield from reader.taken()
-        if error.code not in _ENDS_EARLY or not reader.begun:
+        if error.code not in ENDS_EARLY or not reader.begun:
             message = xml.parsers.expat.ErrorString(error.code)
             raise UnreadableLine(error.lineno, f"no XML of xctrace export ({message})") from None
         export.cut_short = CutShort(error.lineno, "the row that it ends in, and what comes after")
