@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "benchmarks")]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests: playwright's synchronous interface allows no second one beside it."""
+    """One Chromium for a module's tests; ended with them, since playwright's event loop forbids any other meanwhile."""
     from browser import chromium
 
     with chromium() as running:

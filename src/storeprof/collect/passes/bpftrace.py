@@ -21,6 +21,7 @@ from storeprof.errors import CollectorError
 from storeprof.recording.system_calls import call_name
 
 TRY_TIMEOUT_S: Final = 20.0
+_TRACEFS: Final = Path("/sys/kernel/tracing")
 # bpftrace drops what a full map has no room for; its own limit is 4096 keys.
 ENVIRONMENT: Final = {"BPFTRACE_MAP_KEYS_MAX": "65536", "BPFTRACE_STRLEN": "32"}
 _QUANTILES: Final = ((0.5, "P50"), (0.95, "P95"), (0.99, "P99"))
@@ -123,8 +124,12 @@ def can_load() -> Availability:
     if done.status == 0 and not done.timed_out:
         return Availability(True)
     said = [line for line in done.stderr.decode(errors="replace").splitlines() if "RLIMIT_MEMLOCK" not in line]
+    # Under the error bpftrace quotes the script and underlines the place.
+    said = [line for line in said if "ERROR" in line] or said
     reason = "it hangs" if done.timed_out else (said[-1].strip() if said else f"status {done.status}")
     remedy = "run on a kernel with CONFIG_BPF_EVENTS, in a container with --privileged and /sys/kernel/tracing mounted"
+    if not (_TRACEFS / "events").exists():
+        remedy = f"mount -t tracefs nodev {_TRACEFS}"
     return Availability(False, f"bpftrace can't load a program: {reason}", remedy)
 
 

@@ -16,6 +16,7 @@ tracepoint:sched:sched_process_fork /@ours[args->parent_pid]/ {
   @ours[args->child_pid] = 1; @first[args->child_pid] = nsecs; @queued[args->child_pid] = nsecs;
 }
 tracepoint:sched:sched_process_exit /@ours[tid]/ {
+  @name[tid] = comm;
   if (@on[tid]) { @cpu[tid] = sum(nsecs - @on[tid]); }
   @on[tid] = 0; @off[tid] = 0; @queued[tid] = 0; delete(@ours[tid]);
 }
