@@ -17,11 +17,8 @@ CASES = Path(__file__).parents[2] / "benchmarks" / "accuracy" / "cases"
 # Runs long enough for six counts of operations where the cost has to be seen growing.
 PLANTED = {
     "30-py-gc-container-rows": 4,
-    "31-py-gc-collect-per-flush": 4,
     "32-cpp-mapped-flush-buffers": 4,
-    "33-py-mapped-segments": 5,
     "34-py-pipe-byte-per-record": 4,
-    "35-cpp-condition-per-record": 4,
     "36-py-catalogue-scan-probes": 8,
     "37-cpp-run-list-copy": 8,
 }

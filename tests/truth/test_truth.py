@@ -18,14 +18,11 @@ from accuracy.running import Outside, prepare, sync_latency
 from recordings import findings, record
 
 PLANTED = {
-    "02-py-json-rows": 4.0,
-    "04-py-zlib-best": 6.0,
     "08-cpp-template-codec": 4.0,
     "10-py-lock-flush": 4.0,
     "12-cpp-mutex-roll": 4.0,
     "15-py-gil-compactor": 4.0,
     "16-py-wal-sync": 4.0,
-    "21-py-rendered-pages": 8.0,
     "22-cpp-unacknowledged": 8.0,
     "27-cpp-node-per-entry": 4.0,
     "51-cpp-replica-ack": 6.0,
@@ -34,7 +31,6 @@ PLANTED = {
     "58-cpp-too-many-threads": 4.0,
 }
 HEALTHY = [
-    "29-py-cache-and-tables-healthy",
     "62-healthy-slack-flush",
     "63-healthy-main-loop",
     "66-healthy-cpp-balanced",
