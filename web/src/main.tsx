@@ -9,6 +9,7 @@ import { Selection, TopBar, Verdict, sections } from "./Head";
 import { Help } from "./Help";
 import { Latency, Operations, Tails } from "./Latency";
 import { DiskBytes, Memory } from "./Memory";
+import { Scope } from "./Scope";
 import { Threads } from "./Threads";
 import { Throughput } from "./Throughput";
 import { Timeline } from "./Timeline";
@@ -18,10 +19,10 @@ import { clearSelection, compared, dark, data, failed, helpShown, inverted, mode
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
 
-function Section({ id, title, about, children }: { id: string; title: string; about?: string; children: ComponentChildren }) {
+function Section({ id, title, about, scope, children }: { id: string; title: string; about?: string; scope?: ComponentChildren; children: ComponentChildren }) {
   return (
     <section id={id} aria-labelledby={`${id}-title`} class="panel">
-      <h2 id={`${id}-title`}>{title}</h2>
+      <h2 id={`${id}-title`}>{title}{scope}</h2>
       {about && <p class="about">{about}</p>}
       {children}
     </section>
@@ -36,18 +37,18 @@ function Page() {
       <main>
         <Verdict document={document} />
         {failed.value && <p class="failed" role="alert">The details can't be shown: {failed.value}</p>}
-        {compared && <Section id="changes" title="What changed">{<Changes />}</Section>}
-        <Section id="findings" title="Findings"><Findings list={document.findings} /></Section>
+        {compared && <Section id="changes" title="What changed"><Changes /></Section>}
+        <Section id="findings" title="Findings" scope={<Scope />}><Findings list={document.findings} /></Section>
         <Section id="time" title="Busy time over the run" about="Threads busy at once, by what they did. Drag to select a span: everything below follows."><Timeline /></Section>
         <Selection />
-        <Section id="flame" title={compared ? "Flame graph of the difference" : "Flame graph"}><Flame /></Section>
-        <Section id="operations" title="Operations"><Operations /><h3>Operations per second</h3><Throughput /></Section>
-        <Section id="latency" title="Latency over time"><Latency /><Tails operations={document.operations} /></Section>
+        <Section id="flame" title={compared ? "Flame graph of the difference" : "Flame graph"} scope={<Scope span operation thread={!compared} />}><Flame /></Section>
+        <Section id="operations" title="Operations" scope={<Scope span operation what="rates and latencies" />}><Operations /><h3>Operations per second</h3><Throughput /></Section>
+        <Section id="latency" title="Latency over time" scope={<Scope span operation />}><Latency /><Tails operations={document.operations} /></Section>
         <Section id="threads" title="What threads waited for" about="One lane a thread; its height is a thread's whole time. Drag to select a span."><Threads /></Section>
-        <Section id="locks" title="Locks" about="Who waits, and what the others did meanwhile."><Locks /></Section>
-        <Section id="files" title="Files and the disk" about="Time that threads waited for files."><Files /><h3>Bytes moved by the block layer</h3><DiskBytes /></Section>
-        <Section id="memory" title="Memory"><Memory /></Section>
-        <Section id="coverage" title="What was looked at, and what was not"><Coverage document={document} /></Section>
+        <Section id="locks" title="Locks" about="Who waits, and what the others did meanwhile." scope={<Scope span what="who was at work meanwhile" />}><Locks /></Section>
+        <Section id="files" title="Files and the disk" about="Time that threads waited for files."><Files /><h3>Bytes moved by the block layer<Scope span /></h3><DiskBytes /></Section>
+        <Section id="memory" title="Memory" scope={<Scope span />}><Memory /></Section>
+        <Section id="coverage" title="What was looked at, and what was not" scope={<Scope />}><Coverage document={document} /></Section>
       </main>
       <Help />
     </>

@@ -52,7 +52,8 @@ export interface View extends Header {
   latency: { operation: Column; from_ms: Column; to_ms: Column; bucket: Column; count: Column; rows: number };
   memory: { process: Column; kind: Column; bin: Column; bytes: Column; rows: number };
   tagged: { tag: Column; bin: Column; bytes: Column; rows: number };
-  allocations: { node: Column; born: Column; died: Column; weight: Column; rows: number };
+  /** `thread` and `operation`: 1 + number, 0 not known. */
+  allocations: { node: Column; born: Column; died: Column; thread: Column; operation: Column; weight: Column; rows: number };
 }
 
 export interface Place {

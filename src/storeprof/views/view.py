@@ -10,13 +10,13 @@ import numpy as np
 from storeprof.analysis.charges import CATEGORIES
 from storeprof.analysis.context import Context
 from storeprof.analysis.looks import index_of
-from storeprof.views.allocated import UNIT_BYTES, allocated
+from storeprof.views.allocated import UNIT_BYTES, allocated, operation_of_nodes
 from storeprof.views.bins import MOST_BINS, Bins, bins_of
 from storeprof.views.calls import CallTree, Folded, describe_function
 from storeprof.views.locks import Locks, locks
 from storeprof.views.native_below import native_below
 from storeprof.views.over_time import done, latencies, memory, memory_tags
-from storeprof.views.wall import awaited, in_units, presence, unit_of, wall_rows
+from storeprof.views.wall import awaited, in_units, operation_numbers, presence, unit_of, wall_rows
 
 Array = np.ndarray[Any, Any]
 Table = dict[str, Array]
@@ -54,6 +54,9 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
         most_bins, most_nodes = (
             (most_bins // 2, most_nodes) if most_bins >= 2 * FEWEST_BINS else (most_bins, most_nodes // 2)
         )
+    by_operation = operation_of_nodes(
+        tree, tree.becomes[busy_node], operation_numbers(context.operations, context.busy), context.busy.weight_ns
+    )
     held, unit = locks(context, bins, waits), unit_of(wall["weight"])
     functions, number, native = _functions(context, tree, held)
     tables: dict[str, Table] = {
@@ -64,7 +67,7 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
         "holders": in_units(held.holders | {"function": number[held.holders["function"]]}, unit),
         "holding": in_units(held.holding, unit),
         "done": done(context, bins),
-        "allocations": allocated(context, bins, tree.becomes[allocation_node]),
+        "allocations": allocated(context, bins, tree.becomes[allocation_node], by_operation),
     }
     tables["latency"], buckets = latencies(context, bins)
     tables["memory"], processes = memory(context, bins)
