@@ -42,7 +42,7 @@ export function Chart(given: Given) {
       {
         width: Math.max(holder.current!.clientWidth, 50),
         height: given.height,
-        series: [{ label: "time", value: (_, value) => (value == null ? "–" : `${value.toFixed(2)} s`) }, ...given.series],
+        series: [{ label: "time", value: (_, value) => (value == null ? "" : `${value.toFixed(2)} s`) }, ...given.series],
         bands: given.bands,
         scales: {
           x: { time: false, range: [from, to] },
@@ -72,7 +72,8 @@ export function Chart(given: Given) {
     );
     chart.current = made;
     const watch = new ResizeObserver(() => {
-      made.setSize({ width: Math.max(holder.current!.clientWidth, 50), height: given.height });
+      if (!holder.current) return;
+      made.setSize({ width: Math.max(holder.current.clientWidth, 50), height: given.height });
       mark();
     });
     watch.observe(holder.current!);

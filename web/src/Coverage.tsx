@@ -3,11 +3,28 @@ import { bytes } from "./format";
 import type { Document } from "./model";
 import { view } from "./state";
 
+type Covered = Document["coverage"][number];
+
+/** What many kinds have in common is said once above them. */
+function common(rows: Covered[]): { reason: string; remedy: string | null; kinds: string[] }[] {
+  const found = new Map<string, { reason: string; remedy: string | null; kinds: string[] }>();
+  for (const { kind, checked, reason, remedy } of rows) {
+    if (!checked || !reason) continue;
+    const entry = found.get(reason) ?? { reason, remedy, kinds: [] };
+    entry.kinds.push(kind);
+    found.set(reason, entry);
+  }
+  return [...found.values()].filter((row) => row.kinds.length > 2);
+}
+
 export function Coverage({ document }: { document: Document }) {
+  const shared = common(document.coverage);
+  const said = new Set(shared.map((row) => row.reason));
   const { machine } = document.recorded;
   const folded = view.value?.folded_share ?? 0;
   return (
     <>
+      {shared.map((row) => <p key={row.reason} class="nothing">Of {row.kinds.join(", ")}: {row.reason}{row.remedy ? `; ${row.remedy}` : ""}.</p>)}
       <div class="scroll">
         <table class="coverage">
           <thead><tr><th>kind</th><th>looked at</th><th>by, or why not</th><th>what would help</th></tr></thead>
@@ -16,8 +33,8 @@ export function Coverage({ document }: { document: Document }) {
               <tr key={row.kind}>
                 <td>{row.kind}</td>
                 <td><span class={row.checked ? "yes" : "no"}><i aria-hidden="true">{row.checked ? "✓" : "✕"}</i> {row.checked ? "yes" : "no"}</span></td>
-                <td>{[row.checked ? row.by : null, row.reason].filter(Boolean).join("; ")}</td>
-                <td class="muted">{row.remedy ?? ""}</td>
+                <td>{[row.checked ? row.by : null, said.has(row.reason ?? "") ? "in part, see above" : row.reason].filter(Boolean).join("; ")}</td>
+                <td class="muted">{said.has(row.reason ?? "") ? "" : row.remedy ?? ""}</td>
               </tr>
             ))}
           </tbody>

@@ -10,7 +10,7 @@ const words = { bottleneck: "Bottleneck", "no-bottleneck": "No bottleneck", inco
 const marks = { bottleneck: "▲", "no-bottleneck": "✓", inconclusive: "?" };
 
 export const sections: [id: string, title: string][] = [
-  ["findings", "Findings"], ["time", "Time"], ["flame", "Flame graph"], ["operations", "Operations"], ["latency", "Latency"], ["threads", "Threads"],
+  ...(compared ? [["changes", "Changes"] as [string, string]] : []), ["findings", "Findings"], ["time", "Time"], ["flame", "Flame graph"], ["operations", "Operations"], ["latency", "Latency"], ["threads", "Threads"],
   ["locks", "Locks"], ["files", "Files"], ["memory", "Memory"], ["coverage", "Coverage"],
 ];
 
@@ -72,14 +72,14 @@ export function Verdict({ document }: { document: Document }) {
 function headline({ summary, findings }: Document): string {
   const files = new Set(findings.map((one) => one.where.file).filter((file) => file !== null));
   const text = [...files].reduce((words, file) => words.replaceAll(file, fileName(file)), summary);
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
+  return text.startsWith("gil-") ? `GIL${text.slice(3)}` : text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function Figures({ document }: { document: Document }) {
   const narrowed = selected.value ? inSelection() : null;
   const { metrics, overhead } = document;
   const tiles: [string, string, string?][] = narrowed ?? [
-    ["throughput", rate(metrics.throughput_per_s), metrics.throughput_ci ? `${rate(metrics.throughput_ci[0])} to ${rate(metrics.throughput_ci[1])}` : undefined],
+    ["throughput", rate(metrics.throughput_per_s), metrics.throughput_ci ? between(metrics.throughput_ci) : undefined],
     ["P50", seconds(metrics.latency_s.p50)],
     ["P95", seconds(metrics.latency_s.p95)],
     ["P99", seconds(metrics.latency_s.p99)],
@@ -96,6 +96,11 @@ function Figures({ document }: { document: Document }) {
   );
 }
 
+function between([low, high]: [number, number]): string {
+  const unit = / .*$/.exec(rate(high))?.[0] ?? "/s";
+  return rate(low).endsWith(unit) ? `${rate(low).slice(0, -unit.length)} to ${rate(high)}` : `${rate(low)} to ${rate(high)}`;
+}
+
 /** The same figures of what is selected; those that a selection can't narrow are left out. */
 function inSelection(): [string, string, string?][] | null {
   const one = view.value, counts = latencyCounts.value, narrowed = sums.value;
@@ -106,10 +111,12 @@ function inSelection(): [string, string, string?][] | null {
   counts.forEach((row, number) => { if (chosen === null || chosen === number) row.forEach((value, bucket) => (merged[bucket] += value)); });
   const latency = percentiles(merged, one.buckets_ns);
   const done = rates.value.filter((_, number) => chosen === null || chosen === number).reduce<number | null>((total, value) => (value === null ? total : (total ?? 0) + value), null);
+  // Operations know no thread.
+  const timed = (value: number | null): string => (thread.value === null ? seconds(value) : "–");
   const onCpu = (narrowed.byCategory[cpu] + narrowed.byCategory[gc]) / Math.max(to - from, 1e-9);
   return [
     ["throughput", thread.value === null ? rate(done) : "–"],
-    ["P50", seconds(latency.p50)], ["P95", seconds(latency.p95)], ["P99", seconds(latency.p99)],
+    ["P50", timed(latency.p50)], ["P95", timed(latency.p95)], ["P99", timed(latency.p99)],
     ["CPU", share(onCpu), "of one core"],
     ["busy", seconds(narrowed.total), `in ${seconds(to - from)}`],
   ];

@@ -18,7 +18,7 @@ export function Memory() {
     <div class="two">
       <div>
         <h3>Resident memory{resident ? grownWords(one) : ""}</h3>
-        {resident ? <Chart label="Resident memory over time" height={190} value={bytes} {...resident} /> : <p class="nothing">Resident memory could not be read.</p>}
+        {resident ? <Chart label="Resident memory over time" height={190} value={bytes} {...resident} /> : <p class="nothing">{one.memory.rows ? "Resident memory was read too seldom for a curve." : "Resident memory could not be read."}</p>}
       </div>
       <div>
         <h3>Live bytes by tag</h3>
@@ -60,7 +60,7 @@ function aligned(named: { label: string; points: [number, number][] }[], text: (
     data: [times, ...data] as uPlot.AlignedData,
     series: named.map((line, at) => ({
       label: line.label, stroke: lines[at % lines.length], width: 2, fill: filled && named.length === 1 ? `${lines[at]}22` : undefined, spanGaps: true,
-      dash: at < lines.length ? [] : [6, 4], points: { show: false }, value: (_: uPlot, value: number) => text(value),
+      dash: at < lines.length ? [] : [6, 4], points: { show: false }, value: (_: uPlot, value: number | null) => (value == null ? "" : text(value)),
     })),
   };
 }

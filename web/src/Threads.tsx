@@ -21,7 +21,7 @@ export function Threads() {
       <div class="lanes">
         {shown.map((at) => (
           <div class={`lane ${thread.value === at ? "chosen" : ""}`} key={at}>
-            <button type="button" class="link" aria-pressed={thread.value === at} onClick={() => (thread.value = thread.value === at ? null : at)} title="Narrow the page to this thread">
+            <button type="button" class="link" aria-pressed={thread.value === at} onClick={() => (thread.value = thread.value === at ? null : at)} title={`${threadName(one, at)}: narrow the page to this thread`}>
               {threadName(one, at)}
             </button>
             <Lane view={one} at={at} times={times[at]} />
@@ -30,7 +30,7 @@ export function Threads() {
         ))}
       </div>
       <Key values={narrowed.byCategory} spare />
-      {order.length > shownAtFirst && <button type="button" class="link" onClick={() => setEvery(!every)}>{every ? "fewer threads" : `all ${order.length} threads`}</button>}
+      {order.length > shownAtFirst && <button type="button" class="link more" onClick={() => setEvery(!every)}>{every ? "fewer threads" : `all ${order.length} threads`}</button>}
     </>
   );
 }
@@ -55,7 +55,7 @@ function Lane({ view: one, at, times }: { view: View; at: number; times: Float64
   const night = dark.value;
   const totals = useMemo(() => one.categories.map((_, kind) => sum(times.subarray(kind * one.bins + from, kind * one.bins + to))), [one, times, from, to]);
   useEffect(() => {
-    const watch = new ResizeObserver(() => setWidth(canvas.current!.clientWidth));
+    const watch = new ResizeObserver(() => canvas.current && setWidth(canvas.current.clientWidth));
     watch.observe(canvas.current!);
     return () => watch.disconnect();
   }, []);

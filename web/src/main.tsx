@@ -1,5 +1,5 @@
 // The page: verdict and findings at once, from plain JSON; the rest when its columns have been unpacked.
-import { render } from "preact";
+import { options, render } from "preact";
 import type { ComponentChildren } from "preact";
 import { Changes } from "./Compare";
 import { Coverage } from "./Coverage";
@@ -15,7 +15,7 @@ import { Throughput } from "./Throughput";
 import { Timeline } from "./Timeline";
 import { Files, Locks } from "./Waits";
 import { decode } from "./decode";
-import { clearSelection, compared, dark, data, failed, helpShown, inverted, mode, others, search, theme, views } from "./state";
+import { clearSelection, compared, dark, data, failed, helpShown, inverted, mode, others, printing, search, theme, views } from "./state";
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
 
@@ -92,7 +92,23 @@ async function unpack(): Promise<void> {
   }
 }
 
+/** Printed light and with every finding open; all is drawn at once, for a browser prints what is there after the event. */
+function onPrint(): void {
+  const closed = [...document.querySelectorAll<HTMLDetailsElement>("details:not([open])")];
+  const { debounceRendering, requestAnimationFrame: later } = options;
+  options.debounceRendering = options.requestAnimationFrame = (draw) => draw();
+  printing.value = true;
+  options.debounceRendering = debounceRendering;
+  options.requestAnimationFrame = later;
+  closed.forEach((one) => (one.open = true));
+  addEventListener("afterprint", () => {
+    printing.value = false;
+    closed.forEach((one) => (one.open = false));
+  }, { once: true });
+}
+
 addEventListener("keydown", onKey);
+addEventListener("beforeprint", onPrint);
 render(<Page />, document.getElementById("page")!);
 performance.mark("painted");
 requestAnimationFrame(() => void unpack());

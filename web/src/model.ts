@@ -39,6 +39,7 @@ export interface Header {
   tags: string[];
   buckets_ns: [low: number, high: number][];
   folded_share: number;
+  unhosted_s: number; // CPU time of native code inside operations that no stack gives to one
 }
 
 export interface View extends Header {
