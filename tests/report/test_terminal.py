@@ -14,7 +14,7 @@ from storeprof.report.bars import bar, cells
 from storeprof.report.terminal import print_report
 
 DOCUMENT = Path(__file__).parents[1] / "data" / "report" / "tsdb-mixed.json"
-SCREEN = 50
+SCREEN = 40
 
 
 class Terminal(io.StringIO):

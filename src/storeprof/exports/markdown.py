@@ -77,7 +77,8 @@ def _finding(row: Document) -> tuple[str, ...]:
     gain = "–"
     if impact["speedup_if_fixed"] > 1.0:
         low, high = impact["ci"]
-        gain = f"{impact['speedup_if_fixed']:.2f}x ({low:.2f}–{high:.2f}) the {impact['basis']}"
+        basis = "shorter latency" if impact["basis"] == "latency" else f"the {impact['basis']}"
+        gain = f"{impact['speedup_if_fixed']:.2f}x ({low:.2f}–{high:.2f}) {basis}"
     return row["severity"], row["kind"], place + file, _size(row), gain
 
 
