@@ -58,6 +58,12 @@ export function Coverage({ document }: { document: Document }) {
           </dl>
         </div>
       </div>
+      {document.imported && document.imported.length > 0 && (
+        <>
+          <h3>Imported files</h3>
+          <p class="small">{document.imported.map((one) => `${one.file} (${one.format})`).join(", ")}</p>
+        </>
+      )}
       <p class="muted small">
         Recorded by storeprof {document.recorded.storeprof}. Bins of this page are {view.value ? (view.value.bin_ns / 1e6).toFixed(0) : "?"} ms long
         {folded > 0.0005 ? `; ${(folded * 100).toFixed(1)} % of the time stands at callers of the rarest calling contexts, so that the page stays small` : ""}.

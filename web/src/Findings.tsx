@@ -12,9 +12,9 @@ const modes: Record<string, Mode> = {
 
 const shownAtFirst = 5;
 
-export function Findings({ list }: { list: Finding[] }) {
+export function Findings({ list, unsure }: { list: Finding[]; unsure: boolean }) {
   const [every, setEvery] = useState(false);
-  if (!list.length) return <p class="nothing">Nothing stands out.</p>;
+  if (!list.length) return <p class="nothing">{unsure ? "Nothing was found, and too little was seen to say that there is nothing." : "Nothing stands out."}</p>;
   return (
     <>
       <div class="findings">{(every ? list : list.slice(0, shownAtFirst)).map((one, at) => <Card key={one.id + (one.runs?.workload ?? "")} one={one} open={at === 0 && one.severity !== "notice"} />)}</div>

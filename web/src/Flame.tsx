@@ -9,7 +9,7 @@ import { type Frame, difference, find, functions, grow, invert, lay, wait, witho
 import { bytes, fileName, seconds, share, short } from "./format";
 import type { View } from "./model";
 import { filter, inOther, otherSpan, ratesOf, sums } from "./narrow";
-import { type Mode, compared, dark, direction, inverted, mode, operation, other, search, spanSeconds, thread, view } from "./state";
+import { type Mode, compared, dark, direction, inverted, mode, operation, other, search, selected, spanSeconds, thread, view } from "./state";
 
 export function Flame() {
   const one = view.value;
@@ -51,7 +51,7 @@ export function Flame() {
 
 function nothing(one: View, memory: boolean): string {
   if (memory) return one.allocations.rows ? "No sampled allocation falls into the selection." : "No allocations were sampled in this recording.";
-  return "Nothing of this kind falls into the selection.";
+  return selected.value || mode.value !== "wall" ? "Nothing of this kind falls into what is selected." : "No busy time was seen.";
 }
 
 /** Both recordings per operation where both count them, else per second: what else could be compared? */
@@ -164,7 +164,7 @@ function Legend({ memory, view: one }: { memory: boolean; view: View }) {
     <ul class="legend">
       <li><b class="swatch python" />Python</li><li><b class="swatch native" />native</li><li><b class="swatch kernel" />kernel</li>
       <li><b class="swatch library" />paler: library code</li>
-      {!memory && present && <li>[waits]:</li>}
+      {!memory && present && present.some((value, at) => at > 0 && value > 0) && <li>[waits]:</li>}
       {!memory && present && categories.map((kind, at) => (at > 0 && present[at] > 0 ? <li key={kind.key}><b class="swatch" style={{ background: kind.colour }} />{kind.label}</li> : null))}
       {!memory && <li><b class="swatch dashed" />underlined: native code below Python, placed by estimate</li>}
       {unknown !== null && <li class="muted">Operations of allocations are told from their calling context; of {share(unknown)} of the bytes it can't be told, and they are left out.</li>}

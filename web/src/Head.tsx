@@ -51,7 +51,7 @@ export function Selection() {
 export function Verdict({ document }: { document: Document }) {
   const { recorded } = document;
   const command = recorded.engine ? `${recorded.engine}${recorded.workload ? `, workload ${recorded.workload}` : ""}, ${recorded.threads} threads`
-    : recorded.command ? recorded.command.join(" ") : `process ${recorded.attached_pid}`;
+    : recorded.command ? recorded.command.join(" ") : document.imported?.length ? importedFrom(document.imported) : `process ${recorded.attached_pid ?? "unknown"}`;
   return (
     <section class={`verdict ${document.verdict}`}>
       <div>
@@ -60,12 +60,18 @@ export function Verdict({ document }: { document: Document }) {
         <p class="muted command" title={command}>{command}</p>
         <p class="muted">
           {recorded.started_at ? new Date(recorded.started_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "time unknown"}
-          {" · "}{seconds(document.duration_s)} measured{document.runs ? ` in ${document.runs.length} runs` : ""}{compared ? " · compared with another recording" : ""}
+          {" · "}{document.duration_s == null ? "length unknown" : `${seconds(document.duration_s)} measured`}{document.runs ? ` in ${document.runs.length} runs` : ""}{compared ? " · compared with another recording" : ""}
         </p>
       </div>
       <Figures document={document} />
     </section>
   );
+}
+
+function importedFrom(files: NonNullable<Document["imported"]>): string {
+  const named = files.find((one) => one.figures.process)?.figures.process;
+  const others = files.length > 1 ? ` and ${files.length - 1} more` : "";
+  return `${named ? `${named}, ` : ""}imported from ${files[0].file}${others}`;
 }
 
 /** The summary as a sentence, files by their name alone: the whole path is in its title, and in the finding. */
@@ -83,10 +89,10 @@ function Figures({ document }: { document: Document }) {
     ["P50", seconds(metrics.latency_s.p50)],
     ["P95", seconds(metrics.latency_s.p95)],
     ["P99", seconds(metrics.latency_s.p99)],
-    ["CPU", metrics.cpu_percent === null ? "–" : share(metrics.cpu_percent / 100), "of one core"],
+    ["CPU", metrics.cpu_percent === null ? "–" : share(metrics.cpu_percent / 100), metrics.cpu_percent === null ? undefined : "of one core"],
     ["memory peak", bytes(metrics.rss_peak_bytes)],
     ["written", bytes(metrics.written_bytes)],
-    ["observing cost", overhead.observer_percent == null ? "–" : `${Number(overhead.observer_percent.toPrecision(2))} %`, "of the CPUs"],
+    ["observing cost", overhead.observer_percent == null ? "–" : `${Number(overhead.observer_percent.toPrecision(2))} %`, overhead.observer_percent == null ? undefined : "of the CPUs"],
   ];
   return (
     <div>

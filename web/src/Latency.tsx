@@ -7,7 +7,7 @@ import { colour, label } from "./categories";
 import { fileName, rate, seconds, share, short } from "./format";
 import type { Cause, Operation, View } from "./model";
 import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
-import { dark, operation, span, thread, view } from "./state";
+import { dark, operation, selected, span, thread, view } from "./state";
 
 /** One hue, more of it for more operations (by the logarithm): readable in grey as well. */
 const ramps = {
@@ -113,6 +113,7 @@ export function Operations() {
   const widest = Math.max(sum(outside), ...rows.map((row) => sum(row.wall)), 1e-12);
   const counted = rates.value[0];
   const shown = every ? rows : rows.filter((row, at) => at < shownAtFirst || row.number === operation.value);
+  if (!rows.length && sum(outside) === 0) return <p class="nothing">No operation was seen{selected.value ? " in the selection" : ""}.</p>;
   return (
     <div class="scroll">
       <table class="operations">

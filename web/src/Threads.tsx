@@ -5,7 +5,7 @@ import { categories } from "./categories";
 import { seconds, share } from "./format";
 import type { View } from "./model";
 import { lanes, sum, sums } from "./narrow";
-import { dark, selectSeconds, thread, view, window_ } from "./state";
+import { dark, selectSeconds, selected, thread, view, window_ } from "./state";
 
 const shownAtFirst = 16, laneHeight = 30;
 
@@ -15,6 +15,7 @@ export function Threads() {
   if (!one || !narrowed || !times) return <p class="muted">The view is being unpacked…</p>;
   const order = one.threads.map((_, at) => at).filter((at) => sum(narrowed.byThread[at]) > 0 || there(one, at))
     .sort((a, b) => sum(narrowed.byThread[b]) - sum(narrowed.byThread[a]));
+  if (!order.length) return <p class="nothing">No thread was seen{selected.value ? " in the selection" : ""}.</p>;
   const shown = every ? order : order.slice(0, shownAtFirst);
   return (
     <>

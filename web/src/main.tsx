@@ -38,7 +38,7 @@ function Page() {
         <Verdict document={document} />
         {failed.value && <p class="failed" role="alert">The details can't be shown: {failed.value}</p>}
         {compared && <Section id="changes" title="What changed"><Changes /></Section>}
-        <Section id="findings" title="Findings" scope={<Scope />}><Findings list={document.findings} /></Section>
+        <Section id="findings" title="Findings" scope={<Scope />}><Findings list={document.findings} unsure={document.verdict === "inconclusive"} /></Section>
         <Section id="time" title="Busy time over the run" about="Threads busy at once, by what they did. Drag to select a span: everything below follows."><Timeline /></Section>
         <Selection />
         <Section id="flame" title={compared ? "Flame graph of the difference" : "Flame graph"} scope={<Scope span operation thread={!compared} />}><Flame /></Section>
