@@ -131,4 +131,4 @@ def test_without_html_the_difference_is_a_table(tmp_path: Path) -> None:
     assert done.status == 0, done.stderr
     assert "before" in done.stdout
     assert "throughput" in done.stdout
-    assert max(len(line) for line in done.stdout.splitlines()) <= 110
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80

@@ -29,7 +29,7 @@ _COLOURS = {
 }
 NARROW, WIDE = 80, 110  # in a pipe; at most
 BAR, LONGEST_NAME = 16, 22
-MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 3, 6, 2, 4, 4
+MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 3, 5, 2, 4, 4
 LINES_OF_EVIDENCE, LINES_OF_A_REASON, MOST_REASONS, MOST_FILES = 2, 2, 2, 5
 LONG_TAIL, SHORTEST_TAIL_S, MOST_TAILS = 5, 1e-4, 2  # P99 over P50, and their difference
 
@@ -101,8 +101,14 @@ def _operations(console: Console, document: Document) -> None:
     console.print()
     operations = document["operations"][:MOST_OPERATIONS]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=bool(operations))
-    for name in ("operation", "per second", "P50", "P95", "P99", "wall time") if operations else ("", ""):
-        table.add_column(name, justify="left" if name in ("operation", "wall time", "") else "right", no_wrap=True)
+    of = (
+        f" ({len(operations)} of {len(document['operations'])})"
+        if len(document["operations"]) > len(operations)
+        else ""
+    )
+    for name in (f"operation{of}", "per second", "P50", "P95", "P99", "wall time") if operations else ("", ""):
+        left = name in (f"operation{of}", "wall time", "")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for row in operations:
         rate = "-" if row["throughput_per_s"] is None else f"{row['throughput_per_s']:,.0f}"
         percentiles = (duration(row["latency_s"][key]) for key in ("p50", "p95", "p99"))
@@ -111,10 +117,8 @@ def _operations(console: Console, document: Document) -> None:
     table.add_row("all busy wall time", *between, bar(document["wall_time"], BAR if operations else 2 * BAR))
     console.print(Padding(table, (0, 0, 0, 2)))
     _indented(console, legend(document["wall_time"], [row["wall_time"] for row in operations]))
-    if len(document["operations"]) > len(operations):
-        more = len(document["operations"]) - len(operations)
-        _indented(console, f"and {more} more operations, each with less time: storeprof analyze --json")
-    for row in [one for one in operations if _has_long_tail(one)][:MOST_TAILS]:
+    tails = MOST_TAILS if len(operations) == len(document["operations"]) else 1
+    for row in [one for one in operations if _has_long_tail(one)][:tails]:
         _tail(console, row)
 
 
