@@ -83,7 +83,7 @@ def test_long_names_and_many_operations_stay_on_the_screen(document: dict[str, A
     for row in many["coverage"]:
         row |= {"checked": True, "reason": "it was read only in part " * 9, "remedy": "wait"}
     text = report_of(many)
-    assert "….operation_number_0 " in text
+    assert "…nt.operation_number_0 " in text
     assert "operation (5 of 30) " in text
     assert "…/folder/main.cpp:12" in text
     assert text.count("looked at in part") == 1
