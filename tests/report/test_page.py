@@ -51,6 +51,8 @@ def test_it_is_painted_within_a_second(browser: Browser, ten_minutes: Path) -> N
         page.wait_for_selector(".flame canvas")
         paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
         page.close()
+        if paints[-1] < 1000:
+            break
     assert min(paints) < 1000
 
 

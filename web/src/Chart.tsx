@@ -20,10 +20,14 @@ export interface Given {
 
 const inkOf = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** Digits after the point that tell neighbouring ticks apart. */
+/** Digits after the point that ticks so far apart need. */
 function decimals(ticks: number[]): number {
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
-  return Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) + 0.001)) + (step < 0.5 ? 1 : 0));
+  for (let digits = 0; digits < 6; digits++) {
+    const whole = step * 10 ** digits;
+    if (Math.abs(whole - Math.round(whole)) < 1e-6) return digits;
+  }
+  return 6;
 }
 
 function marker(dash: number[] | undefined): string {

@@ -1,9 +1,24 @@
 // What was looked at and what was not, what observing cost, and the machine.
-import { bytes } from "./format";
+import { Fragment } from "preact";
+import { bytes, share } from "./format";
 import type { Document } from "./model";
 import { view } from "./state";
 
 type Covered = Document["coverage"][number];
+
+const costs: Record<string, string> = {
+  timing_percent: "probes in all", floor_percent: "of it, calibrated floor", toggled_percent: "of it, seen by toggling", observer_percent: "observer and perf",
+  memory_percent: "memory tags", timed_share: "operations timed", budget_percent: "budget",
+};
+
+function cost(name: string, value: unknown): string {
+  if (typeof value !== "number") return String(value);
+  return name.endsWith("_share") ? share(value) : name.endsWith("_percent") ? `${Number(value.toPrecision(3))} %` : String(Number(value.toPrecision(3)));
+}
+
+function between(ends: unknown): string {
+  return Array.isArray(ends) ? ` (${ends.map((end) => Number(Number(end).toPrecision(2))).join(" to ")} %)` : "";
+}
 
 /** What many kinds have in common is said once above them. */
 function common(rows: Covered[]): { reason: string; remedy: string | null; kinds: string[] }[] {
@@ -45,7 +60,7 @@ export function Coverage({ document }: { document: Document }) {
           <h3>What observing cost</h3>
           <dl class="facts">
             {Object.entries(document.overhead).filter(([, value]) => value !== null && typeof value !== "object").map(([name, value]) => (
-              <><dt>{name.replace(/_/g, " ").replace("percent", "%")}</dt><dd>{typeof value === "number" ? Number(value.toPrecision(3)) : String(value)}</dd></>
+              <Fragment key={name}><dt>{costs[name] ?? name.replace(/_/g, " ")}</dt><dd>{cost(name, value)}{name === "timing_percent" ? between(document.overhead.timing_ci) : ""}</dd></Fragment>
             ))}
           </dl>
         </div>
@@ -53,7 +68,7 @@ export function Coverage({ document }: { document: Document }) {
           <h3>Machine</h3>
           <dl class="facts">
             {Object.entries(machine ?? {}).filter(([name, value]) => name !== "boot_id" && value !== null).map(([name, value]) => (
-              <><dt>{name.replace(/_/g, " ")}</dt><dd>{name.endsWith("bytes") ? bytes(Number(value)) : Array.isArray(value) ? value.map((one) => (typeof one === "number" ? one.toFixed(2) : String(one))).join(" ") : String(value)}</dd></>
+              <Fragment key={name}><dt>{name.replace(/_/g, " ").replace("cpu", "CPU")}</dt><dd>{name.endsWith("bytes") ? bytes(Number(value)) : Array.isArray(value) ? value.map((one) => (typeof one === "number" ? one.toFixed(2) : String(one))).join(" ") : String(value)}</dd></Fragment>
             ))}
           </dl>
         </div>

@@ -5,7 +5,7 @@ import { Chart } from "./Chart";
 import { lines } from "./Throughput";
 import { bytes } from "./format";
 import type { View } from "./model";
-import { binSeconds, spanSeconds, view } from "./state";
+import { binSeconds, span, spanSeconds, view } from "./state";
 
 const rss = 0, read = 1, written = 2;
 
@@ -39,7 +39,7 @@ function grownWords(one: View): string {
       known = true;
     }
   }
-  return known ? `: ${change >= 0 ? "+" : "−"}${bytes(Math.abs(change))} in this span` : "";
+  return known ? `: ${change >= 0 ? "+" : "−"}${bytes(Math.abs(change))} ${span.value ? "in this span" : "over the run"}` : "";
 }
 
 function points(one: View, process: number, kind: number): [number, number][] {

@@ -1,5 +1,6 @@
 // Files and locks: what was waited for, by whom, and who had it.
-import { Bar } from "./Bar";
+import { useState } from "preact/hooks";
+import { Bar, Name } from "./Bar";
 import { gil, io, lock, categories } from "./categories";
 import { seconds, share, short } from "./format";
 import type { View } from "./model";
@@ -21,7 +22,7 @@ export function Files() {
         <tbody>
           {rows.slice(0, most).map((row) => (
             <tr key={row.name}>
-              <td class="path" title={row.name}><bdi>{row.name}</bdi></td>
+              <td class="path"><Name text={row.name} /></td>
               <td class="wide"><Bar value={row.total / rows[0].total} colour={categories[io].colour} /> {seconds(row.total)} <em>{share(row.total / whole)}</em></td>
               <td>{row.calls.slice(0, 3).map(([name, value]) => `${name} ${share(value / row.total)}`).join(", ")}</td>
               <td><Who view={one} of={row.functions} whole={row.total} /></td>
@@ -61,14 +62,18 @@ function Whose({ view: one, of, whole }: { view: View; of: [number, number][]; w
   );
 }
 
+const locksAtFirst = 6;
+
 export function Locks() {
   const one = view.value, rows = locks.value;
+  const [every, setEvery] = useState(false);
   if (!one) return null;
   if (!rows.length) return <p class="nothing">No thread was seen waiting for a lock{selected.value ? " in the selection" : ""}.</p>;
   const whole = sums.value?.total ?? 0;
   return (
+    <>
     <div class="locks">
-      {rows.map((row) => {
+      {rows.slice(0, every ? undefined : locksAtFirst).map((row) => {
         const held = row.holders.reduce((total, [, value]) => total + value, 0);
         return (
           <article key={row.name}>
@@ -85,5 +90,7 @@ export function Locks() {
         );
       })}
     </div>
+    {rows.length > locksAtFirst && <button type="button" class="link more" onClick={() => setEvery(!every)}>{every ? "fewer locks" : `all ${rows.length} locks`}</button>}
+    </>
   );
 }
