@@ -194,7 +194,7 @@ function Functions({ list, whole, size }: { list: ReturnType<typeof functions>; 
           ))}
         </tbody>
       </table></div>
-      {rows.length >= shownAtFirst && list.length > shownAtFirst && <button type="button" class="link more" onClick={() => setEvery(!every)}>{every ? "fewer" : `all ${list.length} functions and waits`}</button>}
+      {rows.length >= shownAtFirst && list.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer" : `all ${list.length} functions and waits`}</button>}
     </details>
   );
 }

@@ -138,7 +138,7 @@ export function Operations() {
           )}
         </tbody>
       </table>
-      {rows.length > shownAtFirst && <button type="button" class="link more" onClick={() => setEvery(!every)}>{every ? "fewer operations" : `all ${rows.length} operations`}</button>}
+      {rows.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer operations" : `all ${rows.length} operations`}</button>}
       <p class="muted small">{rows.length > 0 ? "Bars are what threads did inside each operation, on one scale. Choosing one narrows the whole page." : "Operations are not known of this program."}
         {one.unhosted_s > worthAWord * widest ? ` ${seconds(one.unhosted_s)} of native code inside operations can't be given to one by its stack and stands outside them.` : ""}
       </p>
@@ -178,7 +178,7 @@ export function Tails({ operations }: { operations: Operation[] }) {
           </tbody>
         </table>
       </div>
-      {budgets.length > tailsAtFirst && <button type="button" class="link more" onClick={() => setEvery(!every)}>{every ? "fewer" : `all ${budgets.length} operations`}</button>}
+      {budgets.length > tailsAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer" : `all ${budgets.length} operations`}</button>}
     </>
   );
 }

@@ -31,7 +31,7 @@ export function Threads() {
         ))}
       </div>
       <Key values={narrowed.byCategory} spare />
-      {order.length > shownAtFirst && <button type="button" class="link more" onClick={() => setEvery(!every)}>{every ? "fewer threads" : `all ${order.length} threads`}</button>}
+      {order.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer threads" : `all ${order.length} threads`}</button>}
     </>
   );
 }

@@ -90,7 +90,7 @@ export function Locks() {
         );
       })}
     </div>
-    {rows.length > locksAtFirst && <button type="button" class="link more" onClick={() => setEvery(!every)}>{every ? "fewer locks" : `all ${rows.length} locks`}</button>}
+    {rows.length > locksAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer locks" : `all ${rows.length} locks`}</button>}
     </>
   );
 }

@@ -67,7 +67,10 @@ def _print(console: Console, document: Document) -> None:
 
 def _verdict(console: Console, document: Document) -> None:
     colour = _COLOURS[document["verdict"]]
-    console.print(f"[bold {colour}]{document['verdict'].upper()}[/]  {escape(document['summary'])}")
+    summary = document["summary"]
+    for file in {row["where"]["file"] for row in document["findings"]} - {None}:
+        summary = summary.replace(file, near(file))
+    console.print(f"[bold {colour}]{document['verdict'].upper()}[/]  {escape(summary)}")
 
 
 def _figures(console: Console, document: Document) -> None:
