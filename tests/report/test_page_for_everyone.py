@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
+import re
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from pages import loaded
 from playwright.sync_api import Browser, expect
 
+CATEGORIES = Path(__file__).parents[2] / "web" / "src" / "categories.ts"
+LEAST_APART = 13.0  # in CIELAB, where two patches beside each other differ visibly from 2 or so
+# What eyes see that lack one kind of cones, in linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.
+EYES = {
+    "all cones": np.eye(3),
+    "protan": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deutan": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritan": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+WHITE = TO_XYZ.sum(axis=1)
 FAINT = (Path(__file__).parent / "faint_text.js").read_text(encoding="utf-8")
+
+
+def seen(colour: str, eye: str) -> np.ndarray[Any, Any]:
+    """A colour as an eye sees it, in CIELAB."""
+    value = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    ratio = TO_XYZ @ np.clip(EYES[eye] @ linear, 0, 1) / WHITE
+    x, y, z = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_kinds_of_time_are_told_apart_whichever_cones_an_eye_lacks(eye: str) -> None:
+    """By computation, for every two of the eleven colours."""
+    listed = re.findall(r'key: "(\w+)",.*colour: "(#\w+)"', CATEGORIES.read_text(encoding="utf-8"))
+    assert len(listed) == 11
+    for (one, first), (other, second) in combinations(listed, 2):
+        assert np.linalg.norm(seen(first, eye) - seen(second, eye)) > LEAST_APART, (one, other)
 
 
 @pytest.mark.parametrize("dark", [False, True])

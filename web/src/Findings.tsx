@@ -18,7 +18,7 @@ export function Findings({ list, unsure }: { list: Finding[]; unsure: boolean })
   return (
     <>
       <div class="findings">{(every ? list : list.slice(0, shownAtFirst)).map((one, at) => <Card key={one.id + (one.runs?.workload ?? "")} one={one} open={at === 0 && one.severity !== "notice"} />)}</div>
-      {list.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer" : `${list.length - shownAtFirst} smaller ones`}</button>}
+      {list.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer" : `${list.length - shownAtFirst} smaller ${list.length - shownAtFirst === 1 ? "one" : "ones"}`}</button>}
     </>
   );
 }

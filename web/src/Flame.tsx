@@ -149,9 +149,12 @@ function Way({ to, onZoom }: { to: Frame; onZoom: (frame: Frame) => void }) {
   );
 }
 
+const kindsOfCode = ["Python", "native", "kernel"];
+
 function Legend({ memory, view: one }: { memory: boolean; view: View }) {
   const unknown = memory && operation.value !== null ? withoutOperation(one, filter.value) : null;
   const present = sums.value?.byCategory;
+  const kinds = useMemo(() => new Set(one.functions.map((row) => row[1])), [one]);
   if (compared) {
     return (
       <ul class="legend">
@@ -162,11 +165,11 @@ function Legend({ memory, view: one }: { memory: boolean; view: View }) {
   }
   return (
     <ul class="legend">
-      <li><b class="swatch python" />Python</li><li><b class="swatch native" />native</li><li><b class="swatch kernel" />kernel</li>
-      <li><b class="swatch library" />paler: library code</li>
+      {kindsOfCode.map((kind, at) => (kinds.has(at) ? <li key={kind}><b class={`swatch ${kind.toLowerCase()}`} />{kind}</li> : null))}
+      {kinds.size > 0 && <li><b class="swatch library" />paler: library code</li>}
       {!memory && present && present.some((value, at) => at > 0 && value > 0) && <li>[waits]:</li>}
       {!memory && present && categories.map((kind, at) => (at > 0 && present[at] > 0 ? <li key={kind.key}><b class="swatch" style={{ background: kind.colour }} />{kind.label}</li> : null))}
-      {!memory && <li><b class="swatch dashed" />underlined: native code below Python, placed by estimate</li>}
+      {!memory && one.native.length > 0 && <li><b class="swatch dashed" />underlined: native code below Python, placed by estimate</li>}
       {unknown !== null && <li class="muted">Operations of allocations are told from their calling context; of {share(unknown)} of the bytes it can't be told, and they are left out.</li>}
     </ul>
   );

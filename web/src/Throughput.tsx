@@ -6,7 +6,7 @@ import { rate } from "./format";
 import type { View } from "./model";
 import { operation, view } from "./state";
 
-export const lines = ["#2271b2", "#d55e00", "#359b73", "#cc79a7", "#e69f00", "#6a4c93", "#7fc4ee", "#8c96a3"];
+export const lines = ["#2271b2", "#d55e00", "#359b73", "#e985bf", "#e69f00", "#501fbc", "#7fc4ee", "#798696"];
 
 /** Numbers of operations that get a line: the busiest. */
 function busiest(one: View): { numbers: number[]; left: number } {
