@@ -76,7 +76,7 @@ export function Coverage({ document }: { document: Document }) {
       {document.imported && document.imported.length > 0 && (
         <>
           <h3>Imported files</h3>
-          <p class="small">{document.imported.map((one) => `${one.file} (${one.format})`).join(", ")}</p>
+          <p class="small">{document.imported.map((one) => `${one.file} (${one.format})${one.cut_short ? `: ${one.cut_short}` : ""}`).join("; ")}</p>
         </>
       )}
       <p class="muted small">

@@ -148,7 +148,7 @@ export interface Document {
   wall_time: Record<string, number>;
   operations: Operation[];
   findings: Finding[];
-  imported?: { file: string; format: string; figures: Record<string, unknown> }[] | null;
+  imported?: { file: string; format: string; figures: Record<string, unknown>; cut_short: string | null }[] | null;
   coverage: { kind: string; checked: boolean; by: string | null; reason: string | null; remedy: string | null }[];
   runs?: { recording: string; workload: string | null; verdict: string; summary: string; duration_s: number; throughput_per_s: number | null }[];
 }

@@ -214,11 +214,13 @@ def _last_two(function: str) -> str:
 
 
 def _imported(console: Console, document: Document) -> None:
-    files = document.get("imported") or []
+    # What was cut short comes first, in full: figures are missing for it.
+    files = sorted(document.get("imported") or [], key=lambda row: not row["cut_short"])
     if files:
         console.print()
     for row in files[:MOST_FILES]:
-        _indented(console, escape(clipped(f"imported {file_line(row)}", console.width - 2, 1)))
+        words = f"imported {file_line(row)}"
+        _indented(console, escape(words if row["cut_short"] else clipped(words, console.width - 2, 1)))
     if len(files) > MOST_FILES:
         _indented(console, f"and {len(files) - MOST_FILES} more files: storeprof analyze --json")
 
