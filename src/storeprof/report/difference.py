@@ -11,7 +11,7 @@ from rich.table import Table
 from storeprof.analysis.findings_of_runs import key_of
 from storeprof.report.bars import WORDS, bar, legend
 from storeprof.report.fitting import clipped, end_of
-from storeprof.report.terminal import on_a_screen
+from storeprof.report.terminal import on_a_screen, summary_of
 from storeprof.report.units import figure
 
 Document = dict[str, Any]
@@ -36,7 +36,7 @@ def print_difference(now: Document, before: Document, stream: TextIO) -> None:
 
 def _print(console: Console, now: Document, before: Document) -> None:
     for name, one in (("before", before), ("now", now)):
-        words = clipped(f"{name:7} {one['verdict'].upper()}  {one['summary']}", console.width, LINES_OF_A_SUMMARY)
+        words = clipped(f"{name:7} {one['verdict'].upper()}  {summary_of(one)}", console.width, LINES_OF_A_SUMMARY)
         console.print(escape(words))
     console.print()
     table = _table("figure", "before", "now", "change")

@@ -67,10 +67,15 @@ def _print(console: Console, document: Document) -> None:
 
 def _verdict(console: Console, document: Document) -> None:
     colour = _COLOURS[document["verdict"]]
-    summary = document["summary"]
+    console.print(f"[bold {colour}]{document['verdict'].upper()}[/]  {escape(summary_of(document))}")
+
+
+def summary_of(document: Document) -> str:
+    """The summary, its paths as seen from here."""
+    summary = str(document["summary"])
     for file in {row["where"]["file"] for row in document["findings"]} - {None}:
         summary = summary.replace(file, near(file))
-    console.print(f"[bold {colour}]{document['verdict'].upper()}[/]  {escape(summary)}")
+    return summary
 
 
 def _figures(console: Console, document: Document) -> None:
