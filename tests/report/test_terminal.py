@@ -139,6 +139,8 @@ def test_names_with_markup_are_text(document: dict[str, Any]) -> None:
     hostile["operations"][0]["name"] = "[bold]o[/]"
     text = report_of(hostile)
     assert "[red]f[/red][/]" in text
+    hostile["findings"][0]["where"]["function"] = "f\x1b[31m\x07\nnext\u202e"
+    assert "f·[31m· next·" in report_of(hostile)
     assert "[bold]o[/]" in text
 
 

@@ -21,6 +21,7 @@ from storeprof.live.sheet_view import SheetView
 from storeprof.live.snapshot import Focus, Snapshot, take_snapshot
 from storeprof.live.target import LiveTarget
 from storeprof.report.bars import bar, legend
+from storeprof.report.fitting import harmless
 
 STEP_S = 0.5
 DRAW_S = 1.0
@@ -103,7 +104,7 @@ class LiveApp(App[None]):
         parts = [state, f"CPU {snapshot.cpu:.0%}", f"memory {memory}", f"storeprof {self._own_cpu():.1%}"]
         if self.saving:
             parts.append("recording" if self.saving.running() else "recorded")
-        title = escape(self._target.title)
+        title = escape(harmless(self._target.title))
         self._write("head", f"{'   '.join(parts)}   {title}")
         narrowed = self._focus.operation or (f"thread {self._focus.tid}" if self._focus.tid else "")
         only = f"only {escape(narrowed)}: " if narrowed else ""

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from storeprof.analysis.findings_of_runs import key_of
 from storeprof.report.bars import WORDS, bar, legend
-from storeprof.report.fitting import clipped, end_of
+from storeprof.report.fitting import clipped, end_of, harmless
 from storeprof.report.terminal import on_a_screen, summary_of
 from storeprof.report.units import figure
 
@@ -31,7 +31,8 @@ _FIGURES = (
 
 def print_difference(now: Document, before: Document, stream: TextIO) -> None:
     """Print figures, shares of busy wall and findings of both side by side; 80 columns in a pipe."""
-    on_a_screen(stream, lambda console: _print(console, now, before))
+    sides = harmless([now, before])
+    on_a_screen(stream, lambda console: _print(console, *sides))
 
 
 def _print(console: Console, now: Document, before: Document) -> None:

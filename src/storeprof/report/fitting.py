@@ -6,6 +6,20 @@ import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+# Names are of others: what moves the cursor or turns the text around is shown as a dot, a line's end as a blank.
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "·")
+_CONTROLS |= dict.fromkeys(map(ord, "\t\n\r"), " ")
+
+
+def harmless(value: Any) -> Any:
+    """The same text, list or object, with no character in its texts that a terminal would act upon."""
+    if isinstance(value, str):
+        return value.translate(_CONTROLS)
+    if isinstance(value, dict):
+        return {key: harmless(one) for key, one in value.items()}
+    return [harmless(one) for one in value] if isinstance(value, list) else value
 
 
 def clipped(words: str, width: int, lines: int) -> str:
@@ -21,7 +35,7 @@ def clipped(words: str, width: int, lines: int) -> str:
 
 def end_of(name: str, width: int) -> str:
     """A name that fits: its end, which tells more than its beginning."""
-    return name if len(name) <= width else "…" + name[1 - width :]
+    return name if len(name) <= width else "…" + name[len(name) - width + 1 :]
 
 
 def fitting(parts: Sequence[str], between: str, width: int) -> str:

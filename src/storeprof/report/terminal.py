@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from storeprof.report.bars import WORDS, bar, legend
-from storeprof.report.fitting import clipped, end_of, fitting, near, near_end
+from storeprof.report.fitting import clipped, end_of, fitting, harmless, near, near_end
 from storeprof.report.imported import file_line
 from storeprof.report.passes import print_passes
 from storeprof.report.runs import print_runs
@@ -36,7 +36,8 @@ LONG_TAIL, SHORTEST_TAIL_S, MOST_TAILS = 5, 1e-4, 2  # P99 over P50, and their d
 
 def print_report(document: Document, stream: TextIO) -> None:
     """Print the report; colour only where `stream` is a terminal."""
-    on_a_screen(stream, lambda console: _print(console, document))
+    shown = harmless(document)
+    on_a_screen(stream, lambda console: _print(console, shown))
 
 
 def on_a_screen(stream: TextIO, draw: Callable[[Console], None]) -> None:
@@ -120,7 +121,8 @@ def _operations(console: Console, document: Document) -> None:
     for row in operations:
         rate = "-" if row["throughput_per_s"] is None else f"{row['throughput_per_s']:,.0f}"
         percentiles = (duration(row["latency_s"][key]) for key in ("p50", "p95", "p99"))
-        table.add_row(escape(end_of(row["name"], LONGEST_NAME)), rate, *percentiles, bar(row["wall_time"], BAR))
+        name = end_of(row["name"], LONGEST_NAME + console.width - NARROW)
+        table.add_row(escape(name), rate, *percentiles, bar(row["wall_time"], BAR))
     between = ("", "", "", "") if operations else ()
     table.add_row("all busy wall time", *between, bar(document["wall_time"], BAR if operations else 2 * BAR))
     console.print(Padding(table, (0, 0, 0, 2)))
