@@ -28,7 +28,7 @@ _COLOURS = {
     "inconclusive": "yellow",
 }
 NARROW, WIDE = 80, 110  # in a pipe; at most
-BAR, LONGEST_NAME = 16, 22
+BAR, LONGEST_NAME, SHORTEST_NAME = 16, 22, 10
 MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 3, 5, 2, 4, 4
 LINES_OF_EVIDENCE, LINES_OF_A_REASON, MOST_REASONS, MOST_FILES = 2, 2, 2, 5
 LONG_TAIL, SHORTEST_TAIL_S, MOST_TAILS = 5, 1e-4, 2  # P99 over P50, and their difference
@@ -121,7 +121,7 @@ def _operations(console: Console, document: Document) -> None:
     for row in operations:
         rate = "-" if row["throughput_per_s"] is None else f"{row['throughput_per_s']:,.0f}"
         percentiles = (duration(row["latency_s"][key]) for key in ("p50", "p95", "p99"))
-        name = end_of(row["name"], LONGEST_NAME + console.width - NARROW)
+        name = end_of(row["name"], max(LONGEST_NAME + console.width - NARROW, SHORTEST_NAME))
         table.add_row(escape(name), rate, *percentiles, bar(row["wall_time"], BAR))
     between = ("", "", "", "") if operations else ()
     table.add_row("all busy wall time", *between, bar(document["wall_time"], BAR if operations else 2 * BAR))
