@@ -28,7 +28,7 @@ _COLOURS = {
     "inconclusive": "yellow",
 }
 NARROW, WIDE = 80, 110  # in a pipe; at most
-BAR, LONGEST_NAME, SHORTEST_NAME = 16, 22, 10
+BAR, SHORTEST_BAR, LONGEST_NAME, SHORTEST_NAME = 16, 5, 22, 10
 MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 3, 5, 2, 4, 4
 LINES_OF_EVIDENCE, LINES_OF_A_REASON, MOST_REASONS, MOST_FILES = 2, 2, 2, 5
 LONG_TAIL, SHORTEST_TAIL_S, MOST_TAILS = 5, 1e-4, 2  # P99 over P50, and their difference
@@ -108,27 +108,24 @@ def _overhead(overhead: Document) -> str:
 
 def _operations(console: Console, document: Document) -> None:
     console.print()
-    operations = document["operations"][:MOST_OPERATIONS]
+    every, operations = document["operations"], document["operations"][:MOST_OPERATIONS]
+    # On a narrow terminal names and bars give way: a figure that is cut short is another figure.
+    name_width = max(LONGEST_NAME + console.width - NARROW, SHORTEST_NAME)
+    bar_width = BAR + min(0, max(LONGEST_NAME + console.width - NARROW - SHORTEST_NAME, SHORTEST_BAR - BAR))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=bool(operations))
-    of = (
-        f" ({len(operations)} of {len(document['operations'])})"
-        if len(document["operations"]) > len(operations)
-        else ""
-    )
-    for name in (f"operation{of}", "per second", "P50", "P95", "P99", "wall time") if operations else ("", ""):
-        left = name in (f"operation{of}", "wall time", "")
-        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    first = f"operation ({len(operations)} of {len(every)})" if len(every) > len(operations) else "operation"
+    for name in (first, "per second", "P50", "P95", "P99", "wall time") if operations else ("", ""):
+        table.add_column(name, justify="left" if name in (first, "wall time", "") else "right", no_wrap=True)
     for row in operations:
         rate = "-" if row["throughput_per_s"] is None else f"{row['throughput_per_s']:,.0f}"
         percentiles = (duration(row["latency_s"][key]) for key in ("p50", "p95", "p99"))
-        name = end_of(row["name"], max(LONGEST_NAME + console.width - NARROW, SHORTEST_NAME))
-        table.add_row(escape(name), rate, *percentiles, bar(row["wall_time"], BAR))
+        table.add_row(escape(end_of(row["name"], name_width)), rate, *percentiles, bar(row["wall_time"], bar_width))
     between = ("", "", "", "") if operations else ()
-    table.add_row("all busy wall time", *between, bar(document["wall_time"], BAR if operations else 2 * BAR))
+    total = bar(document["wall_time"], bar_width if operations else 2 * BAR)
+    table.add_row(end_of("all busy wall time", max(name_width, len("busy wall"))), *between, total)
     console.print(Padding(table, (0, 0, 0, 2)))
     _indented(console, legend(document["wall_time"], [row["wall_time"] for row in operations]))
-    tails = MOST_TAILS if len(operations) == len(document["operations"]) else 1
-    for row in [one for one in operations if _has_long_tail(one)][:tails]:
+    for row in [one for one in operations if _has_long_tail(one)][: MOST_TAILS if operations == every else 1]:
         _tail(console, row)
 
 
