@@ -14,6 +14,7 @@ import pytest
 import storeprof
 from recordings import storeprof as run_storeprof
 from storeprof.errors import RecordingError, TargetError, UsageError
+from views.made_up import make
 
 ROOT = Path(__file__).parents[2]
 IMPORT_S = 0.010  # about 2 ms; five times that on a busy machine
@@ -102,6 +103,40 @@ def test_unusable_input_raises_one_line(own: storeprof.OwnRecording, tmp_path: P
         storeprof.open(tmp_path / "none")
     with pytest.raises(UsageError, match="no export format 'svg'"):
         storeprof.open(own.folder).export("svg")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("recording.json", None, "not a recording"),
+        ("recording.json", b"{", "damaged"),
+        ("recording.json", b"\xff\x00", "damaged"),
+        ("recording.json", b"[]", "damaged"),
+        ("recording.json", b'{"format": 99}', "upgrade storeprof"),
+        ("recording.json", {"window": "a"}, "its window is no pair of times"),
+        ("recording.json", {"window": [2, 1]}, "ends before it begins"),
+        ("recording.json", {"machine": None}, "no machine"),
+        ("tables/looks.parquet", None, "tables are missing"),
+        ("tables/looks.parquet", b"PAR1", "damaged"),
+        ("tables/stacks.parquet", b"", "damaged"),
+    ],
+)
+def test_a_damaged_recording_raises_one_error_class(
+    tmp_path: Path, file: str, content: bytes | dict[str, object] | None, words: str
+) -> None:
+    """Whatever is missing, cut short or of a later version: a RecordingError of one line that names the file."""
+    folder = make(tmp_path / "recording")
+    if isinstance(content, dict):
+        meta = json.loads((folder / file).read_text(encoding="utf-8")) | content
+        (folder / file).write_text(json.dumps(meta), encoding="utf-8")
+    elif content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(content)
+    with pytest.raises(RecordingError, match=words) as raised:
+        storeprof.open(folder)
+    assert str(folder) in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_all_names_are_there_and_no_others() -> None:

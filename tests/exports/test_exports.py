@@ -15,6 +15,7 @@ import storeprof
 from recordings import storeprof as run_storeprof
 from storeprof.analysis.charges import CATEGORIES
 from storeprof.analysis.context import Settings, build_context
+from storeprof.cli.main import main
 from storeprof.exports.busy_time import BusyTime
 
 MARKUP = "<img src=x onerror=alert(1)>;|`@all` *b* [l](x)"
@@ -148,10 +149,20 @@ def test_names_of_others_are_text_in_markdown() -> None:
     from storeprof.exports.markdown import _plain
 
     page = MarkdownIt("commonmark").enable("table").render(f"| a | b |\n| --- | --- |\n| {_plain(MARKUP)} | 1 |")
-    assert "&lt;img src=x onerror=alert(1)&gt;;|`@all` *b* [l](x)</td>" in page
+    assert "&lt;img src=x onerror=alert(1)&gt;;|`@\u200ball` *b* [l](x)</td>" in page
 
 
-def test_what_cannot_be_exported_is_said_in_one_line(folder: Path, tmp_path: Path) -> None:
+def test_what_hosts_act_upon_in_finished_text_is_kept_apart() -> None:
+    """A host replaces :emoji:, @mentions, #12 and addresses after rendering: a space without width is between."""
+    from storeprof.exports.markdown import _plain
+
+    page = MarkdownIt("gfm-like", {"linkify": False}).render(_plain("kv::lock::get @all #12 http://x.y www.x.y a::b"))
+    assert page.strip() == "<p>kv::\u200block::get @\u200ball #\u200b12 http:\u200b//x.y www\u200b.x.y a::b</p>"
+
+
+def test_what_cannot_be_exported_is_said_in_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An unknown name, a folder that isn't there, and a missing recording: status 2 and one line."""
     for arguments in (
         (folder / "recording", "-o", tmp_path / "run.xyz"),
@@ -159,7 +170,6 @@ def test_what_cannot_be_exported_is_said_in_one_line(folder: Path, tmp_path: Pat
         (tmp_path / "none", "--format", "pprof"),
         (folder / "recording",),
     ):
-        done = run_storeprof("export", *arguments)
-        assert done.status == 2
-        assert done.stderr.count("\n") == 1
+        assert main(["export", *map(str, arguments)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

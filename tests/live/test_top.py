@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,8 +29,8 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Termin
     found.close()
 
 
-def pids_of(program: str) -> list[int]:
-    """Processes with these words in their command line, storeprof's own left out."""
+def pids_of(program: str, storeprof: bool = False) -> list[int]:
+    """Processes with these words in their command line, storeprof's own left out, or only those."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -37,7 +38,7 @@ def pids_of(program: str) -> list[int]:
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if program in line and "storeprof top" not in line and "-m storeprof" not in line:
+            if program in line and ("storeprof top" in line or "-m storeprof" in line) == storeprof:
                 found.append(int(entry.name))
     return found
 
@@ -82,18 +83,19 @@ def test_a_started_program_is_watched_sorted_narrowed_saved_and_ended(terminal: 
 
 
 def test_an_attached_program_is_left_running(terminal: Terminal) -> None:
-    """`--pid` watches without touching; after `q` the program goes on."""
+    """`--pid` watches without touching; after Ctrl-C the terminal is clean and the program goes on."""
     with subprocess.Popen(PROGRAM, env={**os.environ, "RUN_SECONDS": "60"}) as program:
         terminal.run(*STOREPROF, "top", "--pid", str(program.pid))
         terminal.wait_for("exported.put")
-        terminal.keys("q")
+        terminal.keys("C-c")
         terminal.wait_for(lambda text: "own CPU" not in text)
+        assert terminal.flag("alternate_on") == "0"
         assert program.poll() is None
         program.kill()
 
 
 def test_the_end_of_a_program_is_said_and_its_last_figures_stay(terminal: Terminal, tmp_path: Path) -> None:
-    """A program that ends leaves its figures on the screen until somebody quits."""
+    """A program that ends leaves its figures on the screen, of whatever size; a SIGTERM leaves the terminal clean."""
     done = tmp_path / "done"
     code = f"import pathlib, time\nwhile not pathlib.Path({str(done)!r}).exists(): sum(range(20000))"
     terminal.run(*STOREPROF, "top", "--", sys.executable, "-c", code)
@@ -101,8 +103,13 @@ def test_the_end_of_a_program_is_said_and_its_last_figures_stay(terminal: Termin
     done.touch()
     screen = terminal.wait_for(" ended ")
     assert "own CPU" in screen
-    terminal.keys("q")
+    terminal.resize(50, 15)
+    terminal.wait_for(lambda text: "own CPU" in text and max(map(len, text.splitlines())) <= 50)
+    [view] = pids_of(str(done), storeprof=True)
+    os.kill(view, signal.SIGTERM)
     terminal.wait_for(lambda text: "own CPU" not in text)
+    assert terminal.flag("alternate_on") == "0"
+    assert terminal.flag("cursor_flag") == "1"
 
 
 def test_without_a_terminal_or_a_program_it_says_so_in_one_line() -> None:

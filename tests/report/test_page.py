@@ -24,13 +24,14 @@ from storeprof.views.view import View
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "src" / "storeprof" / "report" / "page"
 TEN_MINUTES = 600
+LOOKS = 500_000  # and samples; the page keeps at most 300,000 rows of them
 
 
 @pytest.fixture(scope="module")
 def ten_minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a made-up recording: ten minutes, 50 threads, 2,000 stacks, a million looks and samples."""
+    """The page of a made-up recording: ten minutes, 50 threads, 2,000 stacks, more looks than the page has room for."""
     folder = tmp_path_factory.mktemp("ten-minutes")
-    make_recording(folder / "recording", 1_000_000, TEN_MINUTES)
+    make_recording(folder / "recording", LOOKS, TEN_MINUTES)
     done = storeprof("report", folder / "recording", "--html", folder / "page.html")
     assert done.status == 0, done.stderr
     assert done.stdout == ""
@@ -50,6 +51,8 @@ def test_it_is_painted_within_a_second(browser: Browser, ten_minutes: Path) -> N
         page.wait_for_selector(".flame canvas")
         paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
         page.close()
+        if paints[-1] < 1000:
+            break
     assert min(paints) < 1000
 
 
@@ -123,12 +126,10 @@ def test_a_file_that_cannot_be_written_is_said_before_the_analysis(tmp_path: Pat
     assert "--html" in done.stderr
 
 
-def test_without_html_the_difference_is_a_table(tmp_path: Path) -> None:
+def test_without_html_the_difference_is_a_table(made_up: Path) -> None:
     """`report A --against B` prints figures and findings of both."""
-    make_recording(tmp_path / "a", 20_000, 10)
-    make_recording(tmp_path / "b", 20_000, 10)
-    done = storeprof("report", tmp_path / "a", "--against", tmp_path / "b")
+    done = storeprof("report", made_up, "--against", made_up)
     assert done.status == 0, done.stderr
     assert "before" in done.stdout
     assert "throughput" in done.stdout
-    assert max(len(line) for line in done.stdout.splitlines()) <= 110
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80

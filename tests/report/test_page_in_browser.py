@@ -6,55 +6,10 @@ import json
 import re
 from pathlib import Path
 
-import pytest
+from pages import LOADED, loaded, written
 from playwright.sync_api import Browser, Page, expect
 
-from browser import Opened, open_file
-from recordings import storeprof
-from views.made_up import HOSTILE, make
-
-LOADED = ".flame canvas"
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real recording of the embedded engine, three seconds long."""
-    folder = tmp_path_factory.mktemp("engine") / "recording"
-    done = storeprof("profile", "tsdb", "--workload", "mixed", "--duration", "3", "--out", folder)
-    assert done.status == 0, done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def engine_page(engine: Path) -> Path:
-    """Its page."""
-    return written(engine.parent / "engine.html", engine)
-
-
-@pytest.fixture(scope="module")
-def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The recording with known contents and hostile names."""
-    return make(tmp_path_factory.mktemp("made-up") / "recording")
-
-
-@pytest.fixture(scope="module")
-def made_up_page(made_up: Path) -> Path:
-    """Its page."""
-    return written(made_up.parent / "made-up.html", made_up)
-
-
-def written(path: Path, recording: Path, *options: str | Path) -> Path:
-    """The page of a recording, made by the command line."""
-    done = storeprof("report", recording, "--html", path, *options)
-    assert done.status == 0, done.stderr
-    return path
-
-
-def loaded(browser: Browser, path: Path, dark: bool = False) -> Opened:
-    """The page once it has unpacked its data."""
-    opened = open_file(browser, path, dark)
-    opened.page.wait_for_selector(LOADED)
-    return opened
+from views.made_up import HOSTILE
 
 
 def busy(page: Page) -> str:
@@ -103,7 +58,8 @@ def test_it_shows_every_part_of_a_real_recording(browser: Browser, engine_page: 
     ]  # fmt: skip
     for chart in ("#time", "#operations", "#latency", "#memory"):
         expect(page.locator(f"{chart} .uplot").first).to_be_visible()
-    expect(page.get_by_role("button", name="StorageImpl.write", exact=True)).to_be_visible()
+    operations = page.locator("#operations")  # a waiter of the GIL may have the same name
+    expect(operations.get_by_role("button", name="StorageImpl.write", exact=True)).to_be_visible()
     assert page.locator(".lane").count() >= 3
     assert page.locator(".coverage tbody tr").count() >= 14
 
@@ -177,10 +133,13 @@ def test_a_span_narrows_the_whole_page(browser: Browser, made_up_page: Path) -> 
     expect(page.locator(".locks")).to_contain_text(re.compile(r"(49|50)\d ms waited"))
     expect(page.locator("#files table")).to_contain_text(re.compile(r"(49|50)\d ms"))
     expect(page.locator("#memory h3").first).to_contain_text("+1 MB in this span")
+    for panel in ("#findings", "#coverage"):
+        expect(page.locator(f"{panel} > h2 .scope")).to_have_text("of the whole recording")
     page.get_by_role("button", name="Memory that stayed").click()
     assert page.locator(".functions tbody tr").count() == 1
     page.keyboard.press("Escape")
     expect(page.locator(".selection")).to_have_count(0)
+    expect(page.locator(".scope")).to_have_count(0)
     assert page.locator(".functions tbody tr").count() == 2
 
 
@@ -197,6 +156,39 @@ def test_an_operation_and_a_thread_narrow_the_page(browser: Browser, made_up_pag
     assert busy(page) == "4 s of busy time"
     page.get_by_label("Thread that the page is narrowed to").select_option("grower 11")
     expect(page.locator(".functions tbody")).not_to_contain_text("checksum")
+
+
+def test_memory_is_narrowed_to_an_operation_and_a_thread(browser: Browser, made_up_page: Path) -> None:
+    """What `put` allocated, what thread 11 allocated; panels that a thread does not narrow say so."""
+    page = loaded(browser, made_up_page).page
+    rows = page.locator(".functions tbody tr")
+    page.get_by_role("button", name="Memory that stayed").click()
+    expect(rows).to_have_count(2)
+    page.get_by_label("Operation that the page is narrowed to").select_option("put")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("4.19 MB")
+    expect(page.locator("#memory > h2 .scope")).to_have_text("of all operations")
+    expect(page.locator("#latency > h2 .scope")).to_have_count(0)
+    page.get_by_role("button", name="Clear: put").click()
+    page.get_by_label("Thread that the page is narrowed to").select_option("grower 11")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("2.1 MB")
+    expect(page.locator("#latency > h2 .scope")).to_have_text("of all threads")
+    expect(page.locator("#operations > h2 .scope")).to_have_text("rates and latencies: of all threads")
+    assert page.locator(".figures").inner_text().count("–") == 4  # throughput and percentiles know no thread
+
+
+def test_a_selection_without_frames_and_back(browser: Browser, made_up_page: Path) -> None:
+    """A flame graph that gives way to a sentence, and comes back, raises nothing."""
+    opened = loaded(browser, made_up_page)
+    page = opened.page
+    page.locator(".lane").get_by_role("button", name="grower 11").click()
+    page.locator("#operations").get_by_role("button", name="put", exact=True).click()
+    expect(page.locator("#flame .nothing")).to_have_text("Nothing of this kind falls into what is selected.")
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.keyboard.press("Escape")
+    expect(page.locator(LOADED)).to_be_visible()
+    assert opened.complaints == []
 
 
 def test_a_finding_leads_into_the_flame_graph(browser: Browser, made_up_page: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from storeprof.report.bars import bar, cells
+from storeprof.report.difference import print_difference
 from storeprof.report.terminal import print_report
 
 DOCUMENT = Path(__file__).parents[1] / "data" / "report" / "tsdb-mixed.json"
-SCREEN = 50
+SCREEN = 40
 
 
 class Terminal(io.StringIO):
@@ -72,6 +73,55 @@ def test_it_says_all_that_a_first_look_needs(document: dict[str, Any]) -> None:
         assert words in text, words
 
 
+def test_long_names_and_many_operations_stay_on_the_screen(document: dict[str, Any]) -> None:
+    """Names keep their end, what does not fit is counted, and a reason that many kinds share is said once."""
+    many = deepcopy(document)
+    first = many["operations"][0]
+    many["operations"] = [{**first, "name": f"engine.subsystem.component.operation_number_{n}"} for n in range(30)]
+    where = many["findings"][0]["where"]
+    where |= {"function": "very::long::name" * 9, "file": "/" + "folder/" * 30 + "main.cpp", "line": 12}
+    for row in many["coverage"]:
+        row |= {"checked": True, "reason": "it was read only in part " * 9, "remedy": "wait"}
+    text = report_of(many)
+    assert "…nt.operation_number_0 " in text
+    assert "operation (5 of 30) " in text
+    assert "…/folder/main.cpp:12" in text
+    assert text.count("looked at in part") == 1
+    lines = text.splitlines()
+    assert len(lines) <= SCREEN
+    assert max(len(line) for line in lines if not line.startswith(("recording: ", "look closer: "))) <= 80
+
+
+def test_a_gain_in_latency_is_no_longer_latency(document: dict[str, Any]) -> None:
+    """`2.00x faster`, never `2.00x latency`, and the interval gives way where the line would be too long."""
+    document["findings"][0]["impact"] = {
+        "speedup_if_fixed": 2.0,
+        "ci": [1.5, 2.5],
+        "basis": "latency",
+        "method": "amdahl",
+    }
+    document["findings"][0] |= {"kind": "dependency-wait", "share": 0.9, "share_ci": [0.8, 0.9]}
+    text = report_of(document)
+    assert "gone: 2.00x" in text
+    assert "faster" in text
+    assert "x latency" not in text
+
+
+def test_a_difference_is_one_screen_too(document: dict[str, Any]) -> None:
+    """Figures, bars and findings of both sides at 80 columns; what came and went is named first."""
+    before = deepcopy(document)
+    before["findings"][0]["kind"] = "io-wait"
+    stream = io.StringIO()
+    print_difference(document, before, stream)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) <= SCREEN
+    assert max(map(len, lines)) <= 80
+    assert all(line == line.rstrip() for line in lines)
+    fates = [line.rsplit(None, 1)[-1] for line in lines if line.startswith(("gil-contention", "io-wait"))]
+    assert fates == ["new", "gone"]
+    assert "busy wall, before " in stream.getvalue()
+
+
 def test_colour_is_for_terminals(document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal the verdict is coloured, and the words are the same."""
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -89,6 +139,8 @@ def test_names_with_markup_are_text(document: dict[str, Any]) -> None:
     hostile["operations"][0]["name"] = "[bold]o[/]"
     text = report_of(hostile)
     assert "[red]f[/red][/]" in text
+    hostile["findings"][0]["where"]["function"] = "f\x1b[31m\x07\nnext\u202e"
+    assert "f·[31m· next·" in report_of(hostile)
     assert "[bold]o[/]" in text
 
 

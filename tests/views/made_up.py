@@ -24,15 +24,15 @@ _STACKS = ((None, 0), (0, 1), (1, 2), (1, 3), (0, 4))
 _FUNCTIONS = ("main", "Store.put", "checksum", "Wal.sync", HOSTILE)
 
 
-def make(folder: Path) -> Path:
-    """Write the recording.
+def make(folder: Path, native: bool = False) -> Path:
+    """Write the recording; `native`: of C++ that perf sampled, so that looks on the CPU have no stack.
 
     Thread 1 spends 50 % in `checksum`, 25 % in `sync` waiting for a file, 25 % waiting for a lock in `put`; while it
     waits for the lock thread 2 runs `grow`, which is all that thread 2 does in that time and sleeps otherwise.
     """
     (folder / "tables").mkdir(parents=True)
     connection = duckdb.connect()
-    tables = _tables()
+    tables = _native(_tables()) if native else _tables()
     for name in TABLES:
         write_table(connection, folder / "tables", name, tables.get(name, {}))
     write_meta(
@@ -44,6 +44,24 @@ def make(folder: Path) -> Path:
         },
     )  # fmt: skip
     return folder
+
+
+def _native(tables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The same of native code: stacks come from perf, 1 ms apart, and the probe of `put` has a place."""
+    looks, count = tables["looks"], SECONDS * 1000
+    looks["py_stack_id"] = integers([None] * len(looks["t_ns"]))
+    looks["quality"] = strings(["none"] * len(looks["t_ns"]))
+    tables["processes"]["python"] = strings([None])
+    tables["frames"]["kind"] = strings(["native"] * len(_FUNCTIONS))
+    tables["scope_nodes"] |= {"file": strings(["engine.py"]), "line": np.array([12])}
+    tables["cpu_samples"] = {
+        "t_ns": START + np.arange(count) * MS + MS // 2,
+        "thread_id": np.ones(count, dtype=np.int64),
+        "weight_ns": np.full(count, MS // 2),
+        "stack_id": np.full(count, 2),
+        "source": strings(["perf"] * count),
+    }
+    return tables
 
 
 def context(folder: Path) -> Context:

@@ -12,8 +12,11 @@ from analysis_speed import make_recording
 from storeprof.analysis.charges import CPU, IO, LOCK
 from storeprof.analysis.context import Settings, build_context
 from storeprof.recording.model import Recording
+from storeprof.views.allocated import operation_of_nodes
 from storeprof.views.bins import Bins, bins_of
+from storeprof.views.calls import Folded
 from storeprof.views.native_below import _shares
+from storeprof.views.over_time import _latency_rows
 from storeprof.views.view import View, view_of
 from views.made_up import HOSTILE, MS, SECONDS, START, context, make
 
@@ -90,6 +93,44 @@ def test_memory_that_stayed_is_told_from_memory_that_went(view: View) -> None:
     assert rows["weight"][stayed].sum() * unit == (2 << 20) + (4 << 20)
     assert rows["weight"][~stayed].sum() * unit == 1 << 20
     assert (rows["born"] >= 1).all()
+
+
+def test_allocations_know_their_thread_and_mostly_their_operation(view: View) -> None:
+    """What `put` alone calls was allocated by `put`; 0 where a thread or an operation can't be told."""
+    rows = view.tables["allocations"]
+    large = rows["weight"] == rows["weight"].max()  # the 4 MiB of thread 1, allocated in `checksum`
+    assert rows["thread"][large].tolist() == [1]
+    assert rows["operation"][large].tolist() == [2]
+    assert set(rows["thread"][~large].tolist()) == {2}
+    assert set(rows["operation"][~large].tolist()) == {1}  # outside operations
+
+
+def test_native_code_is_in_the_operation_whose_probe_its_caller_holds(tmp_path: Path) -> None:
+    """perf's samples know no operation; below the function that holds the probe of `put` they are `put`'s."""
+    made = view_of(context(make(tmp_path / "native", native=True)))
+    wall, names = made.tables["wall"], function_of_rows(made)
+    checksum = np.array([name == "checksum" for name in names]) & (wall["category"] == CPU)
+    assert seconds(made, checksum) == pytest.approx(SECONDS / 2, rel=0.05)
+    assert set(wall["operation"][checksum].tolist()) == {1}
+    assert made.header["unhosted_s"] == 0
+
+
+def test_a_context_that_operations_share_belongs_to_none() -> None:
+    """Two operations below one caller: it is unknown, each callee is its operation's, a rare one its caller's."""
+    tree = Folded(np.array([-1, 0, 1, 1, 2]), np.arange(5), np.arange(5), np.ones(5, dtype=bool))
+    node, operation = np.array([2] * 30 + [3] * 30 + [4]), np.array([1] * 30 + [2] * 30 + [1])
+    assert operation_of_nodes(tree, node, operation, np.ones(61)).tolist() == [0, 0, 2, 3, 2]
+
+
+def test_latencies_read_late_leave_no_gap() -> None:
+    """Counts of a slice of four seconds are spread over the four, and none is lost."""
+    one = np.zeros(2, dtype=np.int64)
+    rows = _latency_rows(
+        one, np.array([0.3, 4.3]), np.array([4.3, 5.4]), np.array([1000.0, 1000.0]), np.array([402, 7])
+    )
+    assert rows["slice"].tolist() == [0, 1, 2, 3, 4]
+    assert rows["count"].sum() == 409
+    assert rows["count"][:4] == pytest.approx(100, abs=1)
 
 
 def test_threads_are_there_for_their_whole_life(view: View) -> None:

@@ -1,6 +1,12 @@
 // Bars of shares: one value, or parts of a whole.
 import { categories, label } from "./categories";
+import { inkOn } from "./flame_colours";
 import { share } from "./format";
+
+/** A name that may be too long for its place: its end is kept, which tells more than its beginning. */
+export function Name({ text }: { text: string }) {
+  return <span class="name" title={text}><bdi>{text}</bdi></span>;
+}
 
 export function Bar({ value, colour }: { value: number; colour: string }) {
   return <span class="bar" aria-hidden="true"><b style={{ width: `${Math.max(0, Math.min(1, value)) * 100}%`, background: colour }} /></span>;
@@ -16,7 +22,7 @@ export function Parts({ values, of, named = true }: { values: ArrayLike<number>;
   return (
     <span class="parts" role="img" aria-label={words} title={words}>
       {parts.map((part) => (
-        <b key={part.key} style={{ width: `${width > 0 ? (part.value / width) * 100 : 0}%`, background: part.colour }}>
+        <b key={part.key} style={{ width: `${width > 0 ? (part.value / width) * 100 : 0}%`, background: part.colour, color: inkOn(part.colour) }}>
           {named && part.value / (width || 1) > 0.09 ? <i>{share(part.value / whole)}</i> : null}
         </b>
       ))}

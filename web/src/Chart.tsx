@@ -20,10 +20,14 @@ export interface Given {
 
 const inkOf = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** Digits after the point that tell neighbouring ticks apart. */
+/** Digits after the point that ticks so far apart need. */
 function decimals(ticks: number[]): number {
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
-  return Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) + 0.001)) + (step < 0.5 ? 1 : 0));
+  for (let digits = 0; digits < 6; digits++) {
+    const whole = step * 10 ** digits;
+    if (Math.abs(whole - Math.round(whole)) < 1e-6) return digits;
+  }
+  return 6;
 }
 
 function marker(dash: number[] | undefined): string {
@@ -42,7 +46,7 @@ export function Chart(given: Given) {
       {
         width: Math.max(holder.current!.clientWidth, 50),
         height: given.height,
-        series: [{ label: "time", value: (_, value) => (value == null ? "–" : `${value.toFixed(2)} s`) }, ...given.series],
+        series: [{ label: "time", value: (_, value) => (value == null ? "" : `${value.toFixed(2)} s`) }, ...given.series],
         bands: given.bands,
         scales: {
           x: { time: false, range: [from, to] },
@@ -72,7 +76,8 @@ export function Chart(given: Given) {
     );
     chart.current = made;
     const watch = new ResizeObserver(() => {
-      made.setSize({ width: Math.max(holder.current!.clientWidth, 50), height: given.height });
+      if (!holder.current) return;
+      made.setSize({ width: Math.max(holder.current.clientWidth, 50), height: given.height });
       mark();
     });
     watch.observe(holder.current!);

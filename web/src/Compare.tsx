@@ -1,24 +1,26 @@
 // What changed against the other recording: metrics, findings, and the bars of operations.
 import { Severity, placeName, size } from "./Findings";
-import { Parts } from "./Bar";
+import { Name, Parts } from "./Bar";
 import { categories } from "./categories";
 import { bytes, rate, seconds, share } from "./format";
 import type { Document, Finding, View } from "./model";
-import { inOther, otherSpan, ratesOf, sum, sums, sumsOf } from "./narrow";
-import { data, other, spanSeconds, view } from "./state";
+import { filter, inOther, otherSpan, ratesOf, sum, sumsOf } from "./narrow";
+import { Scope } from "./Scope";
+import { data, operation, other, spanSeconds, view } from "./state";
 
 export function Changes() {
   const now = data.sides.shown.document, before = data.sides.against!.document;
   return (
     <>
-      <p class="muted">
+      <p class="about">
         Now <b class="mono">{now.recording}</b>, before <b class="mono">{before.recording}</b>. Differences here are of two recordings as they are; whether they are more
         than chance is said by <code>storeprof compare</code>.
       </p>
+      <Scope />
       <Metrics now={now} before={before} />
-      <h3>Findings</h3>
+      <h3>Findings<Scope /></h3>
       <ChangedFindings now={now.findings} before={before.findings} />
-      <h3>Wall time per operation</h3>
+      <h3>Wall time per operation<Scope span operation /></h3>
       <Bars />
     </>
   );
@@ -44,11 +46,13 @@ function Metrics({ now, before }: { now: Document; before: Document }) {
   );
 }
 
+const worthAWord = 0.05; // a smaller change is not called better or worse: one recording a side does not carry that
+
 /** `better`: whether more is better; null where neither is. */
 function Change({ now, before, better }: { now: number | null; before: number | null; better: boolean | null }) {
   if (now === null || before === null || before === 0) return <span class="muted">–</span>;
   const ratio = now / before;
-  const mood = better === null || Math.abs(ratio - 1) < 0.005 ? "" : ratio > 1 === better ? "good" : "bad";
+  const mood = better === null || Math.abs(ratio - 1) < worthAWord ? "" : ratio > 1 === better ? "good" : "bad";
   return <span class={`change ${mood}`}>{ratio >= 1 ? "▲ +" : "▼ −"}{share(Math.abs(ratio - 1))}{mood === "good" ? " better" : mood === "bad" ? " worse" : ""}</span>;
 }
 
@@ -98,13 +102,16 @@ interface Counted {
 }
 
 function Bars() {
-  const one = view.value, earlier = other.value, narrowed = sums.value;
-  if (!one || !earlier || !narrowed) return null;
+  const one = view.value, earlier = other.value;
+  if (!one || !earlier) return null;
+  // Threads of two recordings are not the same ones: both sides are of all of them.
+  const mine = sumsOf(one, { ...filter.value, operation: null, thread: null });
   const whole = sumsOf(earlier, { ...inOther(earlier), operation: null });
   const names = [...new Set([...one.operations, ...earlier.operations])];
-  const rows: Counted[] = names.map((label) => ({ label, now: each(one, narrowed.byOperation, label, spanSeconds.value), before: each(earlier, whole.byOperation, label, otherSpan(earlier)) }));
+  const chosen = operation.value ? one.operations[operation.value - 1] : null;
+  const rows: Counted[] = names.filter((name) => chosen === null || name === chosen).map((label) => ({ label, now: each(one, mine.byOperation, label, spanSeconds.value), before: each(earlier, whole.byOperation, label, otherSpan(earlier)) }));
   const counted = rows.filter((row) => row.now || row.before);
-  const list = counted.length ? counted : [{ label: "the program, per second", now: scaled(narrowed.byCategory, length(spanSeconds.value)), before: scaled(whole.byCategory, length(otherSpan(earlier))) }];
+  const list = counted.length ? counted : [{ label: "the program, per second", now: scaled(mine.byCategory, length(spanSeconds.value)), before: scaled(whole.byCategory, length(otherSpan(earlier))) }];
   const widest = Math.max(...list.flatMap((row) => [row.now, row.before].map((bar) => (bar ? sum(bar) : 0))), 1e-15);
   return (
     <>
@@ -115,7 +122,7 @@ function Bars() {
               const own = Math.max(row.now ? sum(row.now) : 0, row.before ? sum(row.before) : 0);
               return (
                 <tr key={row.label}>
-                  <td class="named">{row.label}</td>
+                  <td class="named"><Name text={row.label} /></td>
                   <td class="bars pair">
                     <span>before</span>{row.before ? <Parts values={row.before} of={own || widest} /> : <span class="muted">not counted</span>}<em>{row.before ? seconds(sum(row.before)) : ""}</em>
                     <span>now</span>{row.now ? <Parts values={row.now} of={own || widest} /> : <span class="muted">not counted</span>}<em>{row.now ? seconds(sum(row.now)) : ""}</em>
@@ -126,7 +133,7 @@ function Bars() {
           </tbody>
         </table>
       </div>
-      <ul class="legend">{categories.map((kind) => <li key={kind.key}><b class="swatch" style={{ background: kind.colour }} />{kind.label}</li>)}</ul>
+      <ul class="legend">{categories.filter((_, at) => list.some((row) => (row.now?.[at] ?? 0) + (row.before?.[at] ?? 0) > 0)).map((kind) => <li key={kind.key}><b class="swatch" style={{ background: kind.colour }} />{kind.label}</li>)}</ul>
       <p class="muted small">Each pair is on a scale of its own: the longer bar is the dearer version of that operation.</p>
     </>
   );

@@ -12,13 +12,13 @@ const modes: Record<string, Mode> = {
 
 const shownAtFirst = 5;
 
-export function Findings({ list }: { list: Finding[] }) {
+export function Findings({ list, unsure }: { list: Finding[]; unsure: boolean }) {
   const [every, setEvery] = useState(false);
-  if (!list.length) return <p class="nothing">Nothing stands out.</p>;
+  if (!list.length) return <p class="nothing">{unsure ? "Nothing was found, and too little was seen to say that there is nothing." : "Nothing stands out."}</p>;
   return (
     <>
       <div class="findings">{(every ? list : list.slice(0, shownAtFirst)).map((one, at) => <Card key={one.id + (one.runs?.workload ?? "")} one={one} open={at === 0 && one.severity !== "notice"} />)}</div>
-      {list.length > shownAtFirst && <button type="button" class="link" onClick={() => setEvery(!every)}>{every ? "fewer" : `${list.length - shownAtFirst} smaller ones`}</button>}
+      {list.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer" : `${list.length - shownAtFirst} smaller ${list.length - shownAtFirst === 1 ? "one" : "ones"}`}</button>}
     </>
   );
 }
@@ -39,6 +39,13 @@ export function placeName(one: Finding): string {
   return one.where.function ?? one.where.resource ?? "no place known";
 }
 
+const methods: Record<string, string> = { amdahl: "Amdahl's law" };
+
+/** What the gain is of: a latency gets shorter by it, everything else grows. */
+function gained(one: Finding): string {
+  return one.impact.basis === "latency" ? "shorter latency" : `the ${one.impact.basis}`;
+}
+
 function Card({ one, open }: { one: Finding; open: boolean }) {
   const gain = one.impact.speedup_if_fixed;
   const [low, high] = one.share_ci ?? [0, 0];
@@ -47,7 +54,7 @@ function Card({ one, open }: { one: Finding; open: boolean }) {
       <summary>
         <span class="line">
           <Severity value={one.severity} /> <span class="kind">{one.kind}</span>
-          {gain > 1 && <span class="gain" title={`${one.impact.method}: ${times(one.impact.ci[0])} to ${times(one.impact.ci[1])}`}>{times(gain)} the {one.impact.basis} without it</span>}
+          {gain > 1 && <span class="gain" title={`${methods[one.impact.method] ?? one.impact.method}: ${times(one.impact.ci[0])} to ${times(one.impact.ci[1])}`}>{times(gain)} {gained(one)} without it</span>}
         </span>
         <strong>{placeName(one)}</strong>
         <span class="line muted">
@@ -67,7 +74,7 @@ function Card({ one, open }: { one: Finding; open: boolean }) {
           {one.where.operation && <><dt>operation</dt><dd>{one.where.operation}</dd></>}
           {one.where.resource && <><dt>waits for</dt><dd class="path">{one.where.resource}</dd></>}
           {one.per_operation?.seconds != null && <><dt>per operation</dt><dd>{seconds(one.per_operation.seconds)}</dd></>}
-          {gain > 1 && <><dt>gain</dt><dd>{times(gain)} ({times(one.impact.ci[0])} to {times(one.impact.ci[1])}) the {one.impact.basis}, by {one.impact.method}</dd></>}
+          {gain > 1 && <><dt>gain</dt><dd>at most {times(gain)} ({times(one.impact.ci[0])} to {times(one.impact.ci[1])}) {gained(one)}, by {methods[one.impact.method] ?? one.impact.method}</dd></>}
           <dt>effort</dt><dd>{one.effort}</dd>
           {one.runs && <><dt>runs</dt><dd>in {one.runs.found} of {one.runs.of}{one.runs.workload ? ` of ${one.runs.workload}` : ""}</dd></>}
         </dl>
@@ -76,7 +83,7 @@ function Card({ one, open }: { one: Finding; open: boolean }) {
             <div><h4>lines</h4><ol class="rows">{one.lines.map((row) => <li key={`${row.file}${row.line}`}><span class="mono">{fileName(row.file)}:{row.line ?? "?"}</span><em>{share(row.share)}</em></li>)}</ol></div>
           )}
           {one.holders.length > 0 && (
-            <div><h4>meanwhile, the other side</h4><ol class="rows">{one.holders.map((row) => <li key={`${row.function}${row.line}`}><span title={row.function ?? ""}>{short(row.function ?? "?")}</span><em>{share(row.share)}</em></li>)}</ol></div>
+            <div><h4>meanwhile, the other side</h4><ol class="rows">{one.holders.map((row) => <li key={`${row.function}${row.line}`}><span title={row.function ?? ""}>{short(row.function ?? "not known")}</span><em>{share(row.share)}</em></li>)}</ol></div>
           )}
         </div>
         <p class="verify muted"><b>Verify:</b> {one.verify}</p>

@@ -5,11 +5,11 @@ import { Bar } from "./Bar";
 import { threadName } from "./Threads";
 import { FlameCanvas } from "./FlameCanvas";
 import { categories } from "./categories";
-import { type Frame, difference, find, functions, grow, invert, lay, wait } from "./calls";
+import { type Frame, difference, find, functions, grow, invert, lay, wait, withoutOperation } from "./calls";
 import { bytes, fileName, seconds, share, short } from "./format";
 import type { View } from "./model";
 import { filter, inOther, otherSpan, ratesOf, sums } from "./narrow";
-import { type Mode, compared, dark, direction, inverted, mode, operation, other, search, spanSeconds, thread, view } from "./state";
+import { type Mode, compared, dark, direction, inverted, mode, operation, other, search, selected, spanSeconds, thread, view } from "./state";
 
 export function Flame() {
   const one = view.value;
@@ -43,7 +43,7 @@ export function Flame() {
       ) : (
         <p class="nothing">{nothing(one, memory)}</p>
       )}
-      <Legend memory={memory} />
+      <Legend memory={memory} view={one} />
       {tree.root.width > 0 && <Functions list={tree.list} whole={ofBefore ? tree.root.before : tree.root.total} size={size} />}
     </>
   );
@@ -51,7 +51,7 @@ export function Flame() {
 
 function nothing(one: View, memory: boolean): string {
   if (memory) return one.allocations.rows ? "No sampled allocation falls into the selection." : "No allocations were sampled in this recording.";
-  return "Nothing of this kind falls into the selection.";
+  return selected.value || mode.value !== "wall" ? "Nothing of this kind falls into what is selected." : "No busy time was seen.";
 }
 
 /** Both recordings per operation where both count them, else per second: what else could be compared? */
@@ -149,7 +149,12 @@ function Way({ to, onZoom }: { to: Frame; onZoom: (frame: Frame) => void }) {
   );
 }
 
-function Legend({ memory }: { memory: boolean }) {
+const kindsOfCode = ["Python", "native", "kernel"];
+
+function Legend({ memory, view: one }: { memory: boolean; view: View }) {
+  const unknown = memory && operation.value !== null ? withoutOperation(one, filter.value) : null;
+  const present = sums.value?.byCategory;
+  const kinds = useMemo(() => new Set(one.functions.map((row) => row[1])), [one]);
   if (compared) {
     return (
       <ul class="legend">
@@ -160,19 +165,21 @@ function Legend({ memory }: { memory: boolean }) {
   }
   return (
     <ul class="legend">
-      <li><b class="swatch python" />Python</li><li><b class="swatch native" />native</li><li><b class="swatch kernel" />kernel</li>
-      <li><b class="swatch library" />paler: library code</li>
-      {!memory && <li>[brackets]: a wait, in the colour of its kind</li>}
-      {!memory && <li><b class="swatch dashed" />underlined: native code below Python, placed by estimate</li>}
+      {kindsOfCode.map((kind, at) => (kinds.has(at) ? <li key={kind}><b class={`swatch ${kind.toLowerCase()}`} />{kind}</li> : null))}
+      {kinds.size > 0 && <li><b class="swatch library" />paler: library code</li>}
+      {!memory && present && present.some((value, at) => at > 0 && value > 0) && <li>[waits]:</li>}
+      {!memory && present && categories.map((kind, at) => (at > 0 && present[at] > 0 ? <li key={kind.key}><b class="swatch" style={{ background: kind.colour }} />{kind.label}</li> : null))}
+      {!memory && one.native.length > 0 && <li><b class="swatch dashed" />underlined: native code below Python, placed by estimate</li>}
+      {unknown !== null && <li class="muted">Operations of allocations are told from their calling context; of {share(unknown)} of the bytes it can't be told, and they are left out.</li>}
     </ul>
   );
 }
 
-const shownAtFirst = 10;
+const shownAtFirst = 10, most = 200;
 
 function Functions({ list, whole, size }: { list: ReturnType<typeof functions>; whole: number; size: (value: number) => string }) {
   const [every, setEvery] = useState(false);
-  const rows = list.filter((row) => row.self > 0 || (compared && row.before > 0)).slice(0, every ? 200 : shownAtFirst);
+  const rows = list.filter((row) => row.self > 0 || (compared && row.before > 0)).slice(0, every ? most : shownAtFirst);
   return (
     <details class="functions" open>
       <summary>Functions by what they take themselves</summary>
@@ -190,7 +197,7 @@ function Functions({ list, whole, size }: { list: ReturnType<typeof functions>; 
           ))}
         </tbody>
       </table></div>
-      {list.length > shownAtFirst && <button type="button" class="link" onClick={() => setEvery(!every)}>{every ? "fewer" : `more (${list.length})`}</button>}
+      {rows.length >= shownAtFirst && list.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer" : `all ${list.length} functions and waits`}</button>}
     </details>
   );
 }

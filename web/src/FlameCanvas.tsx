@@ -1,10 +1,11 @@
 // The flame graph itself: one canvas, so that twenty thousand frames zoom smoothly; keyboard and a spoken frame beside it.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Frame, wait } from "./calls";
-import { changeFill, fill, ink } from "./flame_colours";
+import { changeFill, fill, inkOn } from "./flame_colours";
 import { fileName, share } from "./format";
 
 const rowHeight = 20, narrowest = 0.4, textFrom = 26;
+const tooThin = 500; // of the width: what is thinner makes the picture no taller; it is there when zoomed into
 
 export interface Drawn {
   root: Frame;
@@ -30,7 +31,7 @@ export function FlameCanvas(given: Drawn) {
   const visible = useMemo(() => byRow(root, given.deepest, zoomed), [root, given.deepest, zoomed, given.ofBefore]);
 
   useEffect(() => {
-    const watch = new ResizeObserver(() => setWidth(holder.current!.clientWidth));
+    const watch = new ResizeObserver(() => holder.current && setWidth(holder.current.clientWidth));
     watch.observe(holder.current!);
     return () => watch.disconnect();
   }, []);
@@ -128,7 +129,7 @@ function deepestBelow(zoomed: Frame, ofBefore: boolean): number {
   let deepest = zoomed.depth;
   const pending = [zoomed];
   for (let one = pending.pop(); one; one = pending.pop()) {
-    if ((ofBefore ? one.before : one.total) <= 0 || one.width < zoomed.width / 4000) continue;
+    if ((ofBefore ? one.before : one.total) <= 0 || one.width < zoomed.width / tooThin) continue;
     deepest = Math.max(deepest, one.depth);
     pending.push(...one.sorted);
   }
@@ -205,7 +206,8 @@ function drawFrame(pen: CanvasRenderingContext2D, one: Frame, x: number, y: numb
     pen.beginPath();
     pen.rect(x, y, width - 4, rowHeight);
     pen.clip();
-    pen.fillStyle = ink(colour);
+    if (above) pen.globalAlpha = 1;
+    pen.fillStyle = above ? (look.dark ? "#e8ebf1" : "#161a22") : inkOn(colour);
     pen.fillText(fitting(pen, one.name, width - 8), x + 5, y + rowHeight / 2 + 0.5);
     pen.restore();
   }

@@ -10,7 +10,7 @@ const words = { bottleneck: "Bottleneck", "no-bottleneck": "No bottleneck", inco
 const marks = { bottleneck: "▲", "no-bottleneck": "✓", inconclusive: "?" };
 
 export const sections: [id: string, title: string][] = [
-  ["findings", "Findings"], ["time", "Time"], ["flame", "Flame graph"], ["operations", "Operations"], ["latency", "Latency"], ["threads", "Threads"],
+  ...(compared ? [["changes", "Changes"] as [string, string]] : []), ["findings", "Findings"], ["time", "Time"], ["flame", "Flame graph"], ["operations", "Operations"], ["latency", "Latency"], ["threads", "Threads"],
   ["locks", "Locks"], ["files", "Files"], ["memory", "Memory"], ["coverage", "Coverage"],
 ];
 
@@ -51,7 +51,7 @@ export function Selection() {
 export function Verdict({ document }: { document: Document }) {
   const { recorded } = document;
   const command = recorded.engine ? `${recorded.engine}${recorded.workload ? `, workload ${recorded.workload}` : ""}, ${recorded.threads} threads`
-    : recorded.command ? recorded.command.join(" ") : `process ${recorded.attached_pid}`;
+    : recorded.command ? recorded.command.join(" ") : document.imported?.length ? importedFrom(document.imported) : `process ${recorded.attached_pid ?? "unknown"}`;
   return (
     <section class={`verdict ${document.verdict}`}>
       <div>
@@ -60,7 +60,7 @@ export function Verdict({ document }: { document: Document }) {
         <p class="muted command" title={command}>{command}</p>
         <p class="muted">
           {recorded.started_at ? new Date(recorded.started_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "time unknown"}
-          {" · "}{seconds(document.duration_s)} measured{document.runs ? ` in ${document.runs.length} runs` : ""}{compared ? " · compared with another recording" : ""}
+          {" · "}{document.duration_s == null ? "length unknown" : `${seconds(document.duration_s)} measured`}{document.runs ? ` in ${document.runs.length} runs` : ""}{compared ? " · compared with another recording" : ""}
         </p>
       </div>
       <Figures document={document} />
@@ -68,25 +68,31 @@ export function Verdict({ document }: { document: Document }) {
   );
 }
 
+function importedFrom(files: NonNullable<Document["imported"]>): string {
+  const named = files.find((one) => one.figures.process)?.figures.process;
+  const others = files.length > 1 ? ` and ${files.length - 1} more` : "";
+  return `${named ? `${named}, ` : ""}imported from ${files[0].file}${others}`;
+}
+
 /** The summary as a sentence, files by their name alone: the whole path is in its title, and in the finding. */
 function headline({ summary, findings }: Document): string {
   const files = new Set(findings.map((one) => one.where.file).filter((file) => file !== null));
   const text = [...files].reduce((words, file) => words.replaceAll(file, fileName(file)), summary);
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
+  return text.startsWith("gil-") ? `GIL${text.slice(3)}` : text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function Figures({ document }: { document: Document }) {
   const narrowed = selected.value ? inSelection() : null;
   const { metrics, overhead } = document;
   const tiles: [string, string, string?][] = narrowed ?? [
-    ["throughput", rate(metrics.throughput_per_s), metrics.throughput_ci ? `${rate(metrics.throughput_ci[0])} to ${rate(metrics.throughput_ci[1])}` : undefined],
+    ["throughput", rate(metrics.throughput_per_s), metrics.throughput_ci ? between(metrics.throughput_ci) : undefined],
     ["P50", seconds(metrics.latency_s.p50)],
     ["P95", seconds(metrics.latency_s.p95)],
     ["P99", seconds(metrics.latency_s.p99)],
-    ["CPU", metrics.cpu_percent === null ? "–" : share(metrics.cpu_percent / 100), "of one core"],
+    ["CPU", metrics.cpu_percent === null ? "–" : share(metrics.cpu_percent / 100), metrics.cpu_percent === null ? undefined : "of one core"],
     ["memory peak", bytes(metrics.rss_peak_bytes)],
     ["written", bytes(metrics.written_bytes)],
-    ["observing cost", overhead.observer_percent == null ? "–" : `${Number(overhead.observer_percent.toPrecision(2))} %`, "of the CPUs"],
+    ["observing cost", overhead.observer_percent == null ? "–" : `${Number(overhead.observer_percent.toPrecision(2))} %`, overhead.observer_percent == null ? undefined : "of the CPUs"],
   ];
   return (
     <div>
@@ -94,6 +100,11 @@ function Figures({ document }: { document: Document }) {
       <p class="muted small">{narrowed ? "of what is selected" : "of the whole run"}</p>
     </div>
   );
+}
+
+function between([low, high]: [number, number]): string {
+  const unit = / .*$/.exec(rate(high))?.[0] ?? "/s";
+  return rate(low).endsWith(unit) ? `${rate(low).slice(0, -unit.length)} to ${rate(high)}` : `${rate(low)} to ${rate(high)}`;
 }
 
 /** The same figures of what is selected; those that a selection can't narrow are left out. */
@@ -106,10 +117,12 @@ function inSelection(): [string, string, string?][] | null {
   counts.forEach((row, number) => { if (chosen === null || chosen === number) row.forEach((value, bucket) => (merged[bucket] += value)); });
   const latency = percentiles(merged, one.buckets_ns);
   const done = rates.value.filter((_, number) => chosen === null || chosen === number).reduce<number | null>((total, value) => (value === null ? total : (total ?? 0) + value), null);
+  // Operations know no thread.
+  const timed = (value: number | null): string => (thread.value === null ? seconds(value) : "–");
   const onCpu = (narrowed.byCategory[cpu] + narrowed.byCategory[gc]) / Math.max(to - from, 1e-9);
   return [
     ["throughput", thread.value === null ? rate(done) : "–"],
-    ["P50", seconds(latency.p50)], ["P95", seconds(latency.p95)], ["P99", seconds(latency.p99)],
+    ["P50", timed(latency.p50)], ["P95", timed(latency.p95)], ["P99", timed(latency.p99)],
     ["CPU", share(onCpu), "of one core"],
     ["busy", seconds(narrowed.total), `in ${seconds(to - from)}`],
   ];

@@ -4,7 +4,7 @@ import { helpShown } from "./state";
 
 const keys: [string, string][] = [
   ["/", "search functions and files"], ["Esc", "clear the selection, the search, or this help"], ["1 … 9, 0", "go to a section"],
-  ["I", "invert the flame graph"], ["W, C, O", "all busy time, on CPU, off CPU"], ["T", "light, dark, as the system has it"],
+  ["I", "invert the flame graph"], ["W, C, O", "all busy time, on CPU, off CPU"], ["T", "light or dark"],
   ["← ↑ → ↓", "in the flame graph: move; Enter zooms in, Backspace out"], ["← →", "in a chart over time: move the span, with Shift widen it"],
   ["?", "this help"],
 ];

@@ -1,13 +1,13 @@
 // Latency of operations: a heat map over time with its percentiles, and a table of all operations with their wall time.
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { Bar, Parts } from "./Bar";
+import { Bar, Name, Parts } from "./Bar";
 import { Chart } from "./Chart";
 import { colour, label } from "./categories";
-import { rate, seconds, share, short } from "./format";
+import { fileName, rate, seconds, share, short } from "./format";
 import type { Cause, Operation, View } from "./model";
 import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
-import { dark, operation, view } from "./state";
+import { dark, operation, selected, span, thread, view } from "./state";
 
 /** One hue, more of it for more operations (by the logarithm): readable in grey as well. */
 const ramps = {
@@ -72,7 +72,7 @@ function Heat({ view: one }: { view: View }) {
   }, [one, operation.value, night]);
   const line = (label: string, dash: number[]) => ({
     label, stroke: night ? "#ff9d3c" : "#ff7a00", width: 2.5, dash, points: { show: false }, spanGaps: true,
-    value: (_: uPlot, value: number) => seconds(value),
+    value: (_: uPlot, value: number | null) => (value == null ? "" : seconds(value)),
   });
   return (
     <>
@@ -101,7 +101,10 @@ function heat(chart: uPlot, cells: Cell[], most: number, ramp: string[]): void {
   pen.restore();
 }
 
+const shownAtFirst = 12, tailsAtFirst = 5, worthAWord = 0.02;
+
 export function Operations() {
+  const [every, setEvery] = useState(false);
   const one = view.value, narrowed = sums.value, counts = latencyCounts.value;
   if (!one || !narrowed || !counts) return null;
   const rows = one.operations.map((name, at) => ({ name, number: at + 1, wall: narrowed.byOperation[at + 1], rate: rates.value[at + 1] }))
@@ -109,18 +112,20 @@ export function Operations() {
   const outside = narrowed.byOperation[0];
   const widest = Math.max(sum(outside), ...rows.map((row) => sum(row.wall)), 1e-12);
   const counted = rates.value[0];
+  const shown = every ? rows : rows.filter((row, at) => at < shownAtFirst || row.number === operation.value);
+  if (!rows.length && sum(outside) === 0) return <p class="nothing">No operation was seen{selected.value ? " in the selection" : ""}.</p>;
   return (
     <div class="scroll">
       <table class="operations">
         <thead><tr><th>operation</th><th>rate</th><th>P50</th><th>P95</th><th>P99</th><th>max</th><th class="bars">its wall time</th></tr></thead>
         <tbody>
-          {rows.map((row) => {
+          {shown.map((row) => {
             const latency = percentiles(counts[row.number], one.buckets_ns);
             return (
               <tr key={row.name} class={operation.value === row.number ? "chosen" : ""}>
-                <td><button type="button" class="link" aria-pressed={operation.value === row.number} onClick={() => (operation.value = operation.value === row.number ? null : row.number)}>{row.name}</button></td>
+                <td><button type="button" class="link" aria-pressed={operation.value === row.number} onClick={() => (operation.value = operation.value === row.number ? null : row.number)}><Name text={row.name} /></button></td>
                 <td>{rate(row.rate)}</td><td>{seconds(latency.p50)}</td><td>{seconds(latency.p95)}</td><td>{seconds(latency.p99)}</td><td>{seconds(latency.max)}</td>
-                <td class="bars"><Parts values={row.wall} of={widest} /> <span class="muted">{seconds(sum(row.wall))}</span></td>
+                <td class="bars"><span><Parts values={row.wall} of={widest} /><span class="muted">{seconds(sum(row.wall))}</span></span></td>
               </tr>
             );
           })}
@@ -128,44 +133,52 @@ export function Operations() {
             <tr class={operation.value === 0 ? "chosen" : ""}>
               <td><button type="button" class="link" aria-pressed={operation.value === 0} onClick={() => (operation.value = operation.value === 0 ? null : 0)}>{rows.length ? "outside operations" : "the program"}</button></td>
               <td>{counted === null ? "–" : rate(counted)}</td><td>–</td><td>–</td><td>–</td><td>–</td>
-              <td class="bars"><Parts values={outside} of={widest} /> <span class="muted">{seconds(sum(outside))}</span></td>
+              <td class="bars"><span><Parts values={outside} of={widest} /><span class="muted">{seconds(sum(outside))}</span></span></td>
             </tr>
           )}
         </tbody>
       </table>
-      <p class="muted small">{rows.length > 0 ? "Bars are what threads did inside each operation, on one scale. Choosing one narrows the whole page." : "Operations are not known of this program."}</p>
+      {rows.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer operations" : `all ${rows.length} operations`}</button>}
+      <p class="muted small">{rows.length > 0 ? "Bars are what threads did inside each operation, on one scale. Choosing one narrows the whole page." : "Operations are not known of this program."}
+        {one.unhosted_s > worthAWord * widest ? ` ${seconds(one.unhosted_s)} of native code inside operations can't be given to one by its stack and stands outside them.` : ""}
+      </p>
     </div>
   );
 }
 
 function where({ resource, function: name }: Cause): string {
   const text = resource ?? name ?? "";
-  return text.startsWith("/") ? text : short(text, 3);
+  return text.startsWith("/") ? fileName(text) : short(text, 3);
 }
 
-/** Why P99 is so much longer than P50, of each operation with a budget; of the whole run. */
+/** Why P99 is so much longer than P50, of each operation with a budget. A span has too few slow operations to ask again. */
 export function Tails({ operations }: { operations: Operation[] }) {
-  const known = operations.filter((one) => one.tail && one.tail.causes.length > 0);
-  if (!known.length) return null;
+  const [every, setEvery] = useState(false);
+  const chosen = operation.value === null ? null : (view.value?.operations[operation.value - 1] ?? "");
+  const budgets = operations.filter((one) => one.tail && one.tail.causes.length > 0 && (chosen === null || one.name === chosen))
+    .sort((a, b) => (b.tail!.p99_minus_p50_s ?? 0) - (a.tail!.p99_minus_p50_s ?? 0));
+  if (!budgets.length) return null;
+  const known = every ? budgets : budgets.slice(0, tailsAtFirst);
   return (
     <>
-      <h3>Why the slowest are slow <span class="muted">(P99 − P50, of the whole run)</span></h3>
+      <h3>Why the slowest are slow <span class="muted">(P99 − P50)</span>{span.value !== null || thread.value !== null ? <span class="scope">of the whole recording, all threads</span> : null}</h3>
       <div class="scroll">
         <table>
           <thead><tr><th>operation</th><th>gap</th><th class="wide">made up of</th><th>where</th><th>meanwhile</th></tr></thead>
           <tbody>
             {known.flatMap((one) => one.tail!.causes.slice(0, 4).map((cause, at) => (
               <tr key={`${one.name}${at}`}>
-                <td>{at === 0 ? one.name : ""}</td>
+                <td>{at === 0 ? <Name text={one.name} /> : ""}</td>
                 <td class="figure">{at === 0 ? seconds(one.tail!.p99_minus_p50_s) : ""}</td>
                 <td class="wide figure"><Bar value={cause.share} colour={colour(cause.component)} /> {label(cause.component)} {share(cause.share)} <em>{cause.ci ? `${share(cause.ci[0])} to ${share(cause.ci[1])}` : ""}</em></td>
-                <td class={cause.resource?.startsWith("/") ? "path" : ""} title={cause.resource ?? cause.function ?? ""}>{where(cause)}</td>
+                <td title={cause.resource ?? cause.function ?? ""}><Name text={where(cause)} /></td>
                 <td class="muted">{(cause.beside ?? []).filter(Boolean).map((name) => short(name!)).join(", ")}</td>
               </tr>
             )))}
           </tbody>
         </table>
       </div>
+      {budgets.length > tailsAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer" : `all ${budgets.length} operations`}</button>}
     </>
   );
 }

@@ -5,7 +5,7 @@ import { Chart } from "./Chart";
 import { lines } from "./Throughput";
 import { bytes } from "./format";
 import type { View } from "./model";
-import { binSeconds, spanSeconds, view } from "./state";
+import { binSeconds, span, spanSeconds, view } from "./state";
 
 const rss = 0, read = 1, written = 2;
 
@@ -18,14 +18,23 @@ export function Memory() {
     <div class="two">
       <div>
         <h3>Resident memory{resident ? grownWords(one) : ""}</h3>
-        {resident ? <Chart label="Resident memory over time" height={190} value={bytes} {...resident} /> : <p class="nothing">Resident memory could not be read.</p>}
+        {resident ? <Lines label="Resident memory over time" height={190} value={bytes} made={resident} /> : <p class="nothing">{one.memory.rows ? "Resident memory was read too seldom for a curve." : "Resident memory could not be read."}</p>}
       </div>
       <div>
         <h3>Live bytes by tag</h3>
-        {tags ? <Chart label="Live bytes by memory tag over time" height={190} value={bytes} {...tags} />
+        {tags ? <Lines label="Live bytes by memory tag over time" height={190} value={bytes} made={tags} />
           : <p class="nothing">No tags: <code>profile_memory_alloc</code> and <code>PROFILE_MEMORY_ALLOC</code> in the program name them.</p>}
       </div>
     </div>
+  );
+}
+
+function Lines({ made: { left, ...made }, ...rest }: { made: ReturnType<typeof aligned>; label: string; height: number; value: (value: number) => string }) {
+  return (
+    <>
+      <Chart {...rest} {...made} />
+      {left > 0 && <p class="muted small">The {lines.length} largest of {lines.length + left}.</p>}
+    </>
   );
 }
 
@@ -39,7 +48,7 @@ function grownWords(one: View): string {
       known = true;
     }
   }
-  return known ? `: ${change >= 0 ? "+" : "−"}${bytes(Math.abs(change))} in this span` : "";
+  return known ? `: ${change >= 0 ? "+" : "−"}${bytes(Math.abs(change))} ${span.value ? "in this span" : "over the run"}` : "";
 }
 
 function points(one: View, process: number, kind: number): [number, number][] {
@@ -50,17 +59,23 @@ function points(one: View, process: number, kind: number): [number, number][] {
   return found;
 }
 
-function aligned(named: { label: string; points: [number, number][] }[], text: (value: number) => string, filled: boolean) {
+type Line = { label: string; points: [number, number][] };
+
+/** The lines that reach highest: more than eight are no longer told apart. */
+function aligned(every: Line[], text: (value: number) => string, filled: boolean) {
+  const peak = (line: Line) => line.points.reduce((most, [, value]) => Math.max(most, value), 0);
+  const named = [...every].sort((a, b) => peak(b) - peak(a)).slice(0, lines.length);
   const times = [...new Set(named.flatMap((line) => line.points.map(([time]) => time)))].sort((a, b) => a - b);
   const data = named.map((line) => {
     const known = new Map(line.points);
     return times.map((time) => known.get(time) ?? null);
   });
   return {
+    left: every.length - named.length,
     data: [times, ...data] as uPlot.AlignedData,
     series: named.map((line, at) => ({
-      label: line.label, stroke: lines[at % lines.length], width: 2, fill: filled && named.length === 1 ? `${lines[at]}22` : undefined, spanGaps: true,
-      dash: at < lines.length ? [] : [6, 4], points: { show: false }, value: (_: uPlot, value: number) => text(value),
+      label: line.label, stroke: lines[at], width: 2, fill: filled && named.length === 1 ? `${lines[at]}22` : undefined, spanGaps: true,
+      points: { show: false }, value: (_: uPlot, value: number | null) => (value == null ? "" : text(value)),
     })),
   };
 }
@@ -92,5 +107,5 @@ export function DiskBytes() {
     return named.length ? aligned(named, perSecond, false) : null;
   }, [one]);
   if (!made) return <p class="nothing">The block layer moved no bytes for this program that could be counted.</p>;
-  return <Chart label="Bytes read from and written to disk over time" height={160} value={perSecond} {...made} />;
+  return <Lines label="Bytes read from and written to disk over time" height={160} value={perSecond} made={made} />;
 }

@@ -5,7 +5,7 @@ import { categories } from "./categories";
 import { seconds, share } from "./format";
 import type { View } from "./model";
 import { lanes, sum, sums } from "./narrow";
-import { dark, selectSeconds, thread, view, window_ } from "./state";
+import { dark, selectSeconds, selected, thread, view, window_ } from "./state";
 
 const shownAtFirst = 16, laneHeight = 30;
 
@@ -15,13 +15,14 @@ export function Threads() {
   if (!one || !narrowed || !times) return <p class="muted">The view is being unpacked…</p>;
   const order = one.threads.map((_, at) => at).filter((at) => sum(narrowed.byThread[at]) > 0 || there(one, at))
     .sort((a, b) => sum(narrowed.byThread[b]) - sum(narrowed.byThread[a]));
+  if (!order.length) return <p class="nothing">No thread was seen{selected.value ? " in the selection" : ""}.</p>;
   const shown = every ? order : order.slice(0, shownAtFirst);
   return (
     <>
       <div class="lanes">
         {shown.map((at) => (
           <div class={`lane ${thread.value === at ? "chosen" : ""}`} key={at}>
-            <button type="button" class="link" aria-pressed={thread.value === at} onClick={() => (thread.value = thread.value === at ? null : at)} title="Narrow the page to this thread">
+            <button type="button" class="link" aria-pressed={thread.value === at} onClick={() => (thread.value = thread.value === at ? null : at)} title={`${threadName(one, at)}: narrow the page to this thread`}>
               {threadName(one, at)}
             </button>
             <Lane view={one} at={at} times={times[at]} />
@@ -30,7 +31,7 @@ export function Threads() {
         ))}
       </div>
       <Key values={narrowed.byCategory} spare />
-      {order.length > shownAtFirst && <button type="button" class="link" onClick={() => setEvery(!every)}>{every ? "fewer threads" : `all ${order.length} threads`}</button>}
+      {order.length > shownAtFirst && <button type="button" class="link unfold" onClick={() => setEvery(!every)}>{every ? "fewer threads" : `all ${order.length} threads`}</button>}
     </>
   );
 }
@@ -55,7 +56,7 @@ function Lane({ view: one, at, times }: { view: View; at: number; times: Float64
   const night = dark.value;
   const totals = useMemo(() => one.categories.map((_, kind) => sum(times.subarray(kind * one.bins + from, kind * one.bins + to))), [one, times, from, to]);
   useEffect(() => {
-    const watch = new ResizeObserver(() => setWidth(canvas.current!.clientWidth));
+    const watch = new ResizeObserver(() => canvas.current && setWidth(canvas.current.clientWidth));
     watch.observe(canvas.current!);
     return () => watch.disconnect();
   }, []);

@@ -3,33 +3,51 @@ import { useMemo } from "preact/hooks";
 import type uPlot from "uplot";
 import { Chart } from "./Chart";
 import { rate } from "./format";
+import type { View } from "./model";
 import { operation, view } from "./state";
 
-export const lines = ["#2271b2", "#d55e00", "#359b73", "#cc79a7", "#e69f00", "#6a4c93", "#7fc4ee", "#8c96a3"];
+export const lines = ["#2271b2", "#d55e00", "#359b73", "#e985bf", "#e69f00", "#501fbc", "#7fc4ee", "#798696"];
+
+/** Numbers of operations that get a line: the busiest. */
+function busiest(one: View): { numbers: number[]; left: number } {
+  const counts = new Map<number, number>();
+  for (let row = 0; row < one.done.rows; row++) {
+    const number = one.done.operation[row];
+    if (operation.value === null || operation.value === number || number === 0) counts.set(number, (counts.get(number) ?? 0) + one.done.count[row]);
+  }
+  const numbers = [...counts].sort((a, b) => b[1] - a[1]).map(([number]) => number);
+  return { numbers: numbers.slice(0, lines.length), left: Math.max(0, numbers.length - lines.length) };
+}
 
 export function Throughput() {
   const one = view.value;
   const made = useMemo(() => {
     if (!one || one.done.rows === 0) return null;
     const rows = one.done;
-    const numbers = [...new Set(Array.from(rows.operation))].filter((number) => operation.value === null || operation.value === number || number === 0);
+    const { numbers, left } = busiest(one);
     const times = [...new Set(Array.from(rows.to_ms))].sort((a, b) => a - b);
     const at = new Map(times.map((time, index) => [time, index]));
     const found = numbers.map(() => new Array<number>(times.length).fill(0));
     for (let row = 0; row < rows.rows; row++) {
-      const line = numbers.indexOf(rows.operation[row]);
       const length = (rows.to_ms[row] - rows.from_ms[row]) / 1e3;
-      if (line >= 0 && length > 0) found[line][at.get(rows.to_ms[row])!] += rows.count[row] / length;
+      const to = numbers.indexOf(rows.operation[row]);
+      if (to >= 0 && length > 0) found[to][at.get(rows.to_ms[row])!] += rows.count[row] / length;
     }
-    const dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
     return {
+      left,
       data: [times.map((time) => time / 1e3), ...found] as uPlot.AlignedData,
-      series: numbers.map((number, line) => ({
-        label: number === 0 ? "operations" : one.operations[number - 1], stroke: lines[line % lines.length], width: 2,
-        dash: dashes[Math.floor(line / lines.length) % dashes.length], points: { show: false }, value: (_: uPlot, value: number) => rate(value),
+      series: numbers.map((number, index) => ({
+        label: number === 0 ? "operations" : one.operations[number - 1], stroke: lines[index], width: 2, points: { show: false },
+        value: (_: uPlot, value: number | null) => (value == null ? "" : rate(value)),
       })),
     };
   }, [one, operation.value]);
   if (!made || made.data[0].length < 2) return <p class="nothing">How many operations were done when is not known of this program.</p>;
-  return <Chart label="Operations per second over time" height={180} value={rate} {...made} />;
+  const { left, ...chart } = made;
+  return (
+    <>
+      <Chart label="Operations per second over time" height={180} value={rate} {...chart} />
+      {left > 0 && <p class="muted small">The {lines.length} busiest have a line; {left} others are drawn when they are chosen.</p>}
+    </>
+  );
 }

@@ -41,6 +41,7 @@ export function Timeline() {
     };
   }, [one, operation.value, thread.value]);
   if (!one || !made) return <p class="muted">The view is being unpacked…</p>;
+  if (!one.wall.rows) return <p class="nothing">No thread was seen busy.</p>;
   return (
     <>
       <Chart label="Threads busy over time, by what they did" whole height={170} value={(value) => `${Number(value.toPrecision(3))}`} {...made} />

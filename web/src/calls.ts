@@ -124,8 +124,23 @@ function plantAllocations(view: View, filter: Filter, mode: Mode, of: (node: num
     const born = rows.born[at] - 1, died = rows.died[at] - 1;
     if (born < filter.from || born >= filter.to) continue;
     if (mode === "grown" && died >= 0 && died < filter.to) continue;
+    if (filter.operation !== null && rows.operation[at] - 1 !== filter.operation) continue;
+    if (filter.thread !== null && rows.thread[at] - 1 !== filter.thread) continue;
     of(rows.node[at]).self += rows.weight[at] * view.unit_bytes * scale;
   }
+}
+
+/** Share of the bytes allocated within the span whose operation is not known; null without any. */
+export function withoutOperation(view: View, filter: Filter): number | null {
+  const rows = view.allocations;
+  let unknown = 0, whole = 0;
+  for (let at = 0; at < rows.rows; at++) {
+    const born = rows.born[at] - 1;
+    if (born < filter.from || born >= filter.to || (filter.thread !== null && rows.thread[at] - 1 !== filter.thread)) continue;
+    whole += rows.weight[at];
+    if (rows.operation[at] === 0) unknown += rows.weight[at];
+  }
+  return whole > 0 ? unknown / whole : null;
 }
 
 /** Totals from the leaves up; children by size. */

@@ -1,5 +1,5 @@
-// Kinds of wall time: words and colours. Colours are Okabe and Ito's, told apart also without red and green; order and
-// words carry the same meaning, so no colour is needed to read the page.
+// Kinds of wall time: words and colours. Colours are after Okabe and Ito's, chosen so that any two are told apart
+// whichever cones an eye lacks (a test computes it); order and words carry the same meaning, so no colour is needed.
 
 export interface Category {
   key: string;
@@ -14,12 +14,12 @@ export const categories: Category[] = [
   { key: "lock", label: "lock", colour: "#d55e00" },
   { key: "gil", label: "GIL", colour: "#e69f00" },
   { key: "io", label: "disk", colour: "#359b73" },
-  { key: "network", label: "network", colour: "#cc79a7" },
+  { key: "network", label: "network", colour: "#e985bf" },
   { key: "dependency", label: "other threads' work", colour: "#e8d93b" },
-  { key: "gc", label: "garbage collection", colour: "#6a4c93" },
-  { key: "page_fault", label: "page faults from disk", colour: "#1b6e6e" },
-  { key: "sleep", label: "sleeping", colour: "#8c96a3" },
-  { key: "other", label: "other", colour: "#b9b1a6" },
+  { key: "gc", label: "garbage collection", colour: "#501fbc" },
+  { key: "page_fault", label: "page faults from disk", colour: "#1e5166" },
+  { key: "sleep", label: "sleeping", colour: "#798696" },
+  { key: "other", label: "other", colour: "#c0bcb5" },
 ];
 
 export const cpu = 0, runQueue = 1, lock = 2, gil = 3, io = 4, gc = 7, pageFault = 8;
@@ -30,5 +30,5 @@ export function label(key: string): string {
 }
 
 export function colour(key: string): string {
-  return categories.find((one) => one.key === key)?.colour ?? "#b9b1a6";
+  return categories.find((one) => one.key === key)?.colour ?? "#c0bcb5";
 }

@@ -39,6 +39,7 @@ export interface Header {
   tags: string[];
   buckets_ns: [low: number, high: number][];
   folded_share: number;
+  unhosted_s: number; // CPU time of native code inside operations that no stack gives to one
 }
 
 export interface View extends Header {
@@ -52,7 +53,8 @@ export interface View extends Header {
   latency: { operation: Column; from_ms: Column; to_ms: Column; bucket: Column; count: Column; rows: number };
   memory: { process: Column; kind: Column; bin: Column; bytes: Column; rows: number };
   tagged: { tag: Column; bin: Column; bytes: Column; rows: number };
-  allocations: { node: Column; born: Column; died: Column; weight: Column; rows: number };
+  /** `thread` and `operation`: 1 + number, 0 not known. */
+  allocations: { node: Column; born: Column; died: Column; thread: Column; operation: Column; weight: Column; rows: number };
 }
 
 export interface Place {
@@ -146,6 +148,7 @@ export interface Document {
   wall_time: Record<string, number>;
   operations: Operation[];
   findings: Finding[];
+  imported?: { file: string; format: string; figures: Record<string, unknown>; cut_short: string | null }[] | null;
   coverage: { kind: string; checked: boolean; by: string | null; reason: string | null; remedy: string | null }[];
   runs?: { recording: string; workload: string | null; verdict: string; summary: string; duration_s: number; throughput_per_s: number | null }[];
 }

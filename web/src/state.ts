@@ -34,7 +34,8 @@ export type Theme = "auto" | "light" | "dark";
 export const theme = signal<Theme>("auto");
 export const systemDark = signal(matchMedia("(prefers-color-scheme: dark)").matches);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => (systemDark.value = event.matches));
-export const dark = computed(() => (theme.value === "auto" ? systemDark.value : theme.value === "dark"));
+export const printing = signal(false); // on white, whatever the theme
+export const dark = computed(() => !printing.value && (theme.value === "auto" ? systemDark.value : theme.value === "dark"));
 effect(() => {
   document.documentElement.dataset.theme = dark.value ? "dark" : "light";
 });

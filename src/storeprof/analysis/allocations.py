@@ -21,7 +21,8 @@ LATE = 0.2
 class Allocations:
     """One row a sample; times in seconds since the window's start, `died` infinite for what stayed.
 
-    `weight_bytes` is what a sample stands for, `place` the index of the function charged (-1: no stack).
+    `weight_bytes` is what a sample stands for, `place` the index of the function charged (-1: no stack); `thread_id` is
+    0 for a thread that no look fell on.
     """
 
     born: Array
@@ -30,6 +31,7 @@ class Allocations:
     bytes: Array
     stack: Array
     place: Array
+    thread_id: Array
 
     def __len__(self) -> int:
         return len(self.born)
@@ -38,7 +40,7 @@ class Allocations:
         """The rows a mask picks."""
         return Allocations(
             self.born[mask], self.died[mask], self.weight_bytes[mask], self.bytes[mask], self.stack[mask],
-            self.place[mask],
+            self.place[mask], self.thread_id[mask],
         )  # fmt: skip
 
     def lifetimes(self, place: int) -> Lifetimes:
@@ -73,8 +75,8 @@ def load_allocations(recording: Recording, stacks: Stacks) -> Allocations:
     """Read the sampled allocations up to the window's end; what was made before its start has a negative time."""
     start, end = recording.window
     rows = recording.sql(
-        "SELECT t_ns, coalesce(freed_ns, -1) AS freed_ns, bytes, weight_bytes, coalesce(stack_id, -1) AS stack "
-        "FROM allocations WHERE t_ns <= ? ORDER BY t_ns",
+        "SELECT t_ns, coalesce(freed_ns, -1) AS freed_ns, bytes, weight_bytes, coalesce(stack_id, -1) AS stack, "
+        "coalesce(thread_id, 0) AS thread_id FROM allocations WHERE t_ns <= ? ORDER BY t_ns",
         [end],
     )
     stack = np.asarray(rows["stack"], dtype=np.int64)
@@ -86,4 +88,5 @@ def load_allocations(recording: Recording, stacks: Stacks) -> Allocations:
         bytes=np.asarray(rows["bytes"], dtype=np.int64),
         stack=stack,
         place=stacks.place_functions(stack).astype(np.int64),
+        thread_id=np.asarray(rows["thread_id"], dtype=np.int64),
     )

@@ -59,7 +59,8 @@ def with_children(context: Context, row: Covered) -> Covered:
     if not row.checked or row.reason or unseen < WORTH_A_WORD * whole or unseen == 0:
         return row
     missing = max(0, processes["seen"] - processes["observed"])
-    why = processes.get("reason") or f"too short-lived, or too many; {missing} of those seen were not looked at"
+    too_many = f", or too many; {missing} of those seen were not looked at" if missing else ""
+    why = processes.get("reason") or f"too short-lived{too_many}"
     reason = f"{unseen:.2f} s of CPU time ({unseen / whole:.0%}) was that of children nobody looked at ({why})"
     return replace(row, reason=reason, remedy=row.remedy or "record one such child by itself")
 

@@ -167,8 +167,8 @@ def _doubt(context: Context, coverage: list[Covered]) -> str | None:
     if not is_long_enough(context):
         looks, seconds = len(context.looks), context.recording.duration_s
         return (
-            f"too short to judge: {looks} looks in {seconds:.1f} s, at least {FEWEST_LOOKS} looks and "
-            f"{SHORTEST_S:g} s are needed; record for {enough_seconds(looks, seconds)} s or longer"
+            f"too short to judge: {looks} look{'' if looks == 1 else 's'} in {seconds:.1f} s, at least {FEWEST_LOOKS} "
+            f"looks and {SHORTEST_S:g} s are needed; record for {enough_seconds(looks, seconds)} s or longer"
         )
     if float(context.busy.weight_ns.sum()) <= 0:
         return "the program did nothing but wait for work; record it under load"

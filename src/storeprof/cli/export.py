@@ -56,7 +56,11 @@ def run(options: argparse.Namespace) -> int:
     wanted = options.format or _format_of(options.output)
     if options.output == "-" and wanted in _BINARY and sys.stdout.isatty():
         raise UsageError(f"--format {wanted} is binary; name a file with -o FILE")
-    content = open_path(options.recording or newest_recording()).export(wanted)
+    recording = open_path(options.recording or newest_recording())
+    content = recording.export(wanted)
+    seen = recording.sql("SELECT (SELECT count(*) FROM looks) + (SELECT count(*) FROM cpu_samples) AS n")["n"][0]
+    if not seen and wanted != "markdown":
+        print("storeprof: nothing of the program was seen: the export is empty", file=sys.stderr)
     if options.output == "-":
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

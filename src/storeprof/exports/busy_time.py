@@ -195,8 +195,13 @@ class BusyTime:
         meta = self.context.recording.meta
         if meta.get("engine"):
             return f"{meta['engine']} {meta.get('workload') or ''}".strip()
-        command = meta.get("command")
-        return " ".join(command) if command else f"pid {meta.get('attached_pid')}"
+        if meta.get("command"):
+            return " ".join(meta["command"])
+        if meta.get("attached_pid"):
+            return f"pid {meta['attached_pid']}"
+        files = (meta.get("imported") or {}).get("files") or []
+        named = [row["figures"]["process"] for row in files if row["figures"].get("process")]
+        return f"imported: {(named or [row['file'] for row in files] or ['no file'])[0]}"
 
     @cached_property
     def _by_thread(self) -> dict[int, Charges]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from storeprof.report.bars import WORDS
 from storeprof.report.units import duration, figure
 
 Document = dict[str, Any]
@@ -13,6 +14,10 @@ MOST_FINDINGS = 6
 MOST_OPERATIONS = 8
 SMALLEST_SHARE = 0.005
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~$@<>&])")
+# What hosts of pull requests act upon in finished text, where an entity is the character again: @mention, #12, :emoji:,
+# addresses. A space without width keeps them apart.
+_ACTED_UPON = re.compile(r"&#64;(?=\w)|&#35;(?=\d)|:(?=[a-z0-9+-]+:)|:(?=//)|\bwww(?=\.)")
+_APART = "&#8203;"
 
 
 def markdown(document: Document) -> bytes:
@@ -29,6 +34,8 @@ def _blocks(document: Document) -> Iterator[str]:
     yield _figures(document)
     if document["operations"]:
         yield _operations(document["operations"][:MOST_OPERATIONS])
+        if len(document["operations"]) > MOST_OPERATIONS:
+            yield f"And {len(document['operations']) - MOST_OPERATIONS} more operations, each with less time."
     yield f"Busy wall time: {_wall_time(document['wall_time'])}."
     findings = document["findings"]
     if findings:
@@ -37,9 +44,15 @@ def _blocks(document: Document) -> Iterator[str]:
             ("", "kind", "where", "size (95 %)", "gain if it were gone"), map(_finding, findings[:MOST_FINDINGS])
         )
         yield from (_detail(row) for row in findings[:MOST_FINDINGS] if row["severity"] != "notice")
-    left = [row for row in document["coverage"] if not row["checked"]]
+        if len(findings) > MOST_FINDINGS:
+            yield f"And {len(findings) - MOST_FINDINGS} smaller ones."
+    left: dict[str, list[str]] = {}
+    for row in document["coverage"]:
+        if not row["checked"]:
+            left.setdefault(row["reason"] or "unknown", []).append(row["kind"])
     if left:
-        yield "Not checked: " + "; ".join(f"{row['kind']} ({_plain(row['reason'] or 'unknown')})" for row in left) + "."
+        reasons = "; ".join(f"{', '.join(kinds)} ({_plain(reason)})" for reason, kinds in left.items())
+        yield f"Not checked: {reasons}."
 
 
 def _figures(document: Document) -> str:
@@ -67,7 +80,7 @@ def _operations(operations: list[Document]) -> str:
 
 def _wall_time(shares: dict[str, float]) -> str:
     named = sorted(((share, key) for key, share in shares.items() if share >= SMALLEST_SHARE), reverse=True)
-    return ", ".join(f"{key.replace('_', ' ')} {share:.0%}" for share, key in named) or "none"
+    return ", ".join(f"{WORDS[key]} {share:.0%}" for share, key in named) or "none"
 
 
 def _finding(row: Document) -> tuple[str, ...]:
@@ -77,7 +90,8 @@ def _finding(row: Document) -> tuple[str, ...]:
     gain = "–"
     if impact["speedup_if_fixed"] > 1.0:
         low, high = impact["ci"]
-        gain = f"{impact['speedup_if_fixed']:.2f}x ({low:.2f}–{high:.2f}) the {impact['basis']}"
+        basis = "shorter latency" if impact["basis"] == "latency" else f"the {impact['basis']}"
+        gain = f"{impact['speedup_if_fixed']:.2f}x ({low:.2f}–{high:.2f}) {basis}"
     return row["severity"], row["kind"], place + file, _size(row), gain
 
 
@@ -109,5 +123,6 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _plain(words: str) -> str:
-    """Text of others on one line, with nothing in it that Markdown or HTML would act upon."""
-    return _SPECIAL.sub(lambda found: f"&#{ord(found[1])};", " ".join(words.split()))
+    """Text of others on one line, with nothing in it that Markdown, HTML or a host of pull requests would act upon."""
+    text = _SPECIAL.sub(lambda found: f"&#{ord(found[1])};", " ".join(words.split()))
+    return _ACTED_UPON.sub(lambda found: found[0] + _APART, text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import linecache
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from storeprof.live.sheet_view import SheetView
 from storeprof.live.snapshot import Focus, Snapshot, take_snapshot
 from storeprof.live.target import LiveTarget
 from storeprof.report.bars import bar, legend
+from storeprof.report.fitting import harmless
 
 STEP_S = 0.5
 DRAW_S = 1.0
@@ -42,6 +45,7 @@ class LiveApp(App[None]):
         Binding("enter", "drill", "only this", priority=True),
         Binding("escape", "everything", "all"),
         Binding("r", "record", "record"),
+        Binding("ctrl+c", "quit", show=False, priority=True),
         Binding("tab", "focus_next", "next table", show=False),
     ]
     ENABLE_COMMAND_PALETTE = False
@@ -68,6 +72,8 @@ class LiveApp(App[None]):
     def on_mount(self) -> None:
         """Begin to look and to draw."""
         self.theme = "ansi-dark"
+        for number in (signal.SIGTERM, signal.SIGHUP):  # the terminal is given back in any case
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.set_interval(STEP_S, self._step)
         self.set_interval(DRAW_S, self._draw)
         self.query_one("#threads").focus()
@@ -83,6 +89,8 @@ class LiveApp(App[None]):
             self._snapshot = take_snapshot(self._target.feed, self._clock(), self._focus)
             for view in self.query(SheetView):
                 view.show(self._snapshot)
+            # A program whose operations are not known leaves its lines to threads and functions.
+            self.query_one("#operations").display = bool(self._snapshot.operations)
         self._say()
 
     def _say(self) -> None:
@@ -96,7 +104,7 @@ class LiveApp(App[None]):
         parts = [state, f"CPU {snapshot.cpu:.0%}", f"memory {memory}", f"storeprof {self._own_cpu():.1%}"]
         if self.saving:
             parts.append("recording" if self.saving.running() else "recorded")
-        title = escape(self._target.title)
+        title = escape(harmless(self._target.title))
         self._write("head", f"{'   '.join(parts)}   {title}")
         narrowed = self._focus.operation or (f"thread {self._focus.tid}" if self._focus.tid else "")
         only = f"only {escape(narrowed)}: " if narrowed else ""
@@ -142,7 +150,8 @@ class LiveApp(App[None]):
         self._draw()
 
     def action_everything(self) -> None:
-        """Everything again."""
+        """Everything again, without notes over it."""
+        self.clear_notifications()
         self._focus = Focus()
         self._draw()
 

@@ -16,6 +16,7 @@ from textual.widget import Widget
 
 from storeprof.live.rows import Cell, Sheet
 from storeprof.live.snapshot import Snapshot
+from storeprof.report.fitting import end_of, harmless
 
 MOST_ROWS = 200
 _HEAD = Style(bold=True, underline=True)
@@ -124,7 +125,7 @@ class SheetView(Widget, can_focus=True):
                 segments += [Segment(text, Style.parse(colour) + style) for text, colour in cell]
                 segments.append(Segment(" " * (width - _length(cell)), style))
             else:
-                words = cell if len(cell) <= width else "…" + cell[len(cell) - width + 1 :]
+                words = end_of(harmless(cell), width)
                 aligned = words.rjust(width) if column in self.sheet.numbers else words.ljust(width)
                 segments.append(Segment(aligned, style))
             segments.append(Segment("  ", style))

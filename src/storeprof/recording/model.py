@@ -63,7 +63,23 @@ def read_meta(folder: Path) -> dict[str, Any]:
     if missing:
         raise RecordingError(f"{path}: damaged (no {missing[0]}); record again")
     assert isinstance(meta, dict)
+    if wrong := _impossible(meta):
+        raise RecordingError(f"{path}: damaged ({wrong}); record again")
     return meta
+
+
+def _impossible(meta: dict[str, Any]) -> str | None:
+    """What can't be true of any recording, in words; None where nothing is."""
+    if not isinstance(meta["machine"], dict):
+        return "machine is no object"
+    if not all(isinstance(meta.get(key) or 0, int) for key in ("started_ns", "ended_ns")):
+        return "its times are no numbers"
+    window = meta.get("window")
+    try:
+        ends = [int(end) for end in window] if window else [0, 1]
+    except (ValueError, TypeError):
+        return "its window is no pair of times"
+    return None if len(ends) == 2 and ends[0] <= ends[1] else "its window ends before it begins"
 
 
 @dataclass(frozen=True)

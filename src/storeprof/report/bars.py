@@ -52,4 +52,10 @@ def legend(shares: Mapping[str, float], others: Sequence[Mapping[str, float]] = 
     """What the letters of these bars stand for, with their parts of `shares`, largest first (rich's markup)."""
     seen = {key for one in (shares, *others) for key, share in one.items() if share >= SMALLEST_SHARE}
     named = sorted(((shares.get(key, 0.0), key) for key in seen), reverse=True)
-    return "  ".join(f"[{STYLES[key]}]{LETTERS[key]}[/] {WORDS[key]} {share:.0%}" for share, key in named) or "none"
+    return (
+        "  ".join(f"[{STYLES[key]}]{LETTERS[key]}[/] {WORDS[key]} {_percent(share)}" for share, key in named) or "none"
+    )
+
+
+def _percent(share: float) -> str:
+    return "<1%" if 0 < share < SMALLEST_SHARE else f"{share:.0%}"

@@ -9,13 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from storeprof.analysis.findings_of_runs import key_of
-from storeprof.report.terminal import WIDE
+from storeprof.report.bars import WORDS, bar, legend
+from storeprof.report.fitting import clipped, end_of, harmless
+from storeprof.report.terminal import on_a_screen, summary_of
 from storeprof.report.units import figure
 
 Document = dict[str, Any]
 
 SMALLEST_SHARE = 0.005
-MOST_FINDINGS = 12
+MOST_FINDINGS, LINES_OF_A_SUMMARY, BAR = 10, 3, 40
+NARROWEST_PLACE = 20
 _FIGURES = (
     ("throughput", "1/s", "throughput_per_s"),
     ("P50", "s", "p50"),
@@ -27,10 +30,16 @@ _FIGURES = (
 
 
 def print_difference(now: Document, before: Document, stream: TextIO) -> None:
-    """Print figures, shares of busy wall and findings of both side by side."""
-    console = Console(file=stream, width=None if stream.isatty() else WIDE, highlight=False)
-    console.print(f"now     [bold]{now['verdict']}[/]  {escape(now['summary'])}")
-    console.print(f"before  [bold]{before['verdict']}[/]  {escape(before['summary'])}\n")
+    """Print figures, shares of busy wall and findings of both side by side; 80 columns in a pipe."""
+    sides = harmless([now, before])
+    on_a_screen(stream, lambda console: _print(console, *sides))
+
+
+def _print(console: Console, now: Document, before: Document) -> None:
+    for name, one in (("before", before), ("now", now)):
+        words = clipped(f"{name:7} {one['verdict'].upper()}  {summary_of(one)}", console.width, LINES_OF_A_SUMMARY)
+        console.print(escape(words))
+    console.print()
     table = _table("figure", "before", "now", "change")
     for name, unit, key in _FIGURES:
         earlier, later = (one["metrics"]["latency_s"].get(key, one["metrics"].get(key)) for one in (before, now))
@@ -39,32 +48,52 @@ def print_difference(now: Document, before: Document, stream: TextIO) -> None:
     for kind in now["wall_time"]:
         earlier, later = before["wall_time"].get(kind, 0.0), now["wall_time"][kind]
         if max(earlier, later) >= SMALLEST_SHARE:
-            table.add_row(f"busy wall: {kind}", figure(earlier, "share"), figure(later, "share"), "")
+            points = f"{100 * (later - earlier):+.1f} points"
+            table.add_row(WORDS[kind], figure(earlier, "share"), figure(later, "share"), points)
     console.print(table)
-    console.print()
-    console.print(_findings(now["findings"], before["findings"]))
+    for name, one in (("before", before), ("now", now)):
+        console.print(f"[dim]busy wall, {name:7}[/]{bar(one['wall_time'], BAR)}")
+    console.print(f"[dim]{legend(now['wall_time'], [before['wall_time']])}[/]")
+    _findings(console, now["findings"], before["findings"])
     console.print("\nwhether that is more than chance: storeprof compare; as pictures: --html FILE")
 
 
-def _findings(now: list[Document], before: list[Document]) -> Table:
-    table = _table("finding", "before", "now", "")
+def _findings(console: Console, now: list[Document], before: list[Document]) -> None:
     earlier, later = {key_of(row): row for row in reversed(before)}, {key_of(row) for row in now}
     rows = [(row, earlier.get(key_of(row))) for row in now]
     pairs = [*rows, *((None, row) for row in before if key_of(row) not in later)]
-    for new, old in pairs[:MOST_FINDINGS]:
-        known = new or old
-        if known is None:
-            continue
-        place = known["where"]["function"] or known["where"]["resource"] or "no place known"
-        fate = "" if new and old else "new" if new else "gone"
-        table.add_row(escape(f"{known['kind']} {place}"), _size(old), _size(new), fate)
-    return table
+    # What came and what went before what stayed; each of them by gain, as they are.
+    pairs.sort(key=lambda pair: pair[0] is not None and pair[1] is not None)
+    table = _table("finding", "before", "now", "")
+    lines = [_finding(new, old) for new, old in pairs[:MOST_FINDINGS]]
+    room = console.width - sum(max((len(line[column]) for line in lines), default=0) + 2 for column in (1, 2, 3))
+    for words, *others in lines:
+        kind, place = words.split(" ", 1)
+        table.add_row(escape(f"{kind} {end_of(place, max(room - len(kind) - 4, NARROWEST_PLACE))}"), *others)
+    if not pairs:
+        console.print("\nneither recording has findings")
+        return
+    console.print()
+    console.print(table)
+    if len(pairs) > MOST_FINDINGS:
+        console.print(f"and {len(pairs) - MOST_FINDINGS} more: storeprof analyze --json")
+
+
+def _finding(now: Document | None, before: Document | None) -> tuple[str, str, str, str]:
+    known = now or before
+    assert known is not None
+    place = known["where"]["function"] or known["where"]["resource"] or "no place known"
+    fate = "" if now and before else "new" if now else "gone"
+    return f"{known['kind']} {place}", _size(before), _size(now), fate
 
 
 def _size(row: Document | None) -> str:
     if row is None:
         return "-"
-    return str(row["severity"]) + ("" if row["share"] is None else f" {row['share']:.0%}")
+    if row["share"] is not None:
+        return f"{row['severity']} {row['share']:.0%}"
+    rate = row["rate_bytes_per_s"]
+    return str(row["severity"]) + ("" if rate is None else f" {rate / 1e6:.2f} MB/s")
 
 
 def _change(before: float | None, now: float | None) -> str:
@@ -74,5 +103,5 @@ def _change(before: float | None, now: float | None) -> str:
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0))
     for at, name in enumerate(names):
-        table.add_column(name, justify="left" if at == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if at == 0 else "right", overflow="fold", no_wrap=True)
     return table

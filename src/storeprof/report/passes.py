@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from storeprof.report.fitting import near
 from storeprof.report.units import duration
 
 Row = dict[str, Any]
@@ -72,12 +72,6 @@ def _places(figures: list[Row]) -> list[Row]:
 
 def _indented(console: Console, words: str, by: int, style: str = "") -> None:
     console.print(Padding(Text(words, style=style), (0, 0, 0, by)))
-
-
-def near(file: str) -> str:
-    """A path as seen from here, where it lies below."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
 
 
 def quantity(value: float, unit: str) -> str:

@@ -14,7 +14,7 @@ from storeprof.report.units import figure
 _WHOLE_RUN = {"throughput": "operations/s", "cpu_per_operation": "CPU per operation", "memory_peak": "memory peak"}
 _FIGURES = {"per second": "throughput", "P50": "latency_p50", "P95": "latency_p95", "P99": "latency_p99"}
 TABLE_WIDTH = 105  # that figures with intervals take
-MOST_SHOWN = 4
+MOST_SHOWN, MOST_OF_SOME = 3, 1
 MOST_OPERATIONS = 5
 SMALLEST_SHARE = 0.005
 Document = dict[str, Any]
@@ -24,7 +24,7 @@ def print_runs(console: Console, document: Document, words: dict[str, str]) -> N
     """Print the tables and findings of several runs; `words` names the kinds of wall time."""
     for workload in document["workloads"]:
         _workload(console, workload, words)
-    _findings(console, document["findings"])
+    _findings(console, document["findings"], document["summary"])
 
 
 def _workload(console: Console, workload: Document, words: dict[str, str]) -> None:
@@ -64,20 +64,24 @@ def _figure(row: Document) -> str:
     return figure(row["mean"], row["unit"], row["ci"])
 
 
-def _findings(console: Console, findings: list[Document]) -> None:
+def _findings(console: Console, findings: list[Document], summary: str) -> None:
     holding = [row for row in findings if row["runs"]["holds"] in ("all", "most")]
     rest = [row for row in findings if row["runs"]["holds"] not in ("all", "most")]
-    for title, rows in (("holds across runs", holding), ("seen in some runs only", rest)):
+    shown = 0
+    for title, rows, most in (
+        ("holds across runs", holding, MOST_SHOWN),
+        ("seen in some runs only", rest, MOST_OF_SOME),
+    ):
         if rows:
             console.print(f"\n[bold]{title}[/]")
-        for row in rows[:MOST_SHOWN]:
-            _finding(console, row)
-    more = max(len(holding) - MOST_SHOWN, 0) + max(len(rest) - MOST_SHOWN, 0)
-    if more:
-        console.print(f"  and {more} smaller ones: storeprof analyze --json")
+        for row in rows[:most]:
+            _finding(console, row, summary)
+            shown += 1
+    if len(findings) > shown:
+        console.print(f"  and {len(findings) - shown} smaller ones: storeprof analyze --json")
 
 
-def _finding(console: Console, row: Document) -> None:
+def _finding(console: Console, row: Document, summary: str) -> None:
     where, runs = row["where"], row["runs"]
     place = where["function"] or where["resource"] or "no place known"
     size = ""
@@ -87,5 +91,6 @@ def _finding(console: Console, row: Document) -> None:
         size = f", {row['share']:.0%} ({low:.0%} to {high:.0%}) of {of}"
     found = f", in {runs['found']} of {runs['of']} runs" + (f" of {runs['workload']}" if runs["workload"] else "")
     _indented(console, f"{row['severity']} {row['kind']} {escape(place)}{size}{found}")
-    if row["severity"] != "notice" and runs["holds"] in ("all", "most"):
-        _indented(console, f"  do first: {escape(row['recommendation'])}")
+    new = row["recommendation"] not in summary
+    if new and row["severity"] != "notice" and runs["holds"] in ("all", "most"):
+        console.print(Padding(f"do first: {escape(row['recommendation'])}", (0, 0, 0, 4)))

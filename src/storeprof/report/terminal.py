@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -12,8 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 
 from storeprof.report.bars import WORDS, bar, legend
+from storeprof.report.fitting import clipped, end_of, fitting, harmless, near, near_end
 from storeprof.report.imported import file_line
-from storeprof.report.passes import near, print_passes
+from storeprof.report.passes import print_passes
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
 
@@ -26,20 +28,27 @@ _COLOURS = {
     "inconclusive": "yellow",
 }
 NARROW, WIDE = 80, 110  # in a pipe; at most
-BAR, LONGEST_NAME = 16, 22
-MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 3, 6, 2, 4, 4
+BAR, SHORTEST_BAR, LONGEST_NAME, SHORTEST_NAME = 16, 5, 22, 10
+MOST_FINDINGS, MOST_OPERATIONS, MOST_EVIDENCE, MOST_LINES, MOST_FRAMES = 3, 5, 2, 4, 4
+LINES_OF_EVIDENCE, LINES_OF_A_REASON, MOST_REASONS, MOST_FILES = 2, 2, 2, 5
 LONG_TAIL, SHORTEST_TAIL_S, MOST_TAILS = 5, 1e-4, 2  # P99 over P50, and their difference
 
 
 def print_report(document: Document, stream: TextIO) -> None:
     """Print the report; colour only where `stream` is a terminal."""
+    shown = harmless(document)
+    on_a_screen(stream, lambda console: _print(console, shown))
+
+
+def on_a_screen(stream: TextIO, draw: Callable[[Console], None]) -> None:
+    """Draw as wide as the terminal, 110 columns at most; in a pipe 80 columns, no colour, no blanks at a line's end."""
     if stream.isatty():
         console = Console(file=stream, highlight=False)
         console.width = min(console.width, WIDE)
-        _print(console, document)
+        draw(console)
         return
     text = io.StringIO()
-    _print(Console(file=text, width=NARROW, highlight=False), document)
+    draw(Console(file=text, width=NARROW, highlight=False))
     stream.writelines(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
@@ -59,7 +68,15 @@ def _print(console: Console, document: Document) -> None:
 
 def _verdict(console: Console, document: Document) -> None:
     colour = _COLOURS[document["verdict"]]
-    console.print(f"[bold {colour}]{document['verdict'].upper()}[/]  {escape(document['summary'])}")
+    console.print(f"[bold {colour}]{document['verdict'].upper()}[/]  {escape(summary_of(document))}")
+
+
+def summary_of(document: Document) -> str:
+    """The summary, its paths as seen from here."""
+    summary = str(document["summary"])
+    for file in {row["where"]["file"] for row in document["findings"]} - {None}:
+        summary = summary.replace(file, near(file))
+    return summary
 
 
 def _figures(console: Console, document: Document) -> None:
@@ -91,19 +108,24 @@ def _overhead(overhead: Document) -> str:
 
 def _operations(console: Console, document: Document) -> None:
     console.print()
-    operations = document["operations"][:MOST_OPERATIONS]
+    every, operations = document["operations"], document["operations"][:MOST_OPERATIONS]
+    # On a narrow terminal names and bars give way: a figure that is cut short is another figure.
+    name_width = max(LONGEST_NAME + console.width - NARROW, SHORTEST_NAME)
+    bar_width = BAR + min(0, max(LONGEST_NAME + console.width - NARROW - SHORTEST_NAME, SHORTEST_BAR - BAR))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=bool(operations))
-    for name in ("operation", "per second", "P50", "P95", "P99", "wall time") if operations else ("", ""):
-        table.add_column(name, justify="left" if name in ("operation", "wall time", "") else "right", no_wrap=True)
+    first = f"operation ({len(operations)} of {len(every)})" if len(every) > len(operations) else "operation"
+    for name in (first, "per second", "P50", "P95", "P99", "wall time") if operations else ("", ""):
+        table.add_column(name, justify="left" if name in (first, "wall time", "") else "right", no_wrap=True)
     for row in operations:
         rate = "-" if row["throughput_per_s"] is None else f"{row['throughput_per_s']:,.0f}"
         percentiles = (duration(row["latency_s"][key]) for key in ("p50", "p95", "p99"))
-        table.add_row(escape(_end_of(row["name"])), rate, *percentiles, bar(row["wall_time"], BAR))
+        table.add_row(escape(end_of(row["name"], name_width)), rate, *percentiles, bar(row["wall_time"], bar_width))
     between = ("", "", "", "") if operations else ()
-    table.add_row("all busy wall time", *between, bar(document["wall_time"], BAR if operations else 2 * BAR))
+    total = bar(document["wall_time"], bar_width if operations else 2 * BAR)
+    table.add_row(end_of("all busy wall time", max(name_width, len("busy wall"))), *between, total)
     console.print(Padding(table, (0, 0, 0, 2)))
     _indented(console, legend(document["wall_time"], [row["wall_time"] for row in operations]))
-    for row in [one for one in operations if _has_long_tail(one)][:MOST_TAILS]:
+    for row in [one for one in operations if _has_long_tail(one)][: MOST_TAILS if operations == every else 1]:
         _tail(console, row)
 
 
@@ -117,36 +139,42 @@ def _has_long_tail(operation: Document) -> bool:
 def _tail(console: Console, operation: Document) -> None:
     """One line for an operation with a long tail: what its slow calls spend more time on."""
     tail = operation["tail"]
-    parts = [f"{WORDS[one['component']]} {min(one['share'], 1.0):.0%}" for one in tail["causes"][:3]]
-    gap = duration(tail["p99_minus_p50_s"])
-    _indented(console, f"{escape(_end_of(operation['name']))} P99 +{gap}: {', '.join(parts)}")
-
-
-def _end_of(name: str) -> str:
-    """A name that fits: its end, which tells more than its beginning."""
-    return name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
+    words = f"{end_of(operation['name'], LONGEST_NAME)} P99 +{duration(tail['p99_minus_p50_s'])}:"
+    for place, one in enumerate(tail["causes"][:3]):
+        part = f" {WORDS[one['component']]} {min(one['share'], 1.0):.0%}"
+        if place and len(words) + len(part) + 1 > console.width - 2:
+            break
+        words += f"{',' if place else ''}{part}"
+    _indented(console, escape(words))
 
 
 def _findings(console: Console, findings: list[Document], summary: str) -> None:
     if findings:
-        console.print(
-            "\n[dim]findings, with 95 % intervals; gone: at most what throughput would be without the cost[/]"
-        )
-    for number, row in enumerate(findings[:MOST_FINDINGS]):
+        number = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
+        shown = f", {MOST_FINDINGS} shown" if len(findings) > MOST_FINDINGS else ""
+        console.print(f"\n[dim]{number}{shown}; 95 % intervals; gone: at most the throughput without it[/]")
+    for at, row in enumerate(findings[:MOST_FINDINGS]):
         colour = _COLOURS[row["severity"]]
-        console.print(f"[{colour}]{row['severity']}[/] [bold]{row['kind']}[/]  {_size(row)}{_gain(row['impact'])}")
-        _indented(console, escape(_place(row["where"])))
-        if number == 0 and row["severity"] != "notice":
+        size = _size(row)
+        room = console.width - len(f"{row['severity']} {row['kind']} {size}")
+        size += next((words for words in _gains(row["impact"]) if len(words) <= room), "")
+        console.print(f"[{colour}]{row['severity']}[/] [bold]{row['kind']}[/] {size}", soft_wrap=True)
+        _indented(console, escape(_place(row["where"], console.width - 2)))
+        if at == 0 and row["severity"] != "notice":
             _detail(console, row, summary)
-    if len(findings) > MOST_FINDINGS:
-        console.print(f"and {len(findings) - MOST_FINDINGS} smaller ones: storeprof analyze --json")
 
 
-def _place(where: Document) -> str:
-    named = [where["function"], where["resource"]] if where["function"] else [where["resource"] or "no place known"]
-    file = [f"{near(where['file'])}:{where['line']}"] if where["file"] and where["line"] else []
+def _place(where: Document, width: int) -> str:
+    """Function, file, what is waited for and the operation, as much as fits a line; the place at least."""
+    named = where["function"] or where["resource"] or "no place known"
+    file = [f"{near_end(where['file'])}:{where['line']}"] if where["file"] and where["line"] else []
     operation = [f"in {where['operation']}"] if where["operation"] else []
-    return "  ".join([*(name for name in named if name), *file, *operation])
+    resource = [f"on {near(where['resource'])}"] if where["function"] and where["resource"] else []
+    words = [end_of(named, width - len("".join(file)) - 2)]
+    for one in (*file, *operation, *resource):
+        if len("  ".join([*words, one])) <= width:
+            words.append(one)
+    return "  ".join(words)
 
 
 def _size(row: Document) -> str:
@@ -160,25 +188,28 @@ def _size(row: Document) -> str:
     return "size unknown"
 
 
-def _gain(impact: Document) -> str:
+def _gains(impact: Document) -> tuple[str, ...]:
+    """The gain in words, with and without its interval, where there is one."""
     if impact["speedup_if_fixed"] <= 1.0:
-        return ""
+        return ()
     low, high = impact["ci"]
-    basis = "" if impact["basis"] == "throughput" else f" {impact['basis']}"
-    return f"; gone: {impact['speedup_if_fixed']:.2f}x ({low:.2f}–{high:.2f}){basis}"
+    basis = {"throughput": "", "latency": " faster"}.get(impact["basis"], f" {impact['basis']}")
+    gain = f"; gone: {impact['speedup_if_fixed']:.2f}x"
+    return f"{gain} ({low:.2f}–{high:.2f}){basis}", f"{gain}{basis}"
 
 
 def _detail(console: Console, row: Document, summary: str) -> None:
+    width = console.width - 2
     for line in row["evidence"][:MOST_EVIDENCE]:
-        _indented(console, escape(line))
+        _indented(console, escape(clipped(line, width, LINES_OF_EVIDENCE)))
     if row["call_paths"]:
-        frames = row["call_paths"][0]["frames"][-MOST_FRAMES:]
-        _indented(console, "mostly by: " + escape(" > ".join(_last_two(frame["function"]) for frame in frames)))
+        frames = [_last_two(frame["function"]) for frame in row["call_paths"][0]["frames"][-MOST_FRAMES:]]
+        _indented(console, escape("mostly by: " + fitting(frames, " > ", width - len("mostly by: "))))
     if row["lines"]:
         lines = ", ".join(f"line {line['line']} {line['share']:.0%}" for line in row["lines"][:MOST_LINES])
         _indented(console, f"{lines}; effort: {row['effort']}")
     if row["recommendation"] not in summary:
-        _indented(console, f"do first: {escape(row['recommendation'])}")
+        _indented(console, escape(clipped(f"do first: {row['recommendation']}", width, LINES_OF_EVIDENCE)))
 
 
 def _last_two(function: str) -> str:
@@ -187,20 +218,29 @@ def _last_two(function: str) -> str:
 
 
 def _imported(console: Console, document: Document) -> None:
-    files = document.get("imported") or []
+    # What was cut short comes first, in full: figures are missing for it.
+    files = sorted(document.get("imported") or [], key=lambda row: not row["cut_short"])
     if files:
         console.print()
-    for row in files:
-        _indented(console, escape(f"imported {file_line(row)}"))
+    for row in files[:MOST_FILES]:
+        words = f"imported {file_line(row)}"
+        _indented(console, escape(words if row["cut_short"] else clipped(words, console.width - 2, 1)))
+    if len(files) > MOST_FILES:
+        _indented(console, f"and {len(files) - MOST_FILES} more files: storeprof analyze --json")
 
 
 def _coverage(console: Console, coverage: list[Document]) -> None:
     missing = [row["kind"] for row in coverage if not row["checked"]]
-    partly = [row for row in coverage if row["checked"] and row["reason"]]
+    partly: dict[str, list[Document]] = {}
+    for row in coverage:
+        if row["checked"] and row["reason"]:
+            partly.setdefault(row["reason"], []).append(row)
     console.print()
-    for row in partly[:2]:
-        remedy = f"; {row['remedy']}" if row["remedy"] else ""
-        console.print(f"[dim]looked at in part: {row['kind']}: {escape(row['reason'] + remedy)}[/]")
+    for reason, rows in list(partly.items())[:MOST_REASONS]:
+        kinds = ", ".join(row["kind"] for row in rows[:2]) + (f" and {len(rows) - 2} more" if len(rows) > 2 else "")
+        remedy = f"; {rows[0]['remedy']}" if rows[0]["remedy"] else ""
+        words = clipped(f"looked at in part: {kinds}: {reason}{remedy}", console.width, LINES_OF_A_REASON)
+        console.print(f"[dim]{escape(words)}[/]")
     console.print(f"[dim]not looked at: {', '.join(missing) or 'nothing was left out'}[/]")
 
 

@@ -16,6 +16,7 @@ MOST_LATENCY_ROWS = 60_000
 OF_AN_OCTAVE = 64
 SLICE_NS = 1_000_000_000  # how often probes are read
 AFTER_THE_WINDOW_NS = 1_500_000_000
+GOLDEN = 0.618034
 
 
 def done(context: Context, bins: Bins) -> dict[str, Array]:
@@ -49,16 +50,21 @@ def latencies(context: Context, bins: Bins) -> tuple[dict[str, Array], list[list
     number = _numbers(context)
     rows = _of_nodes(
         context,
-        "SELECT node, t1_ns, low_ns, min(high_ns) AS high_ns, sum(count)::DOUBLE AS n FROM scope_histograms",
+        "SELECT node, t1_ns, low_ns, min(high_ns) AS high_ns, sum(count)::DOUBLE AS n, min(t0_ns) AS t0_ns "
+        "FROM scope_histograms LEFT JOIN (SELECT node, t1_ns, min(t0_ns) AS t0_ns FROM scope_slices GROUP BY ALL) "
+        "USING (node, t1_ns)",
         "count > 0",
         also="low_ns",
     )
     operation = np.array([number[node] for node in rows["node"].tolist()], dtype=np.int64)
-    t_ns = np.asarray(rows["t1_ns"], dtype=np.int64) - SLICE_NS // 2
+    t1_ns = np.asarray(rows["t1_ns"], dtype=np.int64) - bins.start_ns
+    t0_ns = np.where(
+        np.ma.getmaskarray(rows["t0_ns"]), t1_ns - SLICE_NS, np.ma.filled(rows["t0_ns"], 0) - bins.start_ns
+    )
     each = 1
     while True:  # neighbouring slices are one where there are too many rows
         length = max(SLICE_NS * each, bins.length_ns)
-        found = _latency_rows(operation, (t_ns - bins.start_ns) // length, rows["low_ns"], rows["n"])
+        found = _latency_rows(operation, t0_ns / length, t1_ns / length, rows["low_ns"], rows["n"])
         if len(found["count"]) <= MOST_LATENCY_ROWS or length > bins.length_ns * bins.count:
             break
         each *= 2
@@ -81,13 +87,24 @@ def _codes(low_ns: Array) -> Array:
     return codes
 
 
-def _latency_rows(operation: Array, slices: Array, low_ns: Array, count: Array) -> dict[str, Array]:
+def _latency_rows(operation: Array, begin: Array, end: Array, low_ns: Array, count: Array) -> dict[str, Array]:
+    """Counts by operation, slice and bucket; what was counted from `begin` to `end` (in slices) is spread evenly."""
     if len(operation) == 0:
         return {name: np.zeros(0, dtype=np.int64) for name in ("operation", "slice", "code", "count")}
-    columns = np.stack([operation, slices, _codes(low_ns)])
+    # Both ends go to the nearest edge, so that slices read at odd times leave no gap between them.
+    first, last = (np.maximum(np.floor(at + 0.5), 0).astype(np.int64) for at in (begin, end))
+    first = np.where(last > first, first, np.maximum((begin + end) / 2, 0).astype(np.int64))
+    number = np.maximum(last - first, 1)
+    row = np.repeat(np.arange(len(number)), number)
+    back = np.arange(len(row)) - np.repeat(np.cumsum(number) - number, number)
+    phase = row * GOLDEN % 1.0  # so that counts of one do not all fall into the same slice
+    each = np.asarray(count, dtype=np.float64)[row] / number[row]
+    reached = [np.floor((back + one) * each + phase + 1e-9) for one in (0, 1)]
+    columns = np.stack([operation[row], first[row] + back, _codes(low_ns)[row]])
     distinct, which = np.unique(columns, axis=1, return_inverse=True)
-    sums = np.bincount(which.ravel(), weights=np.asarray(count, dtype=np.float64), minlength=distinct.shape[1])
-    return {"operation": distinct[0], "slice": distinct[1], "code": distinct[2], "count": sums}
+    sums = np.bincount(which.ravel(), weights=reached[1] - reached[0], minlength=distinct.shape[1])
+    some = sums > 0
+    return {"operation": distinct[0][some], "slice": distinct[1][some], "code": distinct[2][some], "count": sums[some]}
 
 
 def _numbers(context: Context) -> dict[int, int]:

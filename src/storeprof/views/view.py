@@ -10,9 +10,10 @@ import numpy as np
 from storeprof.analysis.charges import CATEGORIES
 from storeprof.analysis.context import Context
 from storeprof.analysis.looks import index_of
-from storeprof.views.allocated import UNIT_BYTES, allocated
+from storeprof.views.allocated import UNIT_BYTES, allocated, operation_of_nodes
 from storeprof.views.bins import MOST_BINS, Bins, bins_of
 from storeprof.views.calls import CallTree, Folded, describe_function
+from storeprof.views.hosted import operations_of_rows
 from storeprof.views.locks import Locks, locks
 from storeprof.views.native_below import native_below
 from storeprof.views.over_time import done, latencies, memory, memory_tags
@@ -44,16 +45,17 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
     calls = CallTree(context.stacks)
     busy_node, allocation_node = calls.nodes(context.busy.stack), calls.nodes(context.allocations.stack)
     weights = _weights(context, len(calls.parent), busy_node, allocation_node)
-    waits = awaited(context, context.busy)
+    waits, (operation, unhosted_s) = awaited(context, context.busy), operations_of_rows(context)
     most_bins, most_nodes = MOST_BINS, MOST_NODES
     while True:
         bins, tree = bins_of(context.recording, most_bins), calls.folded(weights, most_nodes)
-        wall = wall_rows(context, bins, tree.becomes[busy_node], waits)
+        wall = wall_rows(context, bins, operation, tree.becomes[busy_node], waits)
         if len(wall["weight"]) <= most_rows or most_nodes < FEWEST_NODES:
             break
         most_bins, most_nodes = (
             (most_bins // 2, most_nodes) if most_bins >= 2 * FEWEST_BINS else (most_bins, most_nodes // 2)
         )
+    by_operation = operation_of_nodes(tree, tree.becomes[busy_node], operation, context.busy.weight_ns)
     held, unit = locks(context, bins, waits), unit_of(wall["weight"])
     functions, number, native = _functions(context, tree, held)
     tables: dict[str, Table] = {
@@ -64,7 +66,7 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
         "holders": in_units(held.holders | {"function": number[held.holders["function"]]}, unit),
         "holding": in_units(held.holding, unit),
         "done": done(context, bins),
-        "allocations": allocated(context, bins, tree.becomes[allocation_node]),
+        "allocations": allocated(context, bins, tree.becomes[allocation_node], by_operation),
     }
     tables["latency"], buckets = latencies(context, bins)
     tables["memory"], processes = memory(context, bins)
@@ -81,6 +83,7 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
         "locks": held.listed,
         "tags": tags,
         "buckets_ns": buckets,
+        "unhosted_s": round(unhosted_s, 3),
         "folded_share": moved / max(float(context.busy.weight_ns.sum(dtype=np.float64)), 1.0),
     }
     return View(_measures(context, bins) | names, tables)

@@ -72,13 +72,13 @@ def summed(columns: dict[str, Array], weight: Array) -> dict[str, Array]:
     return result
 
 
-def wall_rows(context: Context, bins: Bins, node: Array, waits: Awaited) -> dict[str, Array]:
+def wall_rows(context: Context, bins: Bins, operation: Array, node: Array, waits: Awaited) -> dict[str, Array]:
     """Table `wall`: one row per combination that occurs, its `weight` in ns."""
     rows = context.busy
     return summed(
         {
             "thread": rows.thread.astype(np.int64),
-            "operation": operation_numbers(context.operations, rows),
+            "operation": operation,
             "category": rows.category.astype(np.int64),
             "wait": waits.of_row,
             "node": node,

@@ -1,0 +1,38 @@
+"""A real recording and one with known contents, and their pages: made once for all modules here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pages import written
+
+from recordings import storeprof
+from views.made_up import make
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real recording of the embedded engine, three seconds long."""
+    folder = tmp_path_factory.mktemp("engine") / "recording"
+    done = storeprof("profile", "tsdb", "--workload", "mixed", "--duration", "3", "--out", folder)
+    assert done.status == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine_page(engine: Path) -> Path:
+    """Its page."""
+    return written(engine.parent / "engine.html", engine)
+
+
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recording with known contents and hostile names."""
+    return make(tmp_path_factory.mktemp("made-up") / "recording")
+
+
+@pytest.fixture(scope="session")
+def made_up_page(made_up: Path) -> Path:
+    """Its page."""
+    return written(made_up.parent / "made-up.html", made_up)
