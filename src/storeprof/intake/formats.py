@@ -44,11 +44,14 @@ def recognise(head: Sequence[str]) -> Format | None:
 
 def _by_shape(head: Sequence[str]) -> Format | None:
     """Formats without a title of their own."""
+    dtrace = Format("dtrace", convert_more_stacks.load_dtrace, 4)
+    if convert_more_stacks.is_dtrace(head):
+        return dtrace
     events = _perf_events(head)
     if events:
         return Format("perf script", partial(convert_stacks.load_perf_script, events=events), 2)
-    if convert_more_stacks.is_dtrace(head):
-        return Format("dtrace", convert_more_stacks.load_dtrace, 4)
+    if convert_more_stacks.is_aggregation(head):
+        return dtrace
     return Format("collapsed stacks", convert_stacks.load_collapsed, 7) if _is_collapsed(head) else None
 
 
@@ -66,7 +69,7 @@ def _perf_events(head: Sequence[str]) -> set[str]:
 
 def _is_collapsed(head: Sequence[str]) -> bool:
     lines = [line for line in head[:200] if line.strip() and not line.startswith("#")]
-    fits = [line for line in lines if re.fullmatch(r"\S.*\S \d+|\S \d+", line.rstrip())]
+    fits = [line for line in lines if re.fullmatch(r"\S(.*\S)? \d+(\.\d*)?", line.rstrip())]
     stacked = [line for line in fits if ";" in line]
     return bool(lines) and len(fits) >= 0.5 * len(lines) and bool(stacked)
 
