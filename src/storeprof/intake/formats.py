@@ -36,8 +36,11 @@ def recognise(head: Sequence[str]) -> Format | None:
     for pattern, format_ in _BY_PATTERN:
         if pattern.search(text):
             return format_
-    for is_head, format_ in _BY_LINE:
+    for is_head, format_ in _BY_LINE:  # a table that stands behind what is refused alone, as behind strace's log
         if any(is_head(line) for line in head):
+            return format_
+    for pattern, format_ in _REFUSALS:
+        if pattern.search(text):
             return format_
     return _by_shape(head)
 
@@ -119,6 +122,21 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
             "import the output of `perf script` on the same perf.data",
         ),
         (
+            r'"dhatFileVersion"\s*:',
+            "DHAT",
+            "run valgrind with --tool=massif and import its file",
+        ),
+        (
+            r"^\*\*\* File .*:$",
+            "gprof's annotated source",
+            "import the report of `gprof PROGRAM gmon.out` without -A",
+        ),
+        (
+            r"^-- (Metadata|Summary|Function(:file|:object)? summary|Auto-annotated source)|^Profile data file '?\S+'? \(creator:",
+            "cg_annotate or callgrind_annotate",
+            "import the file that it read",
+        ),
+        (
             r"^\s*ncalls\s+tottime\s+percall\s+cumtime",
             "cProfile's text",
             "record the program with storeprof instead: storeprof record -- COMMAND",
@@ -136,7 +154,7 @@ _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
         Format("heaptrack_print", convert_memory.load_heaptrack, 8),
     ),
     (_pattern(r"^#-+\s*\nsnapshot=\d+|^time_unit: "), Format("massif", convert_memory.load_massif, 8)),
-    (_pattern(r"^# callgrind format|^events: \w"), Format("cachegrind", convert_counts.load_cachegrind, 6)),
+    (_pattern(r"^# callgrind format|^events: *\w"), Format("cachegrind", convert_counts.load_cachegrind, 6)),
     (
         _pattern(r"^Data Source: +\w+|^Steps: +\d+ \(.*sampling interval\)"),
         Format("spindump", convert_more_stacks.load_spindump, 0),
@@ -175,7 +193,6 @@ _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
         _pattern(r"^[^\t\n]*(Weight|Running Time|Bytes Used|Self \(ms\)|Total Bytes)[^\n]*\t[^\n]*Symbol Names?\s*$"),
         Format("Instruments deep copy", convert_more_stacks.load_deep_copy, 5),
     ),
-    *_REFUSALS,
 )
 _BY_LINE: Final = (
     (is_strace_head, Format("strace -c", convert_counts.load_strace, 8)),
