@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from storeprof.collect.linux.gprof import is_gprof_head
-from storeprof.collect.linux.perf_samples import header_event
+from storeprof.collect.linux.perf_samples import has_frame, header_event
 from storeprof.collect.linux.strace_counts import is_head as is_strace_head
 from storeprof.intake import convert_counts, convert_memory, convert_more_stacks, convert_stacks
 from storeprof.intake.incident import FileFacts, Incident
@@ -65,7 +65,8 @@ def _perf_events(head: Sequence[str]) -> set[str]:
     for at, line in enumerate(lines):
         following = lines[at + 1] if at + 1 < len(lines) else ""
         event = header_event(line)
-        if event and re.match(r"\s*$|\s*[0-9a-f]{4,16}\s|\s+[0-9a-f]+\s", following + "\n"):
+        beside = re.match(r"\s*$|\s*[0-9a-f]{4,16}\s|\s+[0-9a-f]+\s", following + "\n")
+        if event and (has_frame(line) or (beside and header_event(following) is None)):
             found.add(event)
     return found
 
