@@ -138,6 +138,16 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
             "import the file that it read",
         ),
         (
+            r"^(Exception Type|Crashed Thread|Triggered by Thread): |^\{\"app_name\":",
+            "a crash report",
+            "it has one stack a thread and no time: import `sample` or a spindump",
+        ),
+        (
+            r"<Total Memory>|^Allocation metadata$",
+            "memray's table or summary",
+            "write memray stats FILE.bin, or memray stats --json",
+        ),
+        (
             r"^\s*ncalls\s+tottime\s+percall\s+cumtime",
             "cProfile's text",
             "record the program with storeprof instead: storeprof record -- COMMAND",
@@ -161,7 +171,7 @@ _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
         Format("spindump", convert_more_stacks.load_spindump, 0),
     ),
     (
-        _pattern(r"^Analysis of sampling .+ \(pid \d+\)|^Analysis Tool: +\S*/sample\b"),
+        _pattern(r"^Analysis of sampling .*\bpid \d+\)? every|^Analysis Tool: +\S*/sample\b"),
         Format("sample", convert_stacks.load_sample, 0),
     ),
     (

@@ -3,6 +3,7 @@ r"""`heap`: what is allocated at one moment, by class.
     report = head "Process N: Z zones" "All zones: N nodes malloced - Sizes: …" … { table }
     table  = zone ": N nodes (B bytes)" blank "COUNT BYTES AVG CLASS_NAME TYPE BINARY" "===== …" { row } blank
     row    = count bytes average name [ "  " type [ "  " binary ] ]
+           | address ":" name "(" bytes "bytes)"                   (-addresses: block by block, without a table)
 
 `non-object` has neither type nor binary. A name longer than its column pushes the rest along, two blanks apart.
 Text may stand before the head. With -z there is a table per zone beside that of all zones: only the latter is added up.
@@ -29,6 +30,7 @@ _COLUMNS: Final = re.compile(r"\s*COUNT\s+BYTES\s+AVG\s+CLASS_NAME\b")
 _ROW: Final = re.compile(
     r"\s*(?P<count>[\d,]+)\s+(?P<bytes>[\d.,]+[KMGT]?)\s+(?P<mean>[\d.,]+[KMGT]?)\s+(?P<rest>\S.*)"
 )
+_BLOCK: Final = re.compile(r"0x[0-9a-f]+: (?P<name>\S.*) \((?P<bytes>\d{1,18}) bytes\)\s*")
 _PROCESS: Final = re.compile(r"Process (?P<pid>\d{1,9}): \d+ zones?")
 
 
@@ -93,6 +95,8 @@ def parse_heap(source: Iterable[str]) -> HeapReport:
     report = HeapReport()
     zone, nodes = ALL_ZONES, None
     tables = 0
+    of_zones: list[int | None] = []
+    blocks: dict[str, list[int]] = {}
     for line in lines:
         process, title, malloced = _PROCESS.match(line), _TITLE.match(line), _MALLOCED.match(line)
         if process:
@@ -104,15 +108,29 @@ def parse_heap(source: Iterable[str]) -> HeapReport:
             zone, nodes = title["zone"].removeprefix("Zone "), number(title["nodes"], lines)
             if zone == ALL_ZONES:
                 report.nodes, report.bytes = nodes, size_bytes(title["bytes"])
+            else:
+                of_zones.append(size_bytes(title["bytes"]))
+        elif block := _BLOCK.fullmatch(line):
+            sums = blocks.setdefault(block["name"], [0, 0])
+            sums[:] = sums[0] + 1, sums[1] + int(block["bytes"])
         elif _COLUMNS.match(line):
             tables += 1
             _read_table(lines, report, zone, nodes)
         else:
             report.header.feed(line, lines)
-    if tables == 0:
+    if tables == 0 and blocks:
+        report.classes = [HeapClass(ALL_ZONES, name, None, None, *sums) for name, sums in blocks.items()]
+        listed = sum(count for count, _ in blocks.values())
+        if report.nodes is not None and listed > report.nodes:
+            raise lines.wrong(f"{listed} blocks are listed, all zones have {report.nodes}")
+        if lines.unended is not None:
+            report.cut_short = CutShort(lines.number, "the blocks after that")
+    elif tables == 0:
         if report.nodes is None:
             raise lines.wrong("no report of heap: it has no table of classes")
         report.cut_short = CutShort(lines.number, "the table of classes")
+    elif report.bytes is None and None not in of_zones and of_zones:  # old reports have zones alone
+        report.bytes = sum(size for size in of_zones if size is not None)
     report.pid = report.header.pid or report.pid
     return report
 
