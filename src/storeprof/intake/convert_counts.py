@@ -105,7 +105,9 @@ def load_cachegrind(lines: Iterator[str], incident: Incident, facts: FileFacts) 
         if stand_in == "Ir":
             facts.notes.append("instructions stand for CPU time: valgrind simulates, so there are shares and no times")
         else:
-            facts.notes.append(f"{stand_in} stands for CPU time" + ("" if unit_ns else ": there are shares and no times"))
+            facts.notes.append(
+                f"{stand_in} stands for CPU time" + ("" if unit_ns else ": there are shares and no times")
+            )
     totals = counts.totals
     facts.figures |= {
         "command": counts.command,

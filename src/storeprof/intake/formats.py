@@ -133,14 +133,10 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
             "import the report of `gprof PROGRAM gmon.out` without -A",
         ),
         (
-            r"^-- (Metadata|Summary|Function(:file|:object)? summary|Auto-annotated source)|^Profile data file '?\S+'? \(creator:",
+            r"^-- (Metadata|Summary|Function(:file|:object)? summary|Auto-annotated source)"
+            r"|^Profile data file '?\S+'? \(creator:",
             "cg_annotate or callgrind_annotate",
             "import the file that it read",
-        ),
-        (
-            r"^(Exception Type|Crashed Thread|Triggered by Thread): |^\{\"app_name\":",
-            "a crash report",
-            "it has one stack a thread and no time: import `sample` or a spindump",
         ),
         (
             r"<Total Memory>|^Allocation metadata$",
@@ -154,7 +150,11 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
         ),
     )
 )
+_CRASH: Final = Format(
+    "a crash report", None, refusal="it has one stack a thread and no time: import `sample` or a spindump"
+)
 _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
+    (_pattern(r"^(Exception Type|Crashed Thread|Triggered by Thread): |^\{\"app_name\":"), _CRASH),
     (_pattern(r"<valgrindoutput>"), Format("valgrind XML", convert_memory.load_valgrind)),
     (_pattern(r"<trace-query-result"), Format("xctrace XML", convert_more_stacks.load_xctrace, 2)),
     (_pattern(r"<trace-toc"), Format("xctrace table of contents", convert_more_stacks.load_xctrace_toc, 1)),
@@ -176,7 +176,8 @@ _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
     ),
     (
         _pattern(
-            r"^alloc_history Report Version|^malloc_history Report Version|^\d+ calls? for [\d,]+ bytes: "
+            r"^alloc_history Report Version|^ *Call \[\d+\] \[arg=\d+\]: "
+            r"|^malloc_history Report Version|^\d+ calls? for [\d,]+ bytes: "
             r"|^(ALLOC|FREE )\s+0x[0-9a-f]+|^Analysis Tool: +\S*/malloc_history\b"
         ),
         Format("malloc_history", convert_memory.load_malloc_history, 4),
@@ -188,7 +189,7 @@ _BY_PATTERN: Final[tuple[tuple[re.Pattern[str], Format], ...]] = (
     (
         _pattern(
             r"^Virtual Memory Map of process|^==== .*regions for process|^==== Summary for process"
-            r"|^Analysis Tool: +\S*/vmmap"
+            r"|^Analysis Tool: +\S*/vmmap|^ReadOnly portion of Libraries: Total="
         ),
         Format("vmmap", convert_memory.load_vmmap, 3),
     ),

@@ -3,15 +3,16 @@ r"""The files of cachegrind and callgrind: events (instructions, cache misses, b
 Grammar (cachegrind's is a part of callgrind's, which numbers names and repeats the number only):
 
     file    = part { part }                         (callgrind's --combine-dumps and --separate-threads make several)
-    part    = { "desc:" … | "cmd:" … | "version:" … | … } "events:" name { name } { body } [ ("summary:" | "totals:") n { n } ]
+    part    = { "desc:" … | "cmd:" … | "version:" … | … } "events:" name { name } { body }
+              [ ("summary:" | "totals:") n { n } ]
     body    = ("fl" | "fi" | "fe" | "ob" | "cfi" | "cfl" | "cob") "=" name | "fn=" name | "cfn=" name
             | "calls=" n position costs-line | position { position } cost { cost }
     name    = [ "(" number ")" ] [ text ]
     position = n | "+" n | "-" n | "*" | "0x" hex
 
 The line after `calls=` is what the call cost, inclusive: it counts for the caller's total and for nobody's self cost. A
-costs line may have fewer costs than there are events; the rest is zero. The sum of all self costs is cachegrind's summary
-and callgrind's totals: a file of theirs without was cut short, one that disagrees is damaged. Others that write
+costs line may have fewer costs than there are events; the rest is zero. The sum of all self costs is cachegrind's
+summary and callgrind's totals: a file of theirs without was cut short, one that disagrees is damaged. Others that write
 callgrind's format (xdebug, converters of Python's profiles) need not have any.
 """
 
@@ -26,6 +27,8 @@ from storeprof.collect.tool_output import CutShort, Lines, number
 
 _NAME: Final = re.compile(r"(?:\((?P<number>\d+)\)\s*)?(?P<text>.*)")
 _HEAD: Final = re.compile(r"([a-zA-Z][\w ]*?):\s?(.*)")
+# Levels of a recursion (--separate-recs) have names of their own: f, f'2, f'3.
+_RECURSION: Final = re.compile(r"'\d+$")
 _POSITION: Final = re.compile(r"[+-]?\d+|\*|0x[0-9a-f]+")
 _PLACES: Final = {"fl", "fi", "fe", "ob", "cfi", "cfl", "cob"}
 
@@ -134,6 +137,8 @@ class _Reader:
         found = _NAME.fullmatch(value)
         assert found is not None
         name: str | None = found["text"] or None
+        if name and kind == "fn":
+            name = _RECURSION.sub("", name)
         if found["number"]:
             if name:
                 self._names[(kind, found["number"])] = name

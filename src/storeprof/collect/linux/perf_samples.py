@@ -11,7 +11,8 @@ frames, `perf report`-like headers, addresses without symbols; and it keeps noth
     frame   = address [ symbol [ "+0x" offset ] ] [ "(" dso ")" ]
 
 Frames stand innermost first. The dso is what the last bracket of a line holds, balanced: symbols and paths may have
-brackets, too. Where an event has no name it is called `samples`. `[unknown] ([unknown])` is what a frame-pointer walk makes up: it and everything above it is dropped.
+brackets, too. Where an event has no name it is called `samples`. `[unknown] ([unknown])` is what a frame-pointer walk
+makes up: it and everything above it is dropped.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ r"""The table of `strace -c`: calls, errors and seconds by system call.
     ------ ----------- ----------- --------- --------- ----------------
     100.00    0.004545          42       106         1 total
 
-`-U` chooses other columns in another order; the rule under the head says where each stands, and a figure may be wider to
-its left. `seconds` is system time (CPU in the kernel) unless strace was called with -w: then it is wall time between
+`-U` chooses other columns in another order; the rule under the head says where each stands, and a figure may be wider
+to its left. `seconds` is system time (CPU in the kernel) unless strace was called with -w: then it is wall time between
 call and return. The table does not say which, so neither do we; `wall-total` of newer versions does. Older versions
 leave the mean of the total out. `strace -C` and the program itself print before the table.
 """
@@ -17,14 +17,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-
 from typing import Final
 
 from storeprof.collect.tool_output import CutShort, Lines, number
 
 _COLUMNS: Final = frozenset(
-    "%time seconds usecs/call calls errors syscall shortest longest wall-total wall-min wall-max wall-avg".split()
-)
+    {"%time", "seconds", "usecs/call", "calls", "errors", "syscall", "shortest", "longest", "wall-total", "wall-min",
+     "wall-max", "wall-avg"}
+)  # fmt: skip
 _RULE: Final = re.compile(r"\s*-{3,}(?: -{3,})*\s*")
 
 
@@ -96,7 +96,7 @@ def _read(lines: Lines, table: SystemCallTable, head: str) -> None:
 
 
 def _cells(lines: Lines, line: str, names: list[str], spans: list[tuple[int, int]]) -> dict[str, str]:
-    """The figures by their columns: a word belongs to the column that it ends in, or begins in if that is the name's."""
+    """The figures by their columns: a word belongs to the column that it ends in, a name to that it begins in."""
     cells: dict[str, str] = {}
     for word in re.finditer(r"\S+", line):
         column = next((name for name, (at, end) in zip(names, spans, strict=True) if at <= word.end() - 1 < end), None)

@@ -156,7 +156,9 @@ def looks_like_dtrace(head: Iterable[str]) -> bool:
             return True
         if re.match(r"\s*(SYSCALL\(args\)|CALL\(args\)|PID/LWP|PID/THRD)\s", line) or _HOT_HEAD.fullmatch(line):
             return True
-        if re.fullmatch(r"\s*[A-Z]{2,}\b.*\b(COUNT|TIME \(ns\))\s*", line):
+        if re.fullmatch(r"\s*(PID|CALL|SYSCALL|UID|EXECNAME|CMD)\b.*\b(COUNT|TIME \(ns\))\s*", line):
+            return True
+        if re.fullmatch(r"\s*[A-Z]{2,}\s{2,}(COUNT|TIME \(ns\))\s*", line):
             return True
         if _FRAME.fullmatch(line):
             frames += 1

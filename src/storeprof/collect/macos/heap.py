@@ -92,47 +92,72 @@ class Heap:
 def parse_heap(source: Iterable[str]) -> HeapReport:
     """Read a report of `heap`; raises UnreadableLine for a row that is none and counts that do not add up."""
     lines = Lines(source)
-    report = HeapReport()
-    zone, nodes = ALL_ZONES, None
-    tables = 0
-    of_zones: list[int | None] = []
-    blocks: dict[str, list[int]] = {}
+    reader = _Reader(lines, HeapReport())
     for line in lines:
-        process, title, malloced = _PROCESS.match(line), _TITLE.match(line), _MALLOCED.match(line)
-        if process:
+        reader.line(line)
+    return reader.finished()
+
+
+class _Reader:
+    """What of a report was read: the zone in force and its blocks, the zones' own sizes, and single blocks."""
+
+    def __init__(self, lines: Lines, report: HeapReport) -> None:
+        self._lines, self._report = lines, report
+        self._zone = ALL_ZONES
+        self._nodes: int | None = None
+        self._tables = 0
+        self._of_zones: list[int] = []
+        self._blocks: dict[str, list[int]] = {}
+
+    def line(self, line: str) -> None:
+        lines, report = self._lines, self._report
+        if process := _PROCESS.match(line):
             report.pid = int(process["pid"])
-        elif malloced:
+        elif malloced := _MALLOCED.match(line):
             if malloced["zone"] == ALL_ZONES:
                 report.nodes = number(malloced["nodes"], lines)
-        elif title:
-            zone, nodes = title["zone"].removeprefix("Zone "), number(title["nodes"], lines)
-            if zone == ALL_ZONES:
-                report.nodes, report.bytes = nodes, size_bytes(title["bytes"])
-            else:
-                of_zones.append(size_bytes(title["bytes"]))
+        elif title := _TITLE.match(line):
+            self._title(title)
         elif block := _BLOCK.fullmatch(line):
-            sums = blocks.setdefault(block["name"], [0, 0])
+            sums = self._blocks.setdefault(block["name"], [0, 0])
             sums[:] = sums[0] + 1, sums[1] + int(block["bytes"])
         elif _COLUMNS.match(line):
-            tables += 1
-            _read_table(lines, report, zone, nodes)
+            self._tables += 1
+            _read_table(lines, report, self._zone, self._nodes)
         else:
             report.header.feed(line, lines)
-    if tables == 0 and blocks:
-        report.classes = [HeapClass(ALL_ZONES, name, None, None, *sums) for name, sums in blocks.items()]
-        listed = sum(count for count, _ in blocks.values())
+
+    def _title(self, title: re.Match[str]) -> None:
+        report = self._report
+        self._zone, self._nodes = title["zone"].removeprefix("Zone "), number(title["nodes"], self._lines)
+        size = size_bytes(title["bytes"])
+        if self._zone == ALL_ZONES:
+            report.nodes, report.bytes = self._nodes, size
+        elif size is not None:
+            self._of_zones.append(size)
+
+    def finished(self) -> HeapReport:
+        lines, report = self._lines, self._report
+        if self._tables:
+            if report.bytes is None and self._of_zones:  # old reports have zones alone
+                report.bytes = sum(self._of_zones)
+        elif self._blocks:
+            self._add_blocks()
+        elif report.nodes is None:
+            raise lines.wrong("no report of heap: it has no table of classes")
+        else:
+            report.cut_short = CutShort(lines.number, "the table of classes")
+        report.pid = report.header.pid or report.pid
+        return report
+
+    def _add_blocks(self) -> None:
+        lines, report = self._lines, self._report
+        report.classes = [HeapClass(ALL_ZONES, name, None, None, *sums) for name, sums in self._blocks.items()]
+        listed = sum(count for count, _ in self._blocks.values())
         if report.nodes is not None and listed > report.nodes:
             raise lines.wrong(f"{listed} blocks are listed, all zones have {report.nodes}")
         if lines.unended is not None:
             report.cut_short = CutShort(lines.number, "the blocks after that")
-    elif tables == 0:
-        if report.nodes is None:
-            raise lines.wrong("no report of heap: it has no table of classes")
-        report.cut_short = CutShort(lines.number, "the table of classes")
-    elif report.bytes is None and None not in of_zones and of_zones:  # old reports have zones alone
-        report.bytes = sum(size for size in of_zones if size is not None)
-    report.pid = report.header.pid or report.pid
-    return report
 
 
 def _read_table(lines: Lines, report: HeapReport, zone: str, nodes: int | None) -> None:

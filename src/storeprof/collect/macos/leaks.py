@@ -193,7 +193,9 @@ class _Reader:
         last = self._report.leaks[-1]
         if found["frames"].strip():
             names = [name.strip() for name in found["frames"].split("|")]
-            frames = tuple(listed_frame(one) for one in reversed(names) if one and not re.fullmatch(r"0x[0-9a-f]+", one))
+            frames = tuple(
+                listed_frame(one) for one in reversed(names) if one and not re.fullmatch(r"0x[0-9a-f]+", one)
+            )
         else:
             frames = self._stack()
         self._report.leaks[-1] = Leak(

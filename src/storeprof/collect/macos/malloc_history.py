@@ -29,10 +29,10 @@ _EVENT: Final = re.compile(
     r"(?P<what>ALLOC|FREE|VM_ALLOC|VM_FREE)\s+(?P<start>0x[0-9a-f]+)(?:-(?P<end>0x[0-9a-f]+))?"
     r"(?:\s*\[size=(?P<size>\d+)\])?[^:]*:\s*(?P<stack>.*)"
 )
-_OLD: Final = re.compile(r"Call \[\d+\] \[arg=(?P<bytes>\d+)\]: (?P<stack>.*)")
+_OLD: Final = re.compile(r" *Call \[\d+\] \[arg=(?P<bytes>\d+)\]: (?P<stack>.*)")
 _NODE: Final = re.compile(r"(?P<decoration>[ +!:|]*)(?P<count>[\d,]+) \((?P<size>[\d.,]+ ?\w*)\) (?P<what>\S.*)")
 _NO_FRAME: Final = re.compile(r"0x[0-9a-f]{1,4}")
-_STARTS: Final = re.compile(r"\d[\d,]* calls? for |ALLOC|FREE |VM_ALLOC|VM_FREE|Call \[\d")
+_STARTS: Final = re.compile(r"\d[\d,]* calls? for |ALLOC|FREE |VM_ALLOC|VM_FREE| *Call \[\d")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ _IMAGE: Final = re.compile(
     r"(?:<(?P<uuid>[^>]*)>\s+)?(?P<path>/.*|\?\?\?|\S.*)$"
 )
 _LISTED: Final = re.compile(
-    r"(?:(?P<address>0x[0-9a-fA-F]+) \((?P<image>[^()]+)\) )?(?P<symbol>\S.*?)(?: (?P<file>[^\s/]+\.\w+):(?P<line>\d{1,9})(?::\d+)?)?"
+    r"(?:(?P<address>0x[0-9a-fA-F]+) \((?P<image>[^()]+)\) )?(?P<symbol>\S.*?)"
+    r"(?: (?P<file>[^\s/]+\.\w+):(?P<line>\d{1,9})(?::\d+)?)?"
 )
 _UNITS_NS: Final = {"microsecond": 1_000, "millisecond": 1_000_000, "second": 1_000_000_000}
 _ENDS: Final = ("Total number in stack", "Sort by top of stack", "Binary Images:")
