@@ -59,7 +59,7 @@ def test_what_is_asked_for_and_none_of_it_exists_is_said(tmp_path: Path) -> None
     done = storeprof("record", "--collect", "heap,stacks", "--out", tmp_path / "r", "--", "true")
     assert done.status == 125
     assert done.stderr.count("\n") == 1
-    assert "'stacks': it takes cpu, offcpu, io, memory, heap, leaks, counters and entries=PATTERN" in done.stderr
+    assert "'stacks': it takes cpu, offcpu, io, memory, heap, leaks, counters, faults and entries=PATTERN" in done.stderr
 
 
 def test_a_running_process_gets_the_passes_that_can_attach(tmp_path: Path) -> None:

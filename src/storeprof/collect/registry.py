@@ -166,8 +166,11 @@ def _instead(refusals: list[tuple[str, str, str | None]]) -> str:
 def _refused(group: str, refusals: list[tuple[str, str, str | None]]) -> Choice:
     """Where a tool fits and is not available, that is what helps; else why none fits."""
     general = [row for row in refusals if row[0] not in _OF_BUILDS] or refusals
-    fitting = [row for row in refusals if row[2]] or general[:1]
-    reason = "; ".join(f"{name}: {why}" for name, why, _ in fitting)
+    fitting = [row for row in refusals if row[2]] or general
+    by_reason: dict[str, list[str]] = {}
+    for name, why, _ in fitting:
+        by_reason.setdefault(why, []).append(name)
+    reason = "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
     remedies = [remedy for _, _, remedy in fitting if remedy]
     return Choice((group,), None, reason, " or ".join(remedies) if remedies else None)
 

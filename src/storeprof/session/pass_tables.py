@@ -102,9 +102,12 @@ def _growth(folder: Path) -> PassResult | None:
 def owner(stack: Stack) -> Frame:
     """The frame that a figure belongs to: the innermost one of the program's own code, else the innermost.
 
+    A frame's file may be the library it lies in, where a tool knows no source.
     Templates of the language's library are inlined or instantiated for the code that calls them.
     """
-    own = (frame for frame in stack if not is_native_library(frame[0], "") and not _NAMELESS.match(frame[0]))
+    own = (
+        frame for frame in stack if not is_native_library(frame[0], frame[1] or "") and not _NAMELESS.match(frame[0])
+    )
     return next(own, stack[0])
 
 

@@ -20,7 +20,6 @@ from storeprof.collect.pass_tool import (
     StartsCommand,
     Target,
     cut_short_notes,
-    stack_of,
 )
 from storeprof.collect.tool_output import Frame
 
@@ -78,13 +77,19 @@ class PerfFaults(StartsCommand):
             figures.append(Figure(f"{name}, all", float(stacks.total()), "faults", (), "faults"))
             for frames, count in stacks.most_common():
                 if frames:
-                    figures.append(Figure(name, float(count), "faults", stack_of(frames), "faults"))
+                    stack = tuple((frame.function, _library(frame), None) for frame in frames)
+                    figures.append(Figure(name, float(count), "faults", stack, "faults"))
         notes = cut_short_notes(file.cut_short)
         if file.lost:
             notes.append(f"perf lost {file.lost} samples: counts are too low")
         if broken > MANY * sum(stacks.total() for stacks in counts.values()):
             notes.append(f"{broken} stacks break off: build with -fno-omit-frame-pointer")
         return PassResult(figures, notes)
+
+
+def _library(frame: Frame) -> str | None:
+    """The library that a frame lies in; the program itself is nothing to say of its own functions."""
+    return frame.image if frame.image and ".so" in frame.image else None
 
 
 def _text(output: Path) -> Path:
