@@ -79,6 +79,8 @@ class SourceFile:
             bundle = self.path.suffix == ".trace"
             remedy = f"xctrace export --input {self.path} --xpath …" if bundle else "name the files in it"
             raise UsageError(f"{self.path}: is a folder; {remedy}")
+        if self.path.exists() and not self.path.is_file():
+            raise UsageError(f"{self.path}: is a pipe or a device; it is read twice: write it to a file first")
         try:
             with open(self.path, "rb") as file:
                 return file.read(HEAD_BYTES)
