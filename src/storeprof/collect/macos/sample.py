@@ -35,7 +35,7 @@ _THREAD: Final = re.compile(
     r"Thread_(?P<id><multiple>|[0-9a-zA-Z]+)(?:: ?(?P<name>.*?))?(?:\s+(?P<queue>DispatchQueue_.*))?\s*$"
 )
 _TITLE: Final = re.compile(
-    r"Analysis of sampling (?:(?P<name>.+) \()?pid (?P<pid>\d+)\)? every (?P<interval>[\d.]+) (?P<unit>\w+)"
+    r"Analysis of sampling (?:(?P<name>.+) \()?pid (?P<pid>\d+)\)? every (?P<interval>\d+(?:\.\d+)?) (?P<unit>\w+)"
 )
 _ADDRESSES: Final = re.compile(r"\s+\[(?P<first>0x[0-9a-fA-F]+|\?+)[^\]]*\](?:\s+(?P<source>\S.*))?$")
 _PLACE: Final = re.compile(r"(?: \+ [\d,.x0-9a-fA-F ]+|\s+load address 0x[0-9a-fA-F]+ \+ 0x[0-9a-fA-F,.x ]+)$")
