@@ -144,6 +144,11 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Format], ...]] = tuple(
             "write memray stats FILE.bin, or memray stats --json",
         ),
         (
+            r"^ *% +cycles +cycles +calls ",
+            "gprof of a processor that counts cycles",
+            "import the report of a build for a system with a clock",
+        ),
+        (
             r"^\s*ncalls\s+tottime\s+percall\s+cumtime",
             "cProfile's text",
             "record the program with storeprof instead: storeprof record -- COMMAND",
