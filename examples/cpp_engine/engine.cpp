@@ -36,11 +36,12 @@ void BackgroundProcessor::drain() {
   changed_.wait(lock, [this] { return queue_.empty(); });
 }
 
-std::shared_ptr<const core::TimeSeries> BackgroundProcessor::waiting(const std::string& labels, size_t number) {
+std::vector<std::shared_ptr<const core::TimeSeries>> BackgroundProcessor::waiting(const std::string& labels) {
+  std::vector<std::shared_ptr<const core::TimeSeries>> found;
   std::lock_guard<std::mutex> lock(mutex_);
   for (const auto& one : queue_)
-    if (one->labels == labels && number-- == 0) return one;
-  return nullptr;
+    if (one->labels == labels) found.push_back(one);
+  return found;
 }
 
 void BackgroundProcessor::run() {
@@ -136,7 +137,7 @@ core::Samples StorageImpl::read(const std::string& labels, int64_t from, int64_t
   {
     std::lock_guard<std::mutex> lock(mutex_);
     // What waits is looked at before what is stored: a block that moves between the two is seen twice, not never.
-    for (size_t number = 0; const auto one = background_.waiting(labels, number); number++)
+    for (const auto& one : background_.waiting(labels))
       queued.insert(queued.end(), one->samples.begin(), one->samples.end());
     std::lock_guard<std::mutex> index_lock(index_.mutex);
     const auto found = index_.blocks.find(labels);

@@ -100,7 +100,7 @@ class BackgroundProcessor {
   ~BackgroundProcessor();
   void submit(std::shared_ptr<const core::TimeSeries> full);  // waits while the queue is full
   void drain();                                               // returns when all that was submitted is stored
-  std::shared_ptr<const core::TimeSeries> waiting(const std::string& labels, size_t number);
+  std::vector<std::shared_ptr<const core::TimeSeries>> waiting(const std::string& labels);  // all, at one moment
 
  private:
   void run();

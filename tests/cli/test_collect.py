@@ -59,16 +59,18 @@ def test_what_is_asked_for_and_none_of_it_exists_is_said(tmp_path: Path) -> None
     done = storeprof("record", "--collect", "heap,stacks", "--out", tmp_path / "r", "--", "true")
     assert done.status == 125
     assert done.stderr.count("\n") == 1
-    assert "'stacks': it takes cpu, offcpu, io, memory, heap, leaks, counters and entries=PATTERN" in done.stderr
+    assert (
+        "'stacks': it takes cpu, offcpu, io, memory, heap, leaks, counters, faults and entries=PATTERN" in done.stderr
+    )
 
 
 def test_a_running_process_gets_the_passes_that_can_attach(tmp_path: Path) -> None:
-    """Attached to a pid, tools that have to start the program say so; bpftrace looks at it while it runs."""
+    """Found by its name, longer than the kernel keeps: tools that have to start it say so, others look at it."""
     program = build(tmp_path, PROGRAMS / "collect_two_functions.cpp")
     with subprocess.Popen([program, "30"], stdout=subprocess.DEVNULL) as process:
         done = storeprof(
-            "record", "--no-perf", "--pid", str(process.pid), "--duration", "1", "--out", tmp_path / "r",
-            "--collect", "heap,entries=seventy",
+            "record", "--no-perf", "--name", program.name, "--duration", "1", "--out", tmp_path / "r",
+            "--collect", "heap,faults,entries=seventy",
         )  # fmt: skip
         alive = process.poll() is None
         process.terminate()
@@ -77,6 +79,8 @@ def test_a_running_process_gets_the_passes_that_can_attach(tmp_path: Path) -> No
     rows = {tuple(row["collects"]): row for row in read_meta(tmp_path / "r")["passes"]}
     assert "not on one that runs already" in rows["heap",]["reason"]
     assert rows["entries",]["ran"], rows["entries",]["reason"]
+    assert rows["faults",]["ran"], rows["faults",]["reason"]
+    assert read_meta(tmp_path / "r")["attached_pid"] == process.pid
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recordings import PROGRAMS, build, record, storeprof
+from storeprof.recording.model import read_meta
 from workshop import make_workshop, typed
 
 CLASSES = (
@@ -88,6 +90,19 @@ def test_a_test_suite_that_ends_within_milliseconds_is_recorded(workshop: Path) 
     assert "CompressionEngine.GivesBackWhatItTook" in done.stdout
     document = json.loads(storeprof("analyze", workshop / "short", "--json").stdout)
     assert document["verdict"] == "inconclusive"
+
+
+def test_a_program_that_runs_is_profiled_by_its_name_and_left_running(workshop: Path) -> None:
+    """The process of that name is meant, not the binary of that name; it is recorded from outside and runs on."""
+    benchmark = workshop / "build-profiling" / "storageimpl_benchmark"
+    with subprocess.Popen([benchmark, "60"], stdout=subprocess.DEVNULL) as process:
+        options = "STOREPROF_OPTIONS='--preset light'"
+        done = typed(workshop, f"{options} ./scripts/profile_storageimpl.sh 1 storageimpl_benchmark")
+        alive = process.poll() is None
+        process.terminate()
+    assert (done.returncode, alive) == (0, True), done.stderr
+    recording = workshop / done.stderr.rsplit("recording: ", 1)[1].strip()
+    assert read_meta(recording)["attached_pid"] == process.pid
 
 
 def test_scripts_say_what_is_wrong_with_what_was_typed(workshop: Path) -> None:

@@ -71,4 +71,5 @@ def test_builds_choose_their_own_tools() -> None:
 def test_of_a_running_process_nobody_can_start_a_pass() -> None:
     """The reason is that it runs already, and not that it is no special build."""
     (choice,) = choose({"leaks"}, Target(pid=1, program=Path("/bin/true")))
-    assert choice.reason == "memray: it works on a program that storeprof starts, not on one that runs already"
+    why = "it works on a program that storeprof starts, not on one that runs already"
+    assert choice.reason == f"memray, memcheck, heaptrack: {why}"

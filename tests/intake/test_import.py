@@ -202,8 +202,10 @@ def test_what_cannot_be_read_is_named_by_file_and_line(
 def test_missing_files_twins_and_folders_are_refused(tmp_path: Path) -> None:
     """Each with what to do instead."""
     (tmp_path / "a.trace").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     heap = DATA / "macos/heap.txt"
     for files, said in (
+        ([tmp_path / "pipe"], "is a pipe"),
         ([tmp_path / "none"], "no such file"), ([tmp_path / "a.trace"], "xctrace export"),
         ([heap, heap], "name each file once"),
     ):  # fmt: skip

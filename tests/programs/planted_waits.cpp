@@ -17,11 +17,14 @@ int main() {
     pthread_setname_np(pthread_self(), "sleeper");
     for (int i = 0; i < 10; i++) std::this_thread::sleep_for(std::chrono::milliseconds(60));
   });
-  std::thread worker([] {
+  double worked = 0;
+  std::thread worker([&worked] {
+    const auto begin = Clock::now();
     pthread_setname_np(pthread_self(), "worker");
     compute(0.6);
+    worked = std::chrono::duration<double>(Clock::now() - begin).count();
   });
   sleeper.join();
   worker.join();
-  std::puts("done");
+  std::printf("done %f\n", worked);
 }

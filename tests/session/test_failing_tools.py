@@ -105,6 +105,23 @@ def test_patterns_that_name_no_function_are_said(program: Path, tmp_path: Path) 
     assert "entries=NoSuch::*: planted_memory has no function of that name" in row["reason"]
 
 
+def test_a_pass_that_fills_the_disk_gives_its_room_back(tmp_path: Path) -> None:
+    """The timing run is worth more: what the pass had written is let go, and the recording is finished."""
+    program = build(tmp_path, PROGRAMS / "planted_faults.cpp")
+    (tmp_path / "disk").mkdir()
+    script = 'mount -t tmpfs -o size=300k tmpfs disk && "$@" && cp -r disk/r whole'
+    argv = [*STOREPROF, "record", "--no-perf", "--collect", "faults", "--out", "disk/r", "--", str(program)]
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", *argv], cwd=tmp_path, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "storeprof: faults: the disk is full" in done.stderr and "Traceback" not in done.stderr
+    document = json.loads(storeprof("analyze", tmp_path / "whole", "--json").stdout)
+    (row,) = [one for one in document["passes"] if one["collects"]]
+    assert (row["ran"], row["figures"]) == (False, []) and document["metrics"]["rss_peak_bytes"] is not None
+
+
 FULL_DISK = """
 mount -t tmpfs -o size=400k tmpfs disk || exit 90
 "$@" record --no-perf --collect leaks --out disk/r -- "$PYTHON" -c "$LOOP"

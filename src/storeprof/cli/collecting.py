@@ -13,7 +13,7 @@ LIGHT: Final = frozenset({"cpu", "memory"})
 PRESETS: Final = {
     "light": LIGHT,
     "standard": LIGHT | {"offcpu", "io"},
-    "deep": LIGHT | {"offcpu", "io", "heap", "leaks", "counters"},
+    "deep": LIGHT | {"offcpu", "io", "heap", "leaks", "counters", "faults"},
 }
 
 
@@ -31,14 +31,14 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collect",
         metavar="WHAT[,WHAT]",
-        help="cpu, offcpu, io, memory, heap, leaks, counters, entries=PATTERN (calls and latency of native functions, "
-        "as in entries='StorageImpl::*'); what distorts runs in passes of its own, over the same workload",
+        help="cpu, offcpu, io, memory, heap, leaks, counters, faults, entries=PATTERN (calls and latency of native "
+        "functions, as in entries='StorageImpl::*'); what distorts runs in passes of its own, over the same workload",
     )
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
         help="light: cpu,memory, the default, without privilege and without passes; standard: and offcpu,io; "
-        "deep: and heap,leaks,counters",
+        "deep: and heap,leaks,counters,faults",
     )
     parser.add_argument("--deep", action="store_true", help="short for --collect cpu,memory,heap,leaks")
     parser.add_argument(

@@ -24,6 +24,7 @@ _AUSTIN: Final = re.compile(r"(?P<kind>[PT])(?:\d+:)?(?P<id>(?:0x)?[0-9a-fA-F]{1
 _MARK: Final = re.compile(r"_\[([kij])\]$")
 _PYTHON: Final = re.compile(r"\.py(:\d+)?\)$|\(<frozen ")
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
+_TWO_COUNTS: Final = re.compile(r" [0-9]+(\.[0-9]*)? [0-9]+(\.[0-9]*)?\s*$")
 MOST_FRAMES: Final = 10_000
 
 
@@ -62,10 +63,16 @@ def parse_collapsed(source: Iterable[str]) -> CollapsedStacks:
     lines = Lines(source)
     found = CollapsedStacks()
     known: dict[str, Frame] = {}
+    doubled = 0
     for line in lines:
         if not line.strip() or line.startswith("#"):
             continue
         found.stacks.append(_stack(line, lines, known))
+        doubled += _TWO_COUNTS.search(line) is not None
+    if doubled and doubled == len(found.stacks):
+        raise UnreadableLine(
+            found.stacks[0].line, "two counts a stack, so it is a difference of two profiles: import each by itself"
+        )
     if lines.unended is not None and lines.unended.strip():
         found.cut_short = _last(lines, found, known)
     if not found.stacks:

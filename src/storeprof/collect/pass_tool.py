@@ -20,6 +20,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "heap": "who allocates what, and what was live at the peak",
     "leaks": "what was never freed",
     "counters": "cache misses and other counters",
+    "faults": "page faults by the function that touches the page",
     "entries": "calls and latency of named functions",
 }
 
@@ -85,13 +86,14 @@ class PassTool(Protocol):
     """One tool for passes; the four methods of a collector, over uniform options.
 
     `collects`: the groups it can fill. `attaches`: it is started beside a process (held before exec, or running)
-    instead of starting COMMAND itself. `own_processes`: names of its own processes, which are not told to end when
-    the program is.
+    instead of starting COMMAND itself. `follows_children`: whether its figures have the program's children in them.
+    `own_processes`: names of its own processes, which are not told to end when the program is.
     """
 
     name: str
     collects: frozenset[str]
     attaches: bool
+    follows_children: bool
     own_processes: frozenset[str]
     adds: str
     costs: str
@@ -125,6 +127,7 @@ class StartsCommand:
     """What most tools for passes have in common: they start COMMAND, and their output is text already."""
 
     attaches = False
+    follows_children = False
     own_processes: frozenset[str] = frozenset()
 
     def unfit(self, target: Target) -> str | None:

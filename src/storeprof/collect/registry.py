@@ -22,6 +22,7 @@ from storeprof.collect.passes.gprof import Gprof
 from storeprof.collect.passes.heaptrack import Heaptrack
 from storeprof.collect.passes.leak_sanitizer import LeakSanitizer
 from storeprof.collect.passes.memray import Memray
+from storeprof.collect.passes.perf_faults import PerfFaults
 from storeprof.collect.passes.perf_stat import PerfStat
 from storeprof.collect.passes.strace import Strace
 from storeprof.collect.passes.valgrind import Cachegrind, Massif, Memcheck
@@ -68,8 +69,8 @@ class Choice:
 
 
 PASS_TOOLS: Final[tuple[PassTool, ...]] = (
-    Bpftrace(), BpftraceEntries(), Memray(), Heaptrack(), Memcheck(), Massif(), PerfStat(), Cachegrind(), Gprof(),
-    LeakSanitizer(), Strace(),
+    Bpftrace(), BpftraceEntries(), Memray(), Heaptrack(), Memcheck(), Massif(), PerfStat(), PerfFaults(), Cachegrind(),
+    Gprof(), LeakSanitizer(), Strace(),
 )  # fmt: skip
 # For each group the tools that fill it, the best first.
 PREFERENCE: Final = {
@@ -79,6 +80,7 @@ PREFERENCE: Final = {
     "heap": ("memray", "heaptrack", "massif"),
     "leaks": ("leak-sanitizer", "memray", "memcheck", "heaptrack"),
     "counters": ("perf-stat", "cachegrind"),
+    "faults": ("perf-faults",),
     "entries": ("bpftrace-entries",),
 }
 # They read what a special build writes: that others were not built so says nothing of why nobody can help.
@@ -164,8 +166,11 @@ def _instead(refusals: list[tuple[str, str, str | None]]) -> str:
 def _refused(group: str, refusals: list[tuple[str, str, str | None]]) -> Choice:
     """Where a tool fits and is not available, that is what helps; else why none fits."""
     general = [row for row in refusals if row[0] not in _OF_BUILDS] or refusals
-    fitting = [row for row in refusals if row[2]] or general[:1]
-    reason = "; ".join(f"{name}: {why}" for name, why, _ in fitting)
+    fitting = [row for row in refusals if row[2]] or general
+    by_reason: dict[str, list[str]] = {}
+    for name, why, _ in fitting:
+        by_reason.setdefault(why, []).append(name)
+    reason = "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
     remedies = [remedy for _, _, remedy in fitting if remedy]
     return Choice((group,), None, reason, " or ".join(remedies) if remedies else None)
 

@@ -13,7 +13,9 @@ from storeprof.collect.tool_output import Frame
 from storeprof.intake.incident import FileFacts, Incident, Seen
 from storeprof.intake.tables import LARGEST_INT
 
-_INSTRUCTIONS: Final = "Ir"
+# What stands for CPU time, the best first, and what one is worth in ns where it is time.
+_TIMES: Final = {"Time_(10ns)": 10.0, "Time_(us)": 1000.0, "Time_(µs)": 1000.0}
+_STAND_INS: Final = ("Ir", *_TIMES, "Instructions", "Cycles", "Cycle", "CEst", "Ticks", "Time", "Samples")
 MOST_LISTED: Final = 20
 
 
@@ -35,7 +37,8 @@ def load_strace(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
         "seconds": round(sum(one.seconds for one in table.calls), 6),
         "largest": [{"name": one.name, "calls": one.calls, "seconds": one.seconds} for one in ranked[:MOST_LISTED]],
     }
-    facts.notes.append("its seconds are system time, or wall time with strace -w: the table does not say which")
+    if not table.wall_known:
+        facts.notes.append("its seconds are system time, or wall time with strace -w: the table does not say which")
 
 
 def load_gprof(lines: Iterator[str], incident: Incident, facts: FileFacts) -> None:
@@ -78,14 +81,16 @@ def load_cachegrind(lines: Iterator[str], incident: Incident, facts: FileFacts) 
     """Files of cachegrind and callgrind: instructions stand for CPU time, other events are kept beside them."""
     counts = parse_cachegrind(lines)
     facts.cut_short = counts.cut_short
-    tool = "callgrind" if counts.creator.startswith("callgrind") else "cachegrind"
+    tool = "cachegrind" if counts.creator == "cachegrind" else "callgrind"
     facts.format = tool
     tables = incident.tables
     command = counts.command.split()[0] if counts.command else None
     process = tables.process(counts.pid, PurePath(command).name if command else None, command)
     thread = tables.thread(process, tool, None, "all threads")
     source = tables.word(tool)
-    main = counts.events.index(_INSTRUCTIONS) if _INSTRUCTIONS in counts.events else None
+    stand_in = next((one for one in _STAND_INS if one in counts.events), None)
+    main = counts.events.index(stand_in) if stand_in else None
+    unit_ns = _TIMES.get(stand_in or "")
     seen = []
     for (function, file, binary), costs in counts.own.items():
         stack = tables.stack((Frame(function, binary, None if file == "???" else file),))
@@ -95,9 +100,14 @@ def load_cachegrind(lines: Iterator[str], incident: Incident, facts: FileFacts) 
         if main is not None and costs[main] > 0:
             seen.append(Seen(stack, costs[main]))
     if seen and incident.takes_cpu_of(process, tool):
-        incident.lay_out([(thread, seen)], None, table="cpu_samples", source=tool)
+        incident.lay_out([(thread, seen)], unit_ns, table="cpu_samples", source=tool)
         incident.cpu_samples = True
-        facts.notes.append("instructions stand for CPU time: valgrind simulates, so there are shares and no times")
+        if stand_in == "Ir":
+            facts.notes.append("instructions stand for CPU time: valgrind simulates, so there are shares and no times")
+        else:
+            facts.notes.append(
+                f"{stand_in} stands for CPU time" + ("" if unit_ns else ": there are shares and no times")
+            )
     totals = counts.totals
     facts.figures |= {
         "command": counts.command,

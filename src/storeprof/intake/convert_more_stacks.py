@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from storeprof.collect.macos.deep_copy import parse_deep_copy
-from storeprof.collect.macos.dtrace import TICK_NS, DtraceOutput, looks_like_dtrace, parse_dtrace
+from storeprof.collect.macos.dtrace import (
+    TICK_NS,
+    DtraceOutput,
+    looks_like_aggregation,
+    looks_like_dtrace,
+    parse_dtrace,
+)
 from storeprof.collect.macos.spindump import SpunProcess, parse_spindump
 from storeprof.collect.macos.wait_symbols import wait_reason
 from storeprof.collect.tool_output import Frame, Site
@@ -15,7 +21,15 @@ from storeprof.intake.convert_trace import load_xctrace, load_xctrace_toc
 from storeprof.intake.incident import FileFacts, Incident, Seen
 from storeprof.intake.tables import Process
 
-__all__ = ["is_dtrace", "load_deep_copy", "load_dtrace", "load_spindump", "load_xctrace", "load_xctrace_toc"]
+__all__ = [
+    "is_aggregation",
+    "is_dtrace",
+    "load_deep_copy",
+    "load_dtrace",
+    "load_spindump",
+    "load_xctrace",
+    "load_xctrace_toc",
+]
 INFINITE = 1e300
 SHORT_NS = 2 * TICK_NS
 
@@ -23,6 +37,11 @@ SHORT_NS = 2 * TICK_NS
 def is_dtrace(head: Sequence[str]) -> bool:
     """Whether a head is dtrace's."""
     return looks_like_dtrace(line.rstrip("\r") for line in head)
+
+
+def is_aggregation(head: Sequence[str]) -> bool:
+    """Whether a head is an aggregation of dtrace without any title: `dtrace -q`, or standard output alone."""
+    return looks_like_aggregation(line.rstrip("\r") for line in head)
 
 
 def load_dtrace(lines: Iterator[str], incident: Incident, facts: FileFacts) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from storeprof.collect.collapsed import parse_collapsed
-from storeprof.collect.linux.perf_samples import CYCLES, NANOSECONDS, PerfFile, PerfSample, read_perf_samples
+from storeprof.collect.linux.perf_samples import CYCLES, NANOSECONDS, NO_EVENT, PerfFile, PerfSample, read_perf_samples
 from storeprof.collect.macos.sample import SampleReport, parse_sample
 from storeprof.collect.macos.wait_symbols import wait_reason
 from storeprof.collect.tool_output import Frame, UnreadableLine
@@ -120,7 +120,9 @@ class _PerfLoader:
         self._incident = incident
         self._tables = incident.tables
         named = [
-            event for event in ("cpu-clock", "task-clock", "cycles", "cpu-cycles", "ref-cycles") if event in events
+            event
+            for event in ("cpu-clock", "task-clock", "cycles", "cpu-cycles", "ref-cycles", NO_EVENT)
+            if event in events
         ]
         self.main = named[0] if named else None
         self.counts: Counter[str] = Counter()
@@ -159,8 +161,8 @@ class _PerfLoader:
         found = self._threads.get(key)
         if found is None:
             # Without a pid the threads of one program can't be told from several of the same name.
-            process = self._tables.process(one.pid, one.comm)
-            thread = self._tables.thread(process, str(one.tid), one.tid if one.tid >= 0 else None, one.comm)
+            process = self._tables.process(one.pid, one.comm or None)
+            thread = self._tables.thread(process, str(one.tid), one.tid if one.tid >= 0 else None, one.comm or None)
             found = self._threads[key] = (thread, self._incident.takes_cpu_of(process, "perf"))
         return found
 
@@ -196,6 +198,8 @@ def load_perf_script(lines: Iterator[str], incident: Incident, facts: FileFacts,
         or (loader.main and loader.weights[loader.main] == loader.counts[loader.main])
     ):
         incident.time_known = False
+    if loader.main == NO_EVENT:
+        facts.notes.append("its events have no names: they were taken for CPU time")
     if loader.main is None:
         facts.notes.append("none of its events is CPU time: they are kept as events")
     incident.offset_ns = max(incident.offset_ns, tables.end_ns)

@@ -13,15 +13,19 @@ from typing import Any
 import duckdb
 
 from storeprof import __version__
+from storeprof.collect.pass_tool import PassResult
 from storeprof.collect.tool_output import UnreadableLine
 from storeprof.errors import CollectorError, RecordingError, UsageError
+from storeprof.intake.figures import Marks, figures_since, marks
 from storeprof.intake.formats import KNOWN, Format, recognise
 from storeprof.intake.incident import FileFacts, Incident
 from storeprof.intake.source_file import SourceFile
 from storeprof.intake.tables import LARGEST_INT, Tables
 from storeprof.recording.model import write_meta
 from storeprof.recording.schema import FORMAT_VERSION
+from storeprof.recording.tables import Columns
 from storeprof.session.folder import make_folder, remove_folder
+from storeprof.session.pass_tables import figures_table
 
 SCRATCH = "tables.partial"
 LINES_BETWEEN_WORDS = 100_000
@@ -44,9 +48,12 @@ def import_files(paths: Sequence[Path], folder: Path, said: Said | None = None) 
         scratch.mkdir()
         incident = Incident(Tables(scratch))
         try:
+            found = []
             for format_, source in chosen:
+                before = marks(incident.tables.rows)
                 _load(format_, source, incident, said)
-            _write(incident, folder, scratch, paths)
+                found.append((_as_pass(incident.files[-1]), _figures(before, incident.tables)))
+            _write(incident, folder, scratch, paths, figures_table(found))
         finally:
             incident.tables.close()
     except BaseException as error:
@@ -103,14 +110,25 @@ def _told(lines: Iterator[str], name: str, said: Said) -> Iterator[str]:
         yield line
 
 
-def _write(incident: Incident, folder: Path, scratch: Path, paths: Sequence[Path]) -> None:
+def _figures(before: Marks, tables: Tables) -> PassResult:
+    new = tables.rows.get("allocation_sites", [])[before["allocation_sites"] :]
+    stacks = {row["stack_id"] for row in new if row.get("stack_id") is not None}
+    return figures_since(before, tables.rows, tables.frames_of(stacks))
+
+
+def _as_pass(facts: FileFacts) -> dict[str, Any]:
+    """What stands in the columns `pass` and `collector` of a file's figures."""
+    return {"pass": facts.name, "collector": facts.format}
+
+
+def _write(incident: Incident, folder: Path, scratch: Path, paths: Sequence[Path], figures: Columns) -> None:
     tables = incident.tables
     if tables.start_ns == LARGEST_INT:
         tables.start_ns = tables.end_ns = 0
         incident.duration_known = False
     start, end = tables.start_ns, max(tables.end_ns, incident.offset_ns, tables.start_ns) + 1
     tables.within(start, end)
-    tables.write(scratch)
+    tables.write(scratch, {"pass_figures": figures})
     for part in scratch.glob("part-*"):
         part.rmdir()
     scratch.rename(folder / "tables")

@@ -6,9 +6,12 @@ command makes a text of it.
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +22,10 @@ from storeprof.errors import UsageError
 HEAD_BYTES: Final = 1 << 18
 HEAD_LINES: Final = 3000
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_GZIP: Final = b"\x1f\x8b"
+# What a compressed file begins with, its name, and what opens it.
+_PACKED: Final[tuple[tuple[bytes, str, Any], ...]] = (
+    (b"\x1f\x8b", "gzip", gzip.open), (b"BZh", "bzip2", bz2.open), (b"\xfd7zXZ\0", "xz", lzma.open),
+)  # fmt: skip
 _BINARIES: Final = (
     (b"PERFILE2", "perf's own file", "write its text first: perf script -i {path} > FILE"),
     (b"gmon\x01", "gprof's raw counts", "write the report first: gprof PROGRAM {path} > FILE"),
@@ -42,15 +48,20 @@ _BINARIES: Final = (
 )
 
 
+# A file that ends in the middle, or is no longer what was packed from there on.
+_DAMAGED: Final = (EOFError, OSError, lzma.LZMAError, zlib.error)
+
+
 class SourceFile:
     """A file by its path: `head` is its first lines, `lines()` all of them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         start = self._start()
-        self._compressed = start.startswith(_GZIP)
-        if self._compressed:
-            start = self._unpacked_start()
+        found = next(((name, opener) for mark, name, opener in _PACKED if start.startswith(mark)), None)
+        self._open: Any = found[1] if found else open
+        if found:
+            start = self._unpacked_start(found[0])
         self.encoding = next((name for mark, name in _MARKS if start.startswith(mark)), None) or _without_mark(start)
         for magic, what, remedy in _BINARIES:
             if start.startswith(magic):
@@ -68,6 +79,8 @@ class SourceFile:
             bundle = self.path.suffix == ".trace"
             remedy = f"xctrace export --input {self.path} --xpath …" if bundle else "name the files in it"
             raise UsageError(f"{self.path}: is a folder; {remedy}")
+        if self.path.exists() and not self.path.is_file():
+            raise UsageError(f"{self.path}: is a pipe or a device; it is read twice: write it to a file first")
         try:
             with open(self.path, "rb") as file:
                 return file.read(HEAD_BYTES)
@@ -76,19 +89,23 @@ class SourceFile:
         except OSError as error:
             raise UsageError(f"{self.path}: can't be read ({error.strerror})") from None
 
-    def _unpacked_start(self) -> bytes:
+    def _unpacked_start(self, name: str) -> bytes:
+        start = bytearray()
         try:
-            with gzip.open(self.path, "rb") as file:
-                return file.read(HEAD_BYTES)
-        except (EOFError, OSError):
-            raise UsageError(f"{self.path}: is compressed (gzip) and damaged; unpack it and name the result") from None
+            with self._open(self.path, "rb") as file:
+                while len(start) < HEAD_BYTES and (piece := file.read1(1 << 14)):
+                    start += piece
+        except _DAMAGED:
+            if not start:
+                what = f"is compressed ({name}) and damaged; unpack it and name the result"
+                raise UsageError(f"{self.path}: {what}") from None
+        return bytes(start)
 
     @contextmanager
     def lines(self) -> Iterator[Iterator[str]]:
         """The lines, with their ends; only a line feed ends one."""
-        opened: Any = gzip.open if self._compressed else open
         with (
-            opened(self.path, "rb") as raw,
+            self._open(self.path, "rb") as raw,
             io.TextIOWrapper(raw, encoding=self.encoding, errors="replace", newline="\n") as text,
         ):
             yield _unbroken(text)
@@ -98,7 +115,7 @@ def _unbroken(text: IO[str]) -> Iterator[str]:
     """Lines of a compressed file that ends too early end there, as those of any file."""
     try:
         yield from text
-    except EOFError:
+    except _DAMAGED:
         return
 
 

@@ -138,8 +138,8 @@ class Tables:
         for row in self._rows.get("memory", []):
             row["t_ns"] = min(max(row["t_ns"], start_ns), end_ns)
 
-    def write(self, folder: Path) -> None:
-        """Write all tables into a folder."""
+    def write(self, folder: Path, more: dict[str, Columns]) -> None:
+        """Write all tables into a folder, and `more` beside them."""
         for table in list(self._columns):
             self._flush(table)
         for table, parts in self._parts.items():
@@ -149,11 +149,28 @@ class Tables:
             self._connection.execute(query)
             for part in parts:
                 part.unlink()
-        for table, columns in self._whole_tables().items():
+        for table, columns in {**self._whole_tables(), **more}.items():
             write_table(self._connection, folder, table, columns)
         for table in TABLES:
             if not (folder / f"{table}.parquet").exists():
                 write_table(self._connection, folder, table, {})
+
+    @property
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Rows of the tables that are no samples, as they were added."""
+        return self._rows
+
+    def frames_of(self, stacks: set[int]) -> dict[int, tuple[Frame, ...]]:
+        """Frames, leaf first, of stacks by their numbers."""
+        frames, pairs = list(self._frames), list(self._stacks)
+        found = {}
+        for stack in stacks:
+            at, path = stack, []
+            while at >= 0:
+                at, frame = pairs[at][0], pairs[at][1]
+                path.append(frames[frame])
+            found[stack] = tuple(path)
+        return found
 
     def close(self) -> None:
         """Let go of the database."""

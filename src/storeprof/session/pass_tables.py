@@ -21,21 +21,27 @@ MOST_ROWS: Final = 500
 # The names of the profiling guide, by what they hold.
 PREFIX: Final = {
     "heap": "heap_analysis", "leaks": "leaks", "offcpu": "dtrace", "io": "dtrace", "entries": "dtrace",
-    "memory": "vmmap_growth", "counters": "counters", "cpu": "sample_profile",
+    "memory": "vmmap_growth", "counters": "counters", "faults": "page_faults", "cpu": "sample_profile",
 }  # fmt: skip
 Row = dict[str, Any]
 Frame = tuple[str | None, str | None, int | None]
 Stack = tuple[tuple[str, str | None, int | None], ...]
 # An address without a symbol, and the allocator's entrances.
-_NAMELESS: Final = re.compile(r"0x[0-9a-f]+$|\?\?\?$|(malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc)$")
+_NAMELESS: Final = re.compile(
+    r"0x[0-9a-f]+$|\?\?\?$|(malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc)$|_?malloc_zone_\w+$|_malloc_type_\w+$"
+)
 
 
 def add_pass_tables(folder: Path, meta: Row, tables: dict[str, Columns]) -> dict[str, Columns]:
     """The tables with `pass_figures`; a pass whose output can't be read says so in `meta`, and costs nothing else."""
     rows: list[Row] = meta.get("passes") or []
     found: list[tuple[Row, PassResult]] = []
+    children = len(tables["processes"]["pid"]) - 1
     for row in rows:
         result = _figures(folder, row) if row["ran"] else None
+        if result is not None and children > 0 and not pass_tool(row["collector"]).follows_children:
+            those = "child was" if children == 1 else "children were"
+            row["notes"].append(f"it looks at one process: the program's {children} {those} left out")
         if result is not None:
             row["notes"] += result.notes
             found.append((row, result))
@@ -44,7 +50,7 @@ def add_pass_tables(folder: Path, meta: Row, tables: dict[str, Columns]) -> dict
         meta["passes"] = [*(row for row in rows if row["collector"] != "smaps"), growth_row(grown)]
         if grown:
             found.append((meta["passes"][-1], grown))
-    return {**tables, "pass_figures": _table(found)} if found else tables
+    return {**tables, "pass_figures": figures_table(found)} if found else tables
 
 
 def _figures(folder: Path, row: Row) -> PassResult | None:
@@ -96,13 +102,17 @@ def _growth(folder: Path) -> PassResult | None:
 def owner(stack: Stack) -> Frame:
     """The frame that a figure belongs to: the innermost one of the program's own code, else the innermost.
 
+    A frame's file may be the library it lies in, where a tool knows no source.
     Templates of the language's library are inlined or instantiated for the code that calls them.
     """
-    own = (frame for frame in stack if not is_native_library(frame[0], "") and not _NAMELESS.match(frame[0]))
+    own = (
+        frame for frame in stack if not is_native_library(frame[0], frame[1] or "") and not _NAMELESS.match(frame[0])
+    )
     return next(own, stack[0])
 
 
-def _table(found: list[tuple[Row, PassResult]]) -> Columns:
+def figures_table(found: list[tuple[Row, PassResult]]) -> Columns:
+    """The table `pass_figures`: results with the pass (or imported file) and the collector that they come from."""
     rows = [(row, figure) for row, result in found for figure in result.figures]
     leaves = [owner(figure.stack) if figure.stack else (None, None, None) for _, figure in rows]
     return {
@@ -112,11 +122,17 @@ def _table(found: list[tuple[Row, PassResult]]) -> Columns:
         "figure": strings([figure.name for _, figure in rows]),
         "value": np.array([figure.value for _, figure in rows], dtype=np.float64),
         "unit": strings([figure.unit for _, figure in rows]),
-        "function": strings([leaf[0] and short_name(leaf[0]) for leaf in leaves]),
+        "function": strings([_place(leaf[0], figure) for leaf, (_, figure) in zip(leaves, rows, strict=True)]),
         "file": strings([leaf[1] for leaf in leaves]),
         "line": integers([leaf[2] for leaf in leaves]),
         "stack": strings([";".join(frame[0] for frame in reversed(one.stack)) or None for _, one in rows]),
     }
+
+
+def _place(name: str | None, figure: Figure) -> str | None:
+    """A function without its arguments; mappings and classes may end in brackets of their own."""
+    is_function = figure.group != "memory" and not figure.name.endswith("by class")
+    return short_name(name) if name and is_function else name
 
 
 def write_pass_evidence(recording: Recording, stamp: str) -> None:

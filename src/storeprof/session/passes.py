@@ -32,7 +32,11 @@ LONGEST_LIMIT_S: Final = 900.0
 BESIDE_S: Final = 10.0
 # And so long of a program that runs until it is told to end.
 ENDLESS_S: Final = 20.0
+# For what reads the tool's own file afterwards; with --pass-limit as long as that, but not less than the second.
 READING_TIMEOUT_S: Final = 300.0
+SHORTEST_READING_S: Final = 5.0
+# Bytes that a recording needs to be finished, besides twice its journal.
+LEAST_ROOM: Final = 1 << 17
 Row = dict[str, Any]
 
 
@@ -153,7 +157,7 @@ def _run(options: RecordOptions, place: _Workplace, target: Target, choice: Choi
         row.update(seconds=round(end.seconds, 3), ended=end.by, ran=True, status=end.status)
         row["operations"] = _operations(_stdout(output), options.ops_pattern)
         for reading in tool.readings(wanted):
-            _read(reading.argv, reading.output)
+            _read(reading.argv, reading.output, options.pass_limit_s)
         if end.by in {"limit", "killed"}:
             row["notes"].append(f"ended after {end.seconds:.0f} s: the figures are of that part of the run")
     except KeyboardInterrupt:
@@ -163,7 +167,20 @@ def _run(options: RecordOptions, place: _Workplace, target: Target, choice: Choi
     finally:
         for path in (_stdout(output), Path(f"{output}.window.json")):
             path.unlink(missing_ok=True)
+        if _filled_the_disk(place.folder, output):
+            row.update(ran=False, reason="the disk is full: what it had written was let go", remedy="make room")
     return row
+
+
+def _filled_the_disk(folder: Path, output: Path) -> bool:
+    """Whether a pass left no room to finish the recording, which is worth more: the files of the pass are gone then."""
+    needed = max(LEAST_ROOM, 2 * sum(one.stat().st_size for one in folder.glob("journal*")))
+    if shutil.disk_usage(folder).free >= needed:
+        return False
+    for path in output.parent.glob(f"{output.name}*"):
+        if not path.name.endswith(".said"):
+            path.unlink(missing_ok=True)
+    return True
 
 
 def _start(options: RecordOptions, tool: PassTool, wanted: PassOptions, place: _Workplace) -> PassEnd:
@@ -202,8 +219,9 @@ def _is_ready(output: Path) -> bool:
         return False
 
 
-def _read(argv: list[str], output: Path) -> None:
-    done = run_tool(argv, timeout_s=READING_TIMEOUT_S, stdout_path=output)
+def _read(argv: list[str], output: Path, limit_s: float | None) -> None:
+    limit_s = READING_TIMEOUT_S if limit_s is None else max(SHORTEST_READING_S, limit_s)
+    done = run_tool(argv, timeout_s=limit_s, stdout_path=output)
     if done.status != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         why = "took too long" if done.timed_out else (said[-1] if said else f"status {done.status}")

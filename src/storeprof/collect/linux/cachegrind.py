@@ -2,15 +2,18 @@ r"""The files of cachegrind and callgrind: events (instructions, cache misses, b
 
 Grammar (cachegrind's is a part of callgrind's, which numbers names and repeats the number only):
 
-    file    = { "desc:" … | "cmd:" … | "version:" … | … } "events:" name { name } { body } [ "summary:" n { n } ]
+    file    = part { part }                         (callgrind's --combine-dumps and --separate-threads make several)
+    part    = { "desc:" … | "cmd:" … | "version:" … | … } "events:" name { name } { body }
+              [ ("summary:" | "totals:") n { n } ]
     body    = ("fl" | "fi" | "fe" | "ob" | "cfi" | "cfl" | "cob") "=" name | "fn=" name | "cfn=" name
             | "calls=" n position costs-line | position { position } cost { cost }
     name    = [ "(" number ")" ] [ text ]
     position = n | "+" n | "-" n | "*" | "0x" hex
 
 The line after `calls=` is what the call cost, inclusive: it counts for the caller's total and for nobody's self cost. A
-costs line may have fewer costs than there are events; the rest is zero. The sum of all self costs is the summary; a
-file without it was cut short, one that disagrees is damaged.
+costs line may have fewer costs than there are events; the rest is zero. The sum of all self costs is cachegrind's
+summary and callgrind's totals: a file of theirs without was cut short, one that disagrees is damaged. Others that write
+callgrind's format (xdebug, converters of Python's profiles) need not have any.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from storeprof.collect.tool_output import CutShort, Lines, number
 
 _NAME: Final = re.compile(r"(?:\((?P<number>\d+)\)\s*)?(?P<text>.*)")
 _HEAD: Final = re.compile(r"([a-zA-Z][\w ]*?):\s?(.*)")
+# Levels of a recursion (--separate-recs) have names of their own: f, f'2, f'3.
+_RECURSION: Final = re.compile(r"'\d+$")
 _POSITION: Final = re.compile(r"[+-]?\d+|\*|0x[0-9a-f]+")
 _PLACES: Final = {"fl", "fi", "fe", "ob", "cfi", "cfl", "cob"}
 
@@ -57,12 +62,9 @@ def parse_cachegrind(source: Iterable[str]) -> EventCounts:
     counts = reader.read()
     if not counts.events:
         raise reader.lines.wrong("no file of cachegrind or callgrind: it has no `events:`")
-    plain = counts.creator == "cachegrind" and not reader.numbered
-    if (plain and not reader.summed) or reader.lines.unended is not None:
+    ends_in_sums = counts.creator.startswith("callgrind") if reader.calls_too else True
+    if (ends_in_sums and not reader.summed) or reader.lines.unended is not None:
         counts.cut_short = CutShort(reader.lines.number, "what comes after that, up to the summary")
-    elif plain and counts.summary is not None and tuple(counts.totals) != counts.summary:
-        whole = f"{counts.totals[0]}, the summary has {counts.summary[0]}"
-        raise reader.lines.wrong(f"the functions' costs add up to {whole}")
     return counts
 
 
@@ -73,21 +75,14 @@ class _Reader:
         self._names: dict[tuple[str, str], str] = {}
         self._place: dict[str, str | None] = {"file": None, "ob": None, "fn": None, "cfn": None}
         self._positions = 1
-        self._summed = False
-
-    @property
-    def summed(self) -> bool:
-        """Whether a summary came after the costs: only cachegrind has it there."""
-        return self._summed
-
-    @property
-    def numbered(self) -> bool:
-        """Whether it has what only callgrind's files have: calls, or a summary before the costs."""
-        return bool(self._counts.calls) or (self._counts.summary is not None and not self._summed)
+        self._part: list[int] = []
+        self.summed = False
+        self.calls_too = False
 
     def read(self) -> EventCounts:
         for line in self.lines:
             if not line.strip() or line.startswith("#"):
+                self.calls_too |= line.startswith("# callgrind format")
                 continue
             key, _, value = line.partition("=")
             if key in _PLACES or key in ("fn", "cfn"):
@@ -98,41 +93,52 @@ class _Reader:
                 next(self.lines, None)  # a jump's own position follows, without costs
             elif key == "calls":
                 self._call(value)
-            elif _HEAD.match(line) and not line[0].isdigit():
-                if self._header(line):
-                    break
+            elif (head := _HEAD.match(line)) and not line[0].isdigit():
+                self._header(head[1], head[2].strip())
+                if self.summed and not self.calls_too:
+                    break  # the end of a file of cachegrind's
             else:
                 self._costs(line)
+        if self.calls_too and self._counts.creator == "cachegrind":
+            self._counts.creator = "unknown"
         return self._counts
 
-    def _header(self, line: str) -> bool:
-        """Whether it was the last line of a file."""
-        found = _HEAD.match(line)
-        assert found is not None
-        key, value = found[1], found[2].strip()
+    def _header(self, key: str, value: str) -> None:
         if key == "events":
+            if self._counts.events not in ((), tuple(value.split())):
+                raise self.lines.wrong("parts with other events than the first")
             self._counts.events = tuple(value.split())
+            self._part = [0] * len(self._counts.events)
         elif key == "cmd":
             self._counts.command = value
         elif key == "creator":
             self._counts.creator = value
-        elif key == "positions":
-            self._positions = len(value.split())
+        elif key in ("positions", "version", "part"):
+            self.calls_too = True
+            self.summed = False
+            if key == "positions":
+                self._positions = len(value.split())
         elif key == "pid":
             self._counts.pid = number(value, self.lines)
         elif key in ("summary", "totals"):
             figures = tuple(number(one, self.lines) for one in value.split())
             figures += (0,) * (len(self._counts.events) - len(figures))
+            if key == "summary" and (self.calls_too or not self._counts.own):
+                self.calls_too = True  # callgrind's stands before the costs, and has what other threads did in it
+                return
             self._counts.summary = figures
-            self._summed = bool(self._counts.own)
-            return self._summed and (key == "totals" or self._counts.creator == "cachegrind")
-        return False
+            self.summed = True
+            if tuple(self._part) != figures:
+                raise self.lines.wrong(f"the functions' costs add up to {self._part}, the {key} say {list(figures)}")
+            self._part = [0] * len(self._counts.events)
 
     def _name(self, key: str, value: str) -> None:
         kind = "fn" if key in ("fn", "cfn") else "ob" if key in ("ob", "cob") else "file"
         found = _NAME.fullmatch(value)
         assert found is not None
         name: str | None = found["text"] or None
+        if name and kind == "fn":
+            name = _RECURSION.sub("", name)
         if found["number"]:
             if name:
                 self._names[(kind, found["number"])] = name
@@ -151,6 +157,7 @@ class _Reader:
         return function, self._place["file"], self._place["ob"]
 
     def _call(self, value: str) -> None:
+        self.calls_too = True
         callee = self._place["cfn"]
         if callee is None:
             raise self.lines.wrong("calls= without cfn=")
@@ -165,7 +172,9 @@ class _Reader:
         _add(self._counts.inclusive, self._key(), costs)
 
     def _costs(self, line: str) -> None:
-        _add(self._counts.own, self._key(), self._figures(line))
+        figures = self._figures(line)
+        self._part = [a + b for a, b in zip(self._part, figures, strict=True)]
+        _add(self._counts.own, self._key(), figures)
 
     def _figures(self, line: str) -> list[int]:
         cells = line.split()

@@ -40,7 +40,7 @@ _ARC: Final = re.compile(
     r"(?P<name>\S.*?)(?:\s+<cycle\s+\d+>)?\s+\[(?P<index>\d+)\]"
 )
 _MARKS: Final = re.compile(r"\s*<cycle\s+\d+>$|\s+\[\d+\]$")
-_SAMPLE: Final = re.compile(r"[Ee]ach sample (?:counts as|hit covers) .*?([\d.]+) seconds")
+_SAMPLE: Final = re.compile(r"[Ee]ach sample (?:counts as|hit covers) .*?(?<![\d.])(\d+(?:\.\d+)?) seconds")
 
 
 @dataclass(frozen=True, slots=True)

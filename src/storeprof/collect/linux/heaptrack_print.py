@@ -158,7 +158,10 @@ def _total(text: str, report: HeaptrackReport, begun: bool, lines: Lines) -> Non
         return
     name, value = found["name"], found["value"]
     if name == "total runtime":
-        report.runtime_s = float(value.rstrip("s."))
+        seconds = value.rstrip("s.")
+        if not re.fullmatch(r"\d{1,12}(?:\.\d+)?", seconds):
+            raise lines.wrong("no seconds", text)
+        report.runtime_s = float(seconds)
         return
     names = {
         "calls to allocation functions": "allocations", "temporary memory allocations": "temporary",

@@ -2,7 +2,7 @@ r"""Massif's file: the heap over time, and at some moments the tree of who alloc
 
 Grammar:
 
-    file     = "desc:" … "cmd:" … "time_unit:" ("i" | "ms" | "B") { snapshot }
+    file     = "desc:" … "cmd:" … "time_unit:" ("i" | "ms" | "B", heaptrack: "s") { snapshot }
     snapshot = "#---" "snapshot=" n "#---" "time=" n "mem_heap_B=" n "mem_heap_extra_B=" n "mem_stacks_B=" n
                "heap_tree=" ("empty" | "detailed" newline tree | "peak" newline tree)
     tree     = depth * " " "n" children ":" bytes what
@@ -30,7 +30,7 @@ _PLACE: Final = re.compile(
 class Snapshot:
     """The heap at one time (in `time_unit`): useful bytes, what the allocator adds, stacks (0 unless asked for)."""
 
-    time: int
+    time: float
     heap_bytes: int
     extra_bytes: int
     stacks_bytes: int
@@ -59,7 +59,7 @@ def parse_massif(source: Iterable[str]) -> MassifReport:
     """Read a file; raises UnreadableLine for a line that is none and a tree that does not add up."""
     lines = Lines(source)
     report = MassifReport()
-    figures: dict[str, int] = {}
+    figures: dict[str, float] = {}
     for line in lines:
         key, mark, value = line.partition("=")
         if line.startswith("#") or not line.strip():
@@ -69,7 +69,8 @@ def parse_massif(source: Iterable[str]) -> MassifReport:
         elif line.startswith("time_unit: "):
             report.time_unit = line.removeprefix("time_unit: ").strip()
         elif mark and key in ("snapshot", "time", "mem_heap_B", "mem_heap_extra_B", "mem_stacks_B"):
-            figures[key] = number(value, lines)
+            timed = key == "time" and re.fullmatch(r"\d{1,15}\.\d+", value)  # heaptrack_print -M writes seconds
+            figures[key] = float(value) if timed else number(value, lines)
         elif mark and key == "heap_tree":
             _add_snapshot(lines, report, figures, value)
             figures = {}
@@ -82,12 +83,12 @@ def parse_massif(source: Iterable[str]) -> MassifReport:
     return report
 
 
-def _add_snapshot(lines: Lines, report: MassifReport, figures: dict[str, int], tree: str) -> None:
+def _add_snapshot(lines: Lines, report: MassifReport, figures: dict[str, float], tree: str) -> None:
     names = ("time", "mem_heap_B", "mem_heap_extra_B", "mem_stacks_B")
     missing = [name for name in names if name not in figures]
     if missing:
         raise lines.wrong(f"a snapshot without {missing[0]}")
-    snapshot = Snapshot(*(figures[name] for name in names))
+    snapshot = Snapshot(figures["time"], *(int(figures[name]) for name in names[1:]))
     if tree in ("detailed", "peak"):
         sites = _read_tree(lines, snapshot.heap_bytes)
         if sites is None:

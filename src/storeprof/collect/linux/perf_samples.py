@@ -5,19 +5,21 @@ bring: default fields of every version, without times, processors or periods whe
 frames, `perf report`-like headers, addresses without symbols; and it keeps nothing but a bounded cache of lines.
 
     file    = { "#" comment | PERF_RECORD_… | sample }
-    sample  = comm [ pid "/" ] tid [ "[" cpu "]" ] [ seconds "." fraction ":" ] [ period ] event ":" [ frame | trace ]
-              { blanks frame } blank
-    frame   = address [ symbol [ "+0x" offset ] ] "(" dso ")"
+    sample  = head [ frame | trace ] { blanks frame [ blanks source ":" line ] } blank
+    head    = comm [ pid "/" ] tid [ "[" cpu "]" ] [ seconds "." fraction ":" ] [ period ] event ":"
+            | [ comm ] [ pid "/" ] tid [ "[" cpu "]" ] seconds "." fraction ":"                (-F without event)
+    frame   = address [ symbol [ "+0x" offset ] ] [ "(" dso ")" ]
 
 Frames stand innermost first. The dso is what the last bracket of a line holds, balanced: symbols and paths may have
-brackets, too. `[unknown] ([unknown])` is what a frame-pointer walk makes up: it and everything above it is dropped.
+brackets, too. Where an event has no name it is called `samples`. `[unknown] ([unknown])` is what a frame-pointer walk
+makes up: it and everything above it is dropped.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from storeprof.collect.linux.perf_script import KERNEL_BIT, plain_symbol
@@ -31,12 +33,21 @@ _HEADER: Final = re.compile(
     r"\s*(?P<comm>\S.*?)\s+(?:(?P<pid>-?\d+)/)?(?P<tid>-?\d+)(?:\s+\[(?P<cpu>\d+)\])?"
     r"(?:\s+(?P<s>\d{1,11})\.(?P<f>\d{1,9}):)?(?:\s+(?P<period>\d{1,18}))?\s+(?P<event>[^\s:]\S*?):(?=\s|$)\s*(?P<rest>.*)"
 )
+_EVENTLESS: Final = re.compile(
+    r"\s*(?:(?P<comm>\S.*?)\s+)??(?:(?P<pid>-?\d+)/)?(?P<tid>-?\d+)(?:\s+\[(?P<cpu>\d+)\])?"
+    r"\s+(?P<s>\d{1,11})\.(?P<f>\d{1,9}):\s*(?P<rest>[0-9a-f]{1,16}\s.*)?"
+)
+NO_EVENT: Final = "samples"
 _FRAME: Final = re.compile(r"\s*(?P<address>[0-9a-f]{1,16})(?:\s(?P<symbol>.*))?")
 _WHOLE: Final = re.compile(r"\s+[0-9a-f]{1,16}\s.* \([/\[][^()]*\)")
 _STARTS: Final = re.compile(r"\s*[0-9a-f]{1,16}\s")
 _INDENTED: Final = re.compile(r"\s|[0-9a-f]{8,16}\s")
 _PAST: Final = re.compile(r"\+0x[0-9a-f]+$")
-_SOURCE_LINE: Final = re.compile(r"\s+\S.*:\d+$")
+_SOURCE_LINE: Final = re.compile(
+    r"\s+(?:(?P<file>\S.*)?:(?P<line>\d{1,9})(?: \(inlined\))?|[^\s\[]*(?:\[[^\s\]]*\])?\[[0-9a-f]{1,16}\])$"
+)
+# A frame without a binary; with a half one it is damaged.
+_BARE: Final = re.compile(r"\s*[0-9a-f]{1,16}\s(?!.* \([/\[][^)]*$).*\S")
 _STATE: Final = re.compile(r"prev_state=(\S)\S* ==> ")
 _FACT: Final = re.compile(r"#\s*(?P<key>[a-z ]+?)\s*:\s*(?P<value>.+)")
 _LOST: Final = re.compile(r"PERF_RECORD_LOST(?:_SAMPLES)? lost (\d+)")
@@ -49,7 +60,10 @@ _COMPLETE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PerfSample:
-    """One sample: frames leaf first; None where the output has no such field. `state`: of a sched_switch."""
+    """One sample: frames leaf first; None (or no `comm`) where the output has no such field.
+
+    `state`: of a sched_switch.
+    """
 
     comm: str
     pid: int | None
@@ -82,8 +96,28 @@ def event_name(event: str) -> str:
 
 def header_event(line: str) -> str | None:
     """The event of a line that could begin a sample; None for any other line."""
-    found = None if line.startswith("#") else _HEADER.fullmatch(line)
-    return event_name(found["event"]) if found else None
+    found = None if line.startswith("#") or "PERF_RECORD_" in line else _header(line)
+    return _event(found) if found else None
+
+
+def _header(line: str) -> re.Match[str] | None:
+    return _HEADER.fullmatch(line) or _EVENTLESS.fullmatch(line)
+
+
+def _event(header: re.Match[str]) -> str:
+    return event_name(header["event"]) if "event" in header.re.groupindex else NO_EVENT
+
+
+def has_frame(line: str) -> bool:
+    """Whether the head of a sample has its only frame on its own line."""
+    found = _header(line)
+    return found is not None and _own_frame(found) is not None
+
+
+def _own_frame(header: re.Match[str]) -> str | None:
+    rest = header["rest"] or ""
+    traced = ":" in _event(header)  # a tracepoint's fields
+    return rest if _STARTS.match(rest) and (rest.endswith(")") or (not traced and _BARE.fullmatch(rest))) else None
 
 
 def read_perf_samples(source: Iterable[str], file: PerfFile) -> Iterator[PerfSample]:
@@ -130,7 +164,9 @@ class _Reader:
             self._lines.unended = None
         outermost = self._frames[-1] if self._frames else None
         whole = self._lines.unended is None and (
-            self._header is None or (bool(self._frames) and (outermost is None or _COMPLETE.match(outermost.function)))
+            self._header is None
+            or _own_frame(self._header) is not None
+            or (bool(self._frames) and (outermost is None or _COMPLETE.match(outermost.function)))
         )
         if whole:
             yield from self._done()
@@ -143,14 +179,15 @@ class _Reader:
             self._file.facts.setdefault(found["key"], found["value"].strip())
 
     def _begin(self, line: str) -> None:
-        found = _HEADER.fullmatch(line)
+        found = _header(line)
         if found is None:
             raise self._lines.wrong("no sample of perf script", line)
         if any(len(found[name] or "") > 10 for name in ("pid", "tid")):
             raise self._lines.wrong("no number of a process or thread", line)
         self._header, self._header_line = found, self._lines.number
-        if found["rest"].endswith(")") and _STARTS.match(found["rest"]) and self._is_frame(found["rest"]):
-            self._frames.append(self._frame(found["rest"]))
+        own = _own_frame(found)
+        if own is not None:
+            self._frames.append(self._frame(own))
 
     def _done(self) -> Iterator[PerfSample]:
         found = self._header
@@ -162,14 +199,16 @@ class _Reader:
         if made_up:
             frames = frames[: frames.index(None)]
         t_ns = int(found["s"]) * 1_000_000_000 + int(found["f"].ljust(9, "0")) if found["s"] else None
-        state = _STATE.search(found["rest"]) if "sched_switch" in found["event"] else None
+        event = _event(found)
+        state = _STATE.search(found["rest"] or "") if "sched_switch" in event else None
+        period = found["period"] if event != NO_EVENT else None
         yield PerfSample(
-            comm=found["comm"],
+            comm=found["comm"] or "",
             pid=int(found["pid"]) if found["pid"] else None,
             tid=int(found["tid"]),
             t_ns=t_ns,
-            period=int(found["period"]) if found["period"] else None,
-            event=event_name(found["event"]),
+            period=int(period) if period else None,
+            event=event,
             frames=tuple(frame for frame in frames if frame is not None),
             broken=made_up,
             state=state[1] if state else "",
@@ -179,14 +218,16 @@ class _Reader:
     def _frame_follows(self) -> bool:
         """Some versions leave a line blank between a sample and its stack."""
         following = self._lines.peek()
-        return following is not None and following.endswith(")") and bool(re.match(r"\s+[0-9a-f]{1,16}\s", following))
+        return bool(following and re.match(r"\s+[0-9a-f]{1,16}\s.*\)$", following)) and _header(following or "") is None
 
     def _is_frame(self, line: str) -> bool:
         if line in self._cache:
             return True
-        if line.endswith(")") and _STARTS.match(line):
+        if _header(line) is not None:
+            return False
+        if (line.endswith(")") and _STARTS.match(line)) or (self._frames and _SOURCE_LINE.fullmatch(line)):
             return True
-        if _SOURCE_LINE.match(line) and self._frames and _HEADER.fullmatch(line) is None:
+        if _BARE.fullmatch(line):
             return True
         if line[0] == "\t" or _FRAME.fullmatch(line.split(" (", maxsplit=1)[0]):
             raise self._lines.wrong("no frame of a stack", line)
@@ -195,8 +236,10 @@ class _Reader:
     def _frame(self, line: str) -> Frame | None:
         if line in self._cache:
             return self._cache[line]
-        if not line.endswith(")"):  # a source line: it belongs to the frame before
-            return self._frames.pop()
+        if (source := _SOURCE_LINE.fullmatch(line)) and self._frames and not _STARTS.match(line):
+            before = self._frames.pop()
+            known = before is not None and source["file"] not in (None, "", "??")
+            return replace(before, file=source["file"], line=int(source["line"])) if before and known else before
         frame = _read_frame(line, self._lines)
         if len(self._cache) >= MOST_CACHED:
             self._cache.clear()
@@ -206,18 +249,18 @@ class _Reader:
 
 def _read_frame(line: str, lines: Lines) -> Frame | None:
     """The frame on a line; None for an address that lies in no mapping."""
-    opened = _opening(line)
-    found = _FRAME.fullmatch(line[:opened].rstrip()) if opened > 0 else None
+    opened = _opening(line) if re.search(r" \((?!inlined\))[^()]*\)$| \([/\[].*\)$", line) else -1
+    found = _FRAME.fullmatch(line[:opened].rstrip() if opened > 0 else line.removesuffix(" (inlined)").rstrip())
     if found is None:
         raise lines.wrong("no frame of a stack", line)
-    dso = line[opened + 1 : -1]
+    dso = line[opened + 1 : -1] if opened > 0 else None
     symbol = _PAST.sub("", found["symbol"] or "").strip()
     if symbol == "[unknown]" and dso == "[unknown]":
         return None
     address = int(found["address"], 16)
-    kernel = address >= KERNEL_BIT or _is_kernel(dso)
+    kernel = address >= KERNEL_BIT or (dso is not None and _is_kernel(dso))
     name = plain_symbol(symbol) if symbol and symbol != "[unknown]" else symbol or f"0x{address:x}"
-    return Frame(name, None if dso == "inlined" else dso, kind="kernel" if kernel else "native")
+    return Frame(name, dso, kind="kernel" if kernel else "native")
 
 
 def _is_kernel(dso: str) -> bool:

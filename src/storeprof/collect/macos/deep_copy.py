@@ -18,7 +18,7 @@ from typing import Final, Literal
 from storeprof.collect.tool_output import CutShort, Frame, Lines, number, size_bytes
 
 Kind = Literal["time", "cycles", "allocations"]
-_AMOUNT: Final = re.compile(r"\s*(?P<value>-?[\d,]+(?:\.\d+)?)\s?(?P<unit>[a-zA-Zµμ]*)")
+_AMOUNT: Final = re.compile(r"\s*(?P<value>-?\d[\d,]*(?:\.\d+)?)\s?(?P<unit>[a-zA-Zµμ]*)")
 _TIME_NS: Final = {
     "ns": 1.0,
     "µs": 1e3,

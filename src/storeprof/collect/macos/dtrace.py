@@ -2,8 +2,9 @@ r"""`dtrace`: stacks with counts, aggregations, and distributions, among whateve
 
     stack  = { key | frame | blank } count          (a kernel stack may stand before the user's, in one block)
     frame  = blanks module "`" symbol [ "+0x" offset ] | blanks "0x" address
-           | blanks "[ " file ":" line " (" function ") ]"
+           | blanks "[ " file ":" line " (" function ") ]" | blanks symbol          (of a language's helper: Java)
     row    = key { key } value                      (@[probefunc] = count(), sum() of nanoseconds …)
+    hot    = [ module "`" ] symbol count percent "%"    (hotkernel, hotuser)
     spread = [ key ] "value  ------------- Distribution ------------- count" { low "|" bar count }
 
 Scripts print what they like, so a line that is none of these is a remark and not an error; `unread` counts them. A
@@ -26,8 +27,13 @@ TICK_NS: Final = 1e9 / 24e6
 _FRAME: Final = re.compile(r"\s+(?P<module>[^\s`]+)`(?P<symbol>\S.*?)(?P<past>\+0x[0-9a-f]+)?\s*")
 _ADDRESS: Final = re.compile(r"\s+(?P<address>0x[0-9a-f]{1,16})\s*")
 _PYTHON: Final = re.compile(r"\s+\[ (?P<file>\S.*?):(?P<line>\d{1,9}) \((?P<function>.*)\) \]\s*")
+_BARE: Final = re.compile(r"(?P<indent>\s{14,})(?P<symbol>\S+(?: \S+)*?)(?:\+0x[0-9a-f]+)?\s*")
+_HOT: Final = re.compile(r"\s*(?:(?P<module>[^\s`]+)`)?(?P<symbol>\S+)\s+(?P<count>\d+)\s+\d+\.\d%\s*")
+_HOT_HEAD: Final = re.compile(r"\s*FUNCTION\s+COUNT\s+PCNT\s*")
 _COUNT: Final = re.compile(r"\s+(?P<count>\d+)\s*")
 _ROW: Final = re.compile(r"\s*(?P<key>[^\s#].*?)(?:\s{2,}|\t\s*)(?P<value>-?\d+)\s*")
+# A string has two blanks before it, an integer as many as fill its column; the value ends its own, of 16 characters.
+_OWN_ROW: Final = re.compile(r"(?:  \S| +\d).{17,} -?\d+")
 _INDENT: Final = re.compile(r"\s{8,}\S")
 _SPREAD: Final = re.compile(r"\s*value\s+-+ Distribution -+ count\s*")
 _BUCKET: Final = re.compile(r"\s*(?P<sign><=? *|>=? *|< |>= )?(?P<low>-?\d+)\s*\|(?P<bar>[@ ]*)\s*(?P<count>\d+)\s*")
@@ -41,7 +47,7 @@ _TABLE: Final = re.compile(r"\s*(?:\S+ ){0,6}.*?\b(?P<unit>COUNT|TIME \(ns\)|ELA
 _DROPS: Final = re.compile(r"dtrace: (?P<count>\d+) .*drops? ")
 _KERNEL: Final = re.compile(r"^(unix|genunix|mach_kernel|kernel(\..*)?|com\.apple\..*|.*\.kext)$")
 _MARKS: Final = re.compile(
-    r"Tracing\.\.\. ?(Hit|Ctrl)|^dtrace: (description|script) |^\s*CPU\s+ID\s+FUNCTION:NAME|Sampling at \d+ hertz"
+    r"Tracing\.\.\. ?(Hit|Ctrl)|^\s*dtrace: (description|script) |^\s*CPU\s+ID\s+FUNCTION:NAME|Sampling at \d+ hertz"
 )
 
 
@@ -148,15 +154,24 @@ def looks_like_dtrace(head: Iterable[str]) -> bool:
     for line in head:
         if _MARKS.search(line) or _SPREAD.fullmatch(line):
             return True
-        if re.match(r"\s*(SYSCALL\(args\)|CALL\(args\)|PID/LWP|PID/THRD)\s", line):
+        if re.match(r"\s*(SYSCALL\(args\)|CALL\(args\)|PID/LWP|PID/THRD)\s", line) or _HOT_HEAD.fullmatch(line):
             return True
         if re.fullmatch(r"\s*(PID|CALL|SYSCALL|UID|EXECNAME|CMD)\b.*\b(COUNT|TIME \(ns\))\s*", line):
+            return True
+        if re.fullmatch(r"\s*[A-Z]{2,}\s{2,}(COUNT|TIME \(ns\))\s*", line):
             return True
         if _FRAME.fullmatch(line):
             frames += 1
         elif frames and _COUNT.fullmatch(line):
             return True
     return False
+
+
+def looks_like_aggregation(head: Iterable[str]) -> bool:
+    """Whether a head is nothing but rows in the format that dtrace prints by itself: values end in one column."""
+    lines = [line.rstrip() for line in head if line.strip() and not line.startswith(("^C", "dtrace: "))]
+    rows = [line for line in lines if _OWN_ROW.fullmatch(line) and len(re.findall(r" {2}-?\d+(?= |$)", line)) <= 2]
+    return bool(rows) and len(rows) == len(lines) and len({len(line) for line in rows}) == 1
 
 
 def parse_dtrace(source: Iterable[str]) -> DtraceOutput:
@@ -198,9 +213,16 @@ class _Reader:
         return out
 
     def _in_block(self, line: str) -> bool:
+        if found := _HOT.fullmatch(line):
+            leaf = Frame(found["symbol"], found["module"])
+            self._out.stacks.append(CountedStack((leaf,), self._number(found["count"], line)))
+            return True
         frame = _frame(line)
         if frame is not None:
             self._section.append(frame)
+            return True
+        if (bare := _BARE.fullmatch(line)) and not _COUNT.fullmatch(line) and self._among_frames(bare["indent"]):
+            self._section.append(Frame(bare["symbol"]))
             return True
         if (self._frames or self._section) and (found := _COUNT.fullmatch(line)):
             self._end_section()
@@ -214,6 +236,14 @@ class _Reader:
             self._spread()
             return True
         return False
+
+    def _among_frames(self, indent: str) -> bool:
+        """Whether a line without a module stands in a stack: next to a frame, or to another such line, as far in."""
+        if self._section:
+            return True
+        following = self._lines.peek() or ""
+        beside = _BARE.fullmatch(following)
+        return beside is not None and beside["indent"] == indent and not _COUNT.fullmatch(following)
 
     def _check_beside(self, line: str) -> None:
         """A line that is indented as a frame, next to a frame, and none: the stack would lack it."""

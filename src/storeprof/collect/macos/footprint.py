@@ -62,13 +62,13 @@ def parse_footprint(source: Iterable[str]) -> FootprintReport:
     for line in lines:
         title = _TITLE.match(line)
         if title:
-            report.footprints.append(Footprint(title["name"], int(title["pid"]), size_bytes(title["size"]) or 0))
+            report.footprints.append(Footprint(title["name"], int(title["pid"]), _size(lines, title["size"])))
         elif "Category" in line and "Dirty" in line:
             heads = [word.strip("()[]").lower() for word in line.split() if word.strip("()[]").lower() in _HEADS]
         elif not report.footprints or not line.strip() or set(line.strip()) <= {"-", "=", " "}:
             continue
         elif auxiliary := _AUXILIARY.fullmatch(line):
-            report.footprints[-1].auxiliary[auxiliary["name"]] = size_bytes(auxiliary["size"]) or 0
+            report.footprints[-1].auxiliary[auxiliary["name"]] = _size(lines, auxiliary["size"])
         elif line.lstrip()[:1].isdigit() and heads:
             _row(lines, line, heads, report.footprints[-1])
     if not report.footprints:
@@ -78,12 +78,19 @@ def parse_footprint(source: Iterable[str]) -> FootprintReport:
     return report
 
 
+def _size(lines: Lines, text: str) -> int:
+    found = size_bytes(text)
+    if found is None:
+        raise lines.wrong("no size", text)
+    return found
+
+
 def _row(lines: Lines, line: str, heads: list[str], one: Footprint) -> None:
     found = _ROW.fullmatch(line)
     cells = re.findall(_SIZE, found["sizes"]) if found else []
     if found is None or len(cells) != len(heads):
         raise lines.wrong("no row of footprint's table", line)
-    sizes = {head: size_bytes(cell) or 0 for head, cell in zip(heads, cells, strict=True)}
+    sizes = {head: _size(lines, cell) for head, cell in zip(heads, cells, strict=True)}
     category = Category(found["category"].strip(), sizes, number(found["regions"], lines))
     if category.name == "TOTAL":
         one.total = category

@@ -3,6 +3,7 @@ r"""`heap`: what is allocated at one moment, by class.
     report = head "Process N: Z zones" "All zones: N nodes malloced - Sizes: …" … { table }
     table  = zone ": N nodes (B bytes)" blank "COUNT BYTES AVG CLASS_NAME TYPE BINARY" "===== …" { row } blank
     row    = count bytes average name [ "  " type [ "  " binary ] ]
+           | address ":" name "(" bytes "bytes)"                   (-addresses: block by block, without a table)
 
 `non-object` has neither type nor binary. A name longer than its column pushes the rest along, two blanks apart.
 Text may stand before the head. With -z there is a table per zone beside that of all zones: only the latter is added up.
@@ -29,6 +30,7 @@ _COLUMNS: Final = re.compile(r"\s*COUNT\s+BYTES\s+AVG\s+CLASS_NAME\b")
 _ROW: Final = re.compile(
     r"\s*(?P<count>[\d,]+)\s+(?P<bytes>[\d.,]+[KMGT]?)\s+(?P<mean>[\d.,]+[KMGT]?)\s+(?P<rest>\S.*)"
 )
+_BLOCK: Final = re.compile(r"0x[0-9a-f]+: (?P<name>\S.*) \((?P<bytes>\d{1,18}) bytes\)\s*")
 _PROCESS: Final = re.compile(r"Process (?P<pid>\d{1,9}): \d+ zones?")
 
 
@@ -90,31 +92,72 @@ class Heap:
 def parse_heap(source: Iterable[str]) -> HeapReport:
     """Read a report of `heap`; raises UnreadableLine for a row that is none and counts that do not add up."""
     lines = Lines(source)
-    report = HeapReport()
-    zone, nodes = ALL_ZONES, None
-    tables = 0
+    reader = _Reader(lines, HeapReport())
     for line in lines:
-        process, title, malloced = _PROCESS.match(line), _TITLE.match(line), _MALLOCED.match(line)
-        if process:
+        reader.line(line)
+    return reader.finished()
+
+
+class _Reader:
+    """What of a report was read: the zone in force and its blocks, the zones' own sizes, and single blocks."""
+
+    def __init__(self, lines: Lines, report: HeapReport) -> None:
+        self._lines, self._report = lines, report
+        self._zone = ALL_ZONES
+        self._nodes: int | None = None
+        self._tables = 0
+        self._of_zones: list[int] = []
+        self._blocks: dict[str, list[int]] = {}
+
+    def line(self, line: str) -> None:
+        lines, report = self._lines, self._report
+        if process := _PROCESS.match(line):
             report.pid = int(process["pid"])
-        elif malloced:
+        elif malloced := _MALLOCED.match(line):
             if malloced["zone"] == ALL_ZONES:
                 report.nodes = number(malloced["nodes"], lines)
-        elif title:
-            zone, nodes = title["zone"].removeprefix("Zone "), number(title["nodes"], lines)
-            if zone == ALL_ZONES:
-                report.nodes, report.bytes = nodes, size_bytes(title["bytes"])
+        elif title := _TITLE.match(line):
+            self._title(title)
+        elif block := _BLOCK.fullmatch(line):
+            sums = self._blocks.setdefault(block["name"], [0, 0])
+            sums[:] = sums[0] + 1, sums[1] + int(block["bytes"])
         elif _COLUMNS.match(line):
-            tables += 1
-            _read_table(lines, report, zone, nodes)
+            self._tables += 1
+            _read_table(lines, report, self._zone, self._nodes)
         else:
             report.header.feed(line, lines)
-    if tables == 0:
-        if report.nodes is None:
+
+    def _title(self, title: re.Match[str]) -> None:
+        report = self._report
+        self._zone, self._nodes = title["zone"].removeprefix("Zone "), number(title["nodes"], self._lines)
+        size = size_bytes(title["bytes"])
+        if self._zone == ALL_ZONES:
+            report.nodes, report.bytes = self._nodes, size
+        elif size is not None:
+            self._of_zones.append(size)
+
+    def finished(self) -> HeapReport:
+        lines, report = self._lines, self._report
+        if self._tables:
+            if report.bytes is None and self._of_zones:  # old reports have zones alone
+                report.bytes = sum(self._of_zones)
+        elif self._blocks:
+            self._add_blocks()
+        elif report.nodes is None:
             raise lines.wrong("no report of heap: it has no table of classes")
-        report.cut_short = CutShort(lines.number, "the table of classes")
-    report.pid = report.header.pid or report.pid
-    return report
+        else:
+            report.cut_short = CutShort(lines.number, "the table of classes")
+        report.pid = report.header.pid or report.pid
+        return report
+
+    def _add_blocks(self) -> None:
+        lines, report = self._lines, self._report
+        report.classes = [HeapClass(ALL_ZONES, name, None, None, *sums) for name, sums in self._blocks.items()]
+        listed = sum(count for count, _ in self._blocks.values())
+        if report.nodes is not None and listed > report.nodes:
+            raise lines.wrong(f"{listed} blocks are listed, all zones have {report.nodes}")
+        if lines.unended is not None:
+            report.cut_short = CutShort(lines.number, "the blocks after that")
 
 
 def _read_table(lines: Lines, report: HeapReport, zone: str, nodes: int | None) -> None:

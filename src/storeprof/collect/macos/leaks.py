@@ -4,7 +4,8 @@ r"""`leaks`: memory that nothing points to any more.
 
 Three bodies, by the version of the report:
 
-    2.0    "Leak: 0x… size=N zone: … [type]" { hex dump } [ "Call stack: [thread …]: | f | g" ]
+    2.0, 3.0, -list    "Leak: 0x… size=N zone: … [type]" { hex dump } [ "Call stack: [thread …]: | f | g" ], or frames
+           a line each, numbered, below "Call stack:"
     4.0    a tree: count "(" size ")" "<< TOTAL >>", below it "ROOT LEAK: " or "ROOT CYCLE: " what "[" bytes "]",
            and below these what is lost through them
     4.0, multi-line stacks    "STACK OF n INSTANCES OF 'ROOT LEAK: what':" frames, outermost first, "====", such a tree
@@ -23,6 +24,7 @@ from typing import Final
 
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.macos.report_header import ReportHeader
+from storeprof.collect.macos.sample import listed_frame
 from storeprof.collect.macos.tool import mac_tool
 from storeprof.collect.tool_output import CutShort, Frame, Lines, number, size_bytes
 
@@ -34,7 +36,7 @@ _OLD: Final = re.compile(
     r"Leak: (?P<address>0x[0-9a-fA-F]+)\s+size=(?P<size>\d+)(?:\s+zone: (?P<zone>\S+))?\s*(?P<what>.*)"
 )
 _OLD_LOOSE: Final = re.compile(r"Leak: 0x")
-_CALL_STACK: Final = re.compile(r"\s*Call stack: \[thread (?P<thread>[^\]]+)\]:\s*\|?(?P<frames>.*)")
+_CALL_STACK: Final = re.compile(r"\s*Call stack:(?: \[thread (?P<thread>[^\]]+)\]:)?\s*\|?(?P<frames>.*)")
 _ROW: Final = re.compile(r"(?P<indent>\s*)(?P<count>[\d,]+) \((?P<size>[\d.,]+ ?\w*)\) (?P<what>\S.*)")
 _OWN: Final = re.compile(r"\[(?P<own>\d+)\](?:\s|$)")
 _ROOT: Final = re.compile(r"(?P<kind>ROOT LEAK|ROOT CYCLE|CYCLE BACK TO|INDIRECT LEAK)\b:?\s*(?P<what>.*)")
@@ -189,8 +191,13 @@ class _Reader:
         if not self._report.leaks:
             raise self._lines.wrong("a call stack without its leak")
         last = self._report.leaks[-1]
-        names = [name.strip() for name in found["frames"].split("|")]
-        frames = tuple(Frame(name) for name in reversed(names) if name and not re.fullmatch(r"0x[0-9a-f]+", name))
+        if found["frames"].strip():
+            names = [name.strip() for name in found["frames"].split("|")]
+            frames = tuple(
+                listed_frame(one) for one in reversed(names) if one and not re.fullmatch(r"0x[0-9a-f]+", one)
+            )
+        else:
+            frames = self._stack()
         self._report.leaks[-1] = Leak(
             last.what, last.kind, last.count, last.bytes, frames, last.rounded, found["thread"]
         )
@@ -198,13 +205,14 @@ class _Reader:
     def _stack(self) -> tuple[Frame, ...]:
         """Frames up to the rule, leaf first; on one line in older versions."""
         frames: list[Frame] = []
+        numbers: list[int] = []
         while (line := self._lines.peek()) is not None and line.strip() and not line.startswith("===="):
-            if _ROW.fullmatch(line):
+            if _ROW.fullmatch(line) or _OLD_LOOSE.match(line):
                 break
             next(self._lines)
             if " | " in line:
                 names = [name.strip() for name in line.split("|")[1:]]
-                frames += [Frame(name) for name in names if name]
+                frames += [listed_frame(name) for name in names if name]
                 continue
             found = _FRAME.fullmatch(line)
             if found is None:
@@ -214,7 +222,9 @@ class _Reader:
                 symbol = found["address"]
             where = int(found["line"]) if found["line"] else None
             frames.append(Frame(symbol, found["image"], found["file"], where))
-        return tuple(reversed(frames))
+            numbers.append(int(found["index"][:9]))
+        leaf_first = len(numbers) > 1 and numbers[0] < numbers[-1]
+        return tuple(frames if leaf_first else reversed(frames))
 
     def _row(self, found: re.Match[str]) -> None:
         lines = self._lines

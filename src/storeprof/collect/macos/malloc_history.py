@@ -1,11 +1,12 @@
 r"""`malloc_history`: who allocated what is alive, of a program started with MallocStackLogging.
 
     -allBySize, -allByCount   n "calls for" bytes "bytes: thread_" id " | " frame { " | " frame }     (outermost first)
-    -allEvents                "ALLOC" start "-" end "[size=" n "]: thread_" id " | " frames
+    -allEvents, ADDRESS       "ALLOC" start "-" end "[size=" n "]: thread_" id " | " frames
                               "FREE " start "-" end "…: thread_" id " | " frames
     -callTree                 as `sample`'s tree, each node with count "(" size ")" before its symbol, sizes rounded
     ADDRESS (10.4)            "Call [2] [arg=24]: thread_" id "|" frames; further lines of it begin in " | " or anywhere
 
+A frame is a symbol, since macOS 12 with `0x… (image)` before it, and with file and line behind it where they are known.
 What is alive is what was allocated and not freed. The counts of a call tree are exact; bytes that are a difference of
 rounded ones are marked `rounded`.
 """
@@ -19,7 +20,7 @@ from typing import Final
 
 from storeprof.collect.collector import Availability, Context
 from storeprof.collect.macos.report_header import ReportHeader
-from storeprof.collect.macos.sample import symbol_frame
+from storeprof.collect.macos.sample import listed_frame, symbol_frame
 from storeprof.collect.macos.tool import mac_tool
 from storeprof.collect.tool_output import CutShort, Frame, Lines, number, size_bytes
 
@@ -28,9 +29,10 @@ _EVENT: Final = re.compile(
     r"(?P<what>ALLOC|FREE|VM_ALLOC|VM_FREE)\s+(?P<start>0x[0-9a-f]+)(?:-(?P<end>0x[0-9a-f]+))?"
     r"(?:\s*\[size=(?P<size>\d+)\])?[^:]*:\s*(?P<stack>.*)"
 )
-_OLD: Final = re.compile(r"Call \[\d+\] \[arg=(?P<bytes>\d+)\]: (?P<stack>.*)")
+_OLD: Final = re.compile(r" *Call \[\d+\] \[arg=(?P<bytes>\d+)\]: (?P<stack>.*)")
 _NODE: Final = re.compile(r"(?P<decoration>[ +!:|]*)(?P<count>[\d,]+) \((?P<size>[\d.,]+ ?\w*)\) (?P<what>\S.*)")
-_STARTS: Final = re.compile(r"\d[\d,]* calls? for |ALLOC|FREE |VM_ALLOC|VM_FREE|Call \[\d")
+_NO_FRAME: Final = re.compile(r"0x[0-9a-f]{1,4}")
+_STARTS: Final = re.compile(r"\d[\d,]* calls? for |ALLOC|FREE |VM_ALLOC|VM_FREE| *Call \[\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _stack(lines: Lines, text: str) -> tuple[str | None, tuple[Frame, ...]]:
     thread = None
     if names and names[0].startswith("thread_"):
         thread = names.pop(0).removeprefix("thread_").rstrip(":").strip()
-    frames = tuple(Frame(name) for name in reversed(names) if name and not re.fullmatch(r"0x[0-9a-f]{1,4}", name))
+    frames = tuple(listed_frame(name) for name in reversed(names) if name and not _NO_FRAME.fullmatch(name))
     return thread, frames
 
 

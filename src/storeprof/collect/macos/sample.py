@@ -1,6 +1,6 @@
 r"""`sample`: stacks of every thread at a fixed interval, running or waiting, merged into a call tree.
 
-Grammar of the report (macOS 10.6 to 26):
+Grammar of the report (macOS 10.4 to 26; the oldest have neither images nor a head):
 
     report  = head "Call graph:" { thread { node } } blank "Total number in stack" … "Binary Images:" { image }
     thread  = 4 * " " count "Thread_" id [ ": " name ] [ "   DispatchQueue_" … ]
@@ -32,10 +32,10 @@ STEP: Final = 2
 INTERVAL_MS: Final = 1
 _NODE: Final = re.compile(r"(?P<decoration>[ +!:|]*)(?P<count>\d+) (?P<what>\S.*)")
 _THREAD: Final = re.compile(
-    r"Thread_(?P<id><multiple>|[0-9a-zA-Z]+)(?:: ?(?P<name>.*?))?(?:\s{2,}(?P<queue>DispatchQueue_.*))?\s*$"
+    r"Thread_(?P<id><multiple>|[0-9a-zA-Z]+)(?:: ?(?P<name>.*?))?(?:\s+(?P<queue>DispatchQueue_.*))?\s*$"
 )
 _TITLE: Final = re.compile(
-    r"Analysis of sampling (?P<name>.+) \(pid (?P<pid>\d+)\) every (?P<interval>[\d.]+) (?P<unit>\w+)"
+    r"Analysis of sampling (?:(?P<name>.+) \()?pid (?P<pid>\d+)\)? every (?P<interval>\d+(?:\.\d+)?) (?P<unit>\w+)"
 )
 _ADDRESSES: Final = re.compile(r"\s+\[(?P<first>0x[0-9a-fA-F]+|\?+)[^\]]*\](?:\s+(?P<source>\S.*))?$")
 _PLACE: Final = re.compile(r"(?: \+ [\d,.x0-9a-fA-F ]+|\s+load address 0x[0-9a-fA-F]+ \+ 0x[0-9a-fA-F,.x ]+)$")
@@ -43,6 +43,10 @@ _SOURCE: Final = re.compile(r"(?P<file>.+?):(?P<line>\d{1,9})(?::\d+)?$")
 _IMAGE: Final = re.compile(
     r"\s*(?P<start>0x[0-9a-fA-F]+)\s+-\s+(?:0x[0-9a-fA-F]+|\?+)\s+(?P<own>\+?)(?P<name>\S.*?)\s+\((?P<version>.*?)\)\s+"
     r"(?:<(?P<uuid>[^>]*)>\s+)?(?P<path>/.*|\?\?\?|\S.*)$"
+)
+_LISTED: Final = re.compile(
+    r"(?:(?P<address>0x[0-9a-fA-F]+) \((?P<image>[^()]+)\) )?(?P<symbol>\S.*?)"
+    r"(?: (?P<file>[^\s/]+\.\w+):(?P<line>\d{1,9})(?::\d+)?)?"
 )
 _UNITS_NS: Final = {"microsecond": 1_000, "millisecond": 1_000_000, "second": 1_000_000_000}
 _ENDS: Final = ("Total number in stack", "Sort by top of stack", "Binary Images:")
@@ -246,6 +250,15 @@ def symbol_frame(what: str) -> Frame:
     if name in ("???", ""):
         name = address if address and address.startswith("0x") else "???"
     return Frame(name, image, file, line)
+
+
+def listed_frame(what: str) -> Frame:
+    """The frame that leaks and malloc_history name in a list: `[address (image) ]symbol[ file:line]`."""
+    found = _LISTED.fullmatch(what)
+    if found is None:
+        return Frame(what)
+    line = int(found["line"]) if found["line"] else None
+    return Frame(found["symbol"], found["image"], found["file"], line or None)
 
 
 def _read_images(lines: Lines, report: SampleReport) -> None:

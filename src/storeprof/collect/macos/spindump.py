@@ -20,7 +20,7 @@ from storeprof.collect.tool_output import CutShort, Frame, Lines, size_bytes
 
 STEP: Final = 2
 _PROCESS: Final = re.compile(r"(?:Process|Command):\s+(?P<name>.+?)(?: \[(?P<pid>\d{1,9})\])?\s*$")
-_STEPS: Final = re.compile(r"Steps:\s+(?P<steps>\d+)\s+\((?P<ms>[\d.]+)ms sampling interval\)")
+_STEPS: Final = re.compile(r"Steps:\s+(?P<steps>\d+)\s+\((?P<ms>\d+(?:\.\d+)?)ms sampling interval\)")
 _THREAD: Final = re.compile(r"\s{1,4}Thread (?P<id>0x[0-9a-f]+)\s+(?P<rest>.*)$")
 _SAMPLES: Final = re.compile(r"(?P<count>\d+) samples? \(")
 _QUEUE: Final = re.compile(r'DispatchQueue "(?P<queue>[^"]*)"')

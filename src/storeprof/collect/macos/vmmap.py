@@ -2,6 +2,7 @@ r"""`vmmap`: the regions of a process's address space, a summary by kind, and th
 
     region  = type start "-" end "[" size { size } "]" protection "/" protection "SM=" mode [ "PURGE=" mode ] [ detail ]
     summary = heads over columns, "=== …" { name size { size } [ remark ] }
+            | heads, "=== [ ===]" { name "[" size "]" }                      (report 2.2 and older, without a total)
 
 Versions differ in their columns (report 2.3 has virtual sizes only, 2.4 four of them), so columns are found by the
 `===` under their heads. Addresses are padded on x86_64 and are not on ARM64; a type's name may hold blanks and brackets
@@ -30,6 +31,7 @@ _REGION: Final = re.compile(
 _LOOKS_LIKE_REGION: Final = re.compile(r".*[0-9a-f]{6,16}-[0-9a-f]{6,16}\s*\[")
 _SIZE: Final = r"\d[\d.]*[KMGT]?%?"
 _ROW: Final = re.compile(rf"(?P<name>\S.*?)\s{{2,}}(?P<cells>{_SIZE}(?:\s+{_SIZE})*)(?:\s+(?P<remark>[A-Za-z(].*))?\s*")
+_OLD_ROW: Final = re.compile(r"(?P<name>\S.*?)\s*\[\s*(?P<size>\d[\d.]*[KMGT]?)\]\s*")
 _PROCESS: Final = re.compile(
     r"(?:Virtual Memory Map of process|==== .*?for process) (?P<pid>\d{1,9})(?: \((?P<name>.*)\))?"
 )
@@ -119,6 +121,7 @@ def parse_vmmap(source: Iterable[str]) -> VmmapReport:
     lines = Lines(source)
     report = VmmapReport()
     above: list[str] = []
+    whole = False
     for line in lines:
         found = _PROCESS.match(line)
         if found:
@@ -131,13 +134,15 @@ def parse_vmmap(source: Iterable[str]) -> VmmapReport:
             report.regions.append(_region(lines, line))
         elif re.fullmatch(r"=[= ]+=\s*", line):
             _read_table(lines, report, above, line)
+        elif re.fullmatch(r"=+\s+\[ *=+\]\s*", line):
+            whole = _read_old_table(lines, report)
         else:
             report.header.feed(line, lines)
         above = [*above[-2:], line]
     if not report.regions and not report.rows:
         raise lines.wrong("no report of vmmap: neither regions nor a summary in it")
     report.pid, report.name = report.header.pid or report.pid, report.header.name or report.name
-    if report.total() is None or lines.unended is not None:
+    if (report.total() is None and not whole) or lines.unended is not None:
         report.cut_short = CutShort(lines.number, "what comes after that, up to the summary's total")
     return report
 
@@ -196,6 +201,20 @@ def _read_table(lines: Lines, report: VmmapReport, above: list[str], rule: str) 
             if target and size is not None:
                 figures[target] = size
         report.rows.append(SummaryRow(kind, found["name"], figures, found["remark"]))
+
+
+def _read_old_table(lines: Lines, report: VmmapReport) -> bool:
+    """Rows of a summary with virtual sizes in brackets; whether a blank line or another ends it."""
+    while (line := lines.peek()) is not None:
+        found = _OLD_ROW.fullmatch(line)
+        size = size_bytes(found["size"]) if found else None
+        if found is None or size is None:
+            if line.strip() and "[" in line:
+                raise lines.wrong("no row of vmmap's table", line)
+            return True
+        next(lines)
+        report.rows.append(SummaryRow("summary", found["name"], {"virtual_bytes": size}))
+    return False
 
 
 def _columns(above: list[str], rule: str) -> list[str]:

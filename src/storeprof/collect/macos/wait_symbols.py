@@ -47,6 +47,12 @@ _CALLS: Final = {
 }  # fmt: skip
 _REASON: Final = {name: reason for reason, names in _CALLS.items() for name in names}
 
+# Go made its system calls itself, in the program's own binary, before 1.12 (1.16 on other systems).
+_GO: Final = {
+    "runtime.mach_semaphore_wait": "event", "runtime.mach_semaphore_timedwait": "event", "runtime.semasleep1": "event",
+    "runtime.usleep": "sleep", "runtime.kevent": "poll", "runtime.nanosleep": "sleep",
+}  # fmt: skip
+
 # Who called decides: the first of these on the stack, from the call outwards, says what such a wait is for.
 _CALLERS: Final = (
     ("gil", ("take_gil", "PyEval_RestoreThread", "PyEval_AcquireThread", "_PyEval_AcquireLock")),
@@ -75,7 +81,7 @@ def wait_reason(frames: Sequence[Frame]) -> str:
         return "unknown" if frames else "running"
     leaf = frames[at]
     if leaf.image is not None and not _is_system(leaf.image):
-        return "running"
+        return _GO.get(leaf.function, "running")
     call = plain_call(leaf.function)
     callers = frames[at + 1 : at + 1 + _DEEP]
     if call in _YIELDS:

@@ -31,6 +31,7 @@ class _Bpftrace:
     """What the two collectors share."""
 
     attaches = True
+    follows_children = False
     own_processes = frozenset({"bpftrace"})
 
     def available(self, context: Context) -> Availability:

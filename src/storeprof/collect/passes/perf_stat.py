@@ -35,6 +35,7 @@ class PerfStat(StartsCommand):
 
     name = "perf-stat"
     collects = frozenset({"counters"})
+    follows_children = True
     own_processes = frozenset({"perf"})
     adds = "cycles, instructions, cache, branch and TLB misses of the whole run, from the processor's counters"
     costs = "nothing that can be measured"

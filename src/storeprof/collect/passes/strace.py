@@ -18,6 +18,7 @@ class Strace(StartsCommand):
 
     name = "strace"
     collects = frozenset({"offcpu", "io"})
+    follows_children = True
     own_processes = frozenset({"strace"})
     adds = "number of and time in each system call, waits included, without any privilege"
     costs = "some 8 microseconds for each system call, at which all is stopped: the last resort"
