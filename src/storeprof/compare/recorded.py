@@ -9,8 +9,9 @@ import numpy as np
 
 from storeprof.analysis.charges import CATEGORIES, GIL, RUN_QUEUE
 from storeprof.analysis.context import Context, Settings, build_context
+from storeprof.analysis.throughput import throughput
 from storeprof.compare.measured import Cost, Measured, Run, mean_costs
-from storeprof.compare.metrics import CALLS, PERCENTILES, TAG, WALL, WALL_PART, Key, work_key
+from storeprof.compare.metrics import CALLS, PERCENTILES, TAG, WALL, WALL_PART, WORK, Key, work_key
 from storeprof.recording.model import Recording
 
 Document = dict[str, Any]
@@ -54,7 +55,7 @@ def _about(recordings: list[tuple[Recording, Document]]) -> Document:
 def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Cost]]:
     context = build_context(recording, Settings())
     metrics = document["metrics"]
-    rate = metrics["throughput_per_s"]
+    rate, done = metrics["throughput_per_s"], throughput(context).count
     whole = rate is None and recording.meta.get("ended_by") == "exit" and not recording.meta.get("engine")
     count = rate * recording.duration_s if rate else 1.0 if whole else None
     values: dict[Key, float | None] = {
@@ -74,12 +75,19 @@ def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Co
             (WALL_PART + name, None): float(seconds) / count
             for name, seconds in zip(CATEGORIES, context.by_category, strict=True)
         }
-        values |= {work_key(what): amount / count for what, amount in _work(recording, metrics).items()}
+        values |= {work_key(what): amount / (done or count) for what, amount in _work(recording, metrics).items()}
         values |= _calls(recording, document)
         costs = _costs(context, count)
     known = {key: float(value) for key, value in values.items() if value is not None}
-    run = Run(known, recording.meta["started_ns"], recording.meta["ended_ns"])
-    return run, costs
+    kinds = _operations(recording, document, done)
+    return Run(known, recording.meta["started_ns"], recording.meta["ended_ns"], kinds), costs
+
+
+def _operations(recording: Recording, document: Document, done: int | None) -> dict[str | None, float]:
+    """Operations by kind. Of a window the probes know parts alone, for they are read once a second."""
+    kinds: dict[str | None, float] = {row["name"]: row["count"] for row in document["operations"]}
+    whole = done if recording.meta.get("window") is None else sum(kinds.values())
+    return {**kinds, None: whole} if kinds and whole else {}
 
 
 def _latencies(document: Document) -> dict[Key, float | None]:
@@ -94,8 +102,7 @@ def _latencies(document: Document) -> dict[Key, float | None]:
 def _work(recording: Recording, metrics: Document) -> dict[str, float]:
     """Work that was counted, over the window; what nobody counted is left out."""
     start, end = recording.window
-    counted = ("fsyncs", "read_bytes", "written_bytes", "read_ops", "write_ops", "net_calls", "net_bytes")
-    work = {name: float(metrics[name]) for name in counted if metrics.get(name) is not None}
+    work = {name: float(metrics[name]) for name in WORK if metrics.get(name) is not None}
     rows = recording.sql(
         """
         SELECT count(*) AS n, sum(voluntary_switches) AS context_switches, sum(involuntary_switches) AS preemptions,
