@@ -66,8 +66,8 @@ class SystemCalls:
 
     def keep_within(self, share: float) -> None:
         """End counting when it has cost more than `share` of the time since it began."""
-        counted, seconds = self.read(), self._clock() - self._start
-        if counted is None or seconds < _SETTLED_S:
+        counted = self.read()
+        if counted is None or (seconds := self._clock() - self._start) < _SETTLED_S:
             return
         per_s = counted["system_calls"] / seconds
         cost = per_s * CALL_COST_NS / 1e9

@@ -8,6 +8,7 @@ import numpy as np
 
 from storeprof.analysis.charges import CATEGORIES, CPU
 from storeprof.analysis.context import Context
+from storeprof.analysis.counted import counted_calls
 from storeprof.analysis.describe import by_stack
 from storeprof.analysis.imported import (
     callers_are_known,
@@ -59,20 +60,10 @@ def metrics(context: Context) -> dict[str, Any]:
         "written_bytes": _grown(recording, "written"),
         "read_ops": None,
         "write_ops": None,
-        **{name: (counted(recording) or {}).get(name) for name in ("fsyncs", "system_calls")},
+        **{name: (counted_calls(recording) or {}).get(name) for name in ("fsyncs", "system_calls")},
         "net_calls": None,
         "net_bytes": None,
     }
-
-
-def counted(recording: Recording) -> dict[str, int] | None:
-    """System calls counted within the window, exactly; None when nobody counted them.
-
-    Of a part of the recording only the program knows that said where this window begins and ends.
-    """
-    meta = recording.meta
-    found = meta.get("counted") if meta.get("window") is None else (meta.get("driven") or {}).get("counted")
-    return found if isinstance(found, dict) else None
 
 
 def _memory(recording: Recording) -> dict[str, int | None]:

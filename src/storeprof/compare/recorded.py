@@ -9,6 +9,7 @@ import numpy as np
 
 from storeprof.analysis.charges import CATEGORIES, GIL, RUN_QUEUE
 from storeprof.analysis.context import Context, Settings, build_context
+from storeprof.analysis.counted import why_not_counted
 from storeprof.analysis.throughput import throughput
 from storeprof.compare.measured import Cost, Measured, Run, mean_costs
 from storeprof.compare.metrics import CALLS, PERCENTILES, TAG, WALL, WALL_PART, WORK, Key, work_key
@@ -48,6 +49,7 @@ def _about(recordings: list[tuple[Recording, Document]]) -> Document:
         "python": [str(version) for version in python],
         "collectors": sorted(row["name"] for row in meta.get("collectors") or [] if row["ran"]),
         "duration_s": round(sum(recording.duration_s for recording, _ in recordings) / len(recordings), 3),
+        "not_counted": next((why for recording, _ in recordings if (why := why_not_counted(recording))), None),
         "exit_statuses": [recording.meta.get("exit_status") for recording, _ in recordings],
     }
 

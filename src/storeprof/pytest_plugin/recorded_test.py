@@ -75,7 +75,8 @@ def _outcomes(mark: pytest.Mark, root: Path, folder: Path) -> list[Outcome]:
     if rules.against and rules.keys:
         baseline, _ = load(rules.against, root / FOLDER)
         rows = compare(baseline, side, Thresholds(rules.alpha), only=rules.keys)["metrics"]
-    return judge(rules, rows, values_of_side(side), len(side.runs), measured=False)
+    why = side.about.get("not_counted")
+    return judge(rules, rows, values_of_side(side), len(side.runs), measured=False, not_counted=why)
 
 
 def _rules(mark: pytest.Mark, root: Path) -> Rules | None:
