@@ -50,9 +50,8 @@ class Worktree:
             return
         done = run_tool(shlex.split(self._build), timeout_s=BUILD_S, cwd=self.folder)
         if done.status:
-            raise UsageError(
-                f"the build of {self._revision} failed ({self._build}): {_last(done.stderr or done.stdout)}"
-            )
+            words = _last(done.stderr or done.stdout) or f"status {done.status}"
+            raise UsageError(f"the build of {self._revision} failed ({self._build}): {words}")
 
     def _remove(self) -> None:
         self._git("worktree", "remove", "--force", str(self.folder))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.compare.judgement import IMPROVED, REGRESSED, Thresholds, judged
-from storeprof.compare.pairs import Pair, asked_of_pairs
+from storeprof.compare.pairs import Pair, asked_of_pairs, turned
 from storeprof.compare.statistics import Effect
 from storeprof.duel.duel import measure_pairs
 from storeprof.duel.options import DuelOptions
@@ -53,17 +53,10 @@ def false_alarms(pairs: Sequence[Pair], thresholds: Thresholds, size: int = SIZE
     alarms = 0
     for _ in range(DRAWS):
         drawn = [pairs[at] for at in chance.choice(len(pairs), size, replace=False)]
-        # The order within a pair is random, so which side is which may be thrown again.
-        turned = [
-            Pair(pair.candidate, pair.baseline, _negated(pair)) if chance.random() < 0.5 else pair for pair in drawn
-        ]
-        rows = judged(asked_of_pairs(turned), thresholds)
+        thrown = [turned(pair) if chance.random() < 0.5 else pair for pair in drawn]
+        rows = judged(asked_of_pairs(thrown), thresholds)
         alarms += any(row["verdict"] in (IMPROVED, REGRESSED) for row in rows)
     return alarms / DRAWS
-
-
-def _negated(pair: Pair) -> dict[Any, float]:
-    return {key: -value for key, value in pair.logs.items()}
 
 
 def _row(asked: Any) -> Document:
