@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import positive, seconds, seed
+from storeprof.cli.arguments import positive, seconds, seed, two_or_more
 from storeprof.cli.compare import add_threshold_options
 from storeprof.errors import UsageError
 
@@ -57,7 +57,7 @@ def add_parser(commands: Any) -> None:
     sides.add_argument("--self", action="store_true", help="the baseline against itself: false alarms, smallest change")
     how = parser.add_argument_group("how")
     how.add_argument("--budget", type=seconds, default=180.0, metavar="S", help="seconds for the pairs (default: 180)")
-    how.add_argument("--pairs", type=positive, metavar="N", help="at most so many pairs")
+    how.add_argument("--pairs", type=two_or_more, metavar="N", help="at most so many pairs, from 2 on")
     how.add_argument("--slices-per-pair", type=positive, default=200, metavar="N", help="of 5 ms each (default: 200)")
     how.add_argument("--timeout", type=seconds, default=600.0, metavar="S", help="longest run (default: 600)")
     how.add_argument("--seed", type=seed, default=1, metavar="K", help="seed of operations and order (default: 1)")

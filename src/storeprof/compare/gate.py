@@ -85,8 +85,7 @@ def _relative(rule: Rule, row: Row | None, alpha: float) -> Outcome:
 def _absolute(rule: Rule, values: Mapping[Key, float], allowance: float, not_counted: str | None) -> Outcome:
     value = value_of(rule, values)
     if value is None:
-        known = not_counted if rule.metric.name in COUNTED else None
-        return Outcome(rule, CANNOT_TELL, "the counter is missing" + (f": {known}" if known else " in this recording"))
+        return Outcome(rule, CANNOT_TELL, _missing(rule, values, not_counted))
     margin = 1.0 if rule.metric.scale == "count" else math.exp(_SIDES_OF_A_LIMIT * allowance)
     for limit, over in ((rule.at_most, True), (rule.at_least, False)):
         if limit is None:
@@ -98,6 +97,20 @@ def _absolute(rule: Rule, values: Mapping[Key, float], allowance: float, not_cou
                 continue
             return Outcome(rule, CANNOT_TELL, f"it is {value:.4g}, nearer to the limit than runs differ")
     return Outcome(rule, PASSED, f"it is {value:.4g}")
+
+
+def _missing(rule: Rule, values: Mapping[Key, float], not_counted: str | None) -> str:
+    """Why a figure is not there, as far as is known: nobody counted, or the rule names no operation that was done."""
+    name, operation = rule.metric.key
+    of_metric = sorted({str(one) for of, one in values if of == name and one})
+    done = of_metric or sorted({str(one) for of, one in values if of == "throughput" and one})
+    if name in COUNTED and not_counted:
+        return f"the counter is missing: {not_counted}"
+    if operation is None and of_metric:
+        return f"it is known by operation: name one of {', '.join(of_metric)}"
+    if operation is not None and done and operation not in done:
+        return f"there is no {operation!r} in it; there is {', '.join(done)}"
+    return "the counter is missing in this recording"
 
 
 def value_of(rule: Rule, values: Mapping[Key, float]) -> float | None:

@@ -34,6 +34,11 @@ class Metric:
         return self.name, self.operation
 
     @property
+    def words(self) -> str:
+        """Name without its operation, as words."""
+        return self.name.removeprefix("latency_").replace("_", " ")
+
+    @property
     def label(self) -> str:
         """Name with its operation, for people."""
         return f"{self.name} of {self.operation}" if self.operation else self.name

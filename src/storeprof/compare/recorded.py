@@ -19,6 +19,7 @@ Document = dict[str, Any]
 MOST_SCOPES = 20
 MOST_COSTS = 200
 _ABOUT = ("command", "attached_pid", "engine", "workload", "threads", "seed", "storeprof", "started_at", "exit_status")
+_ASKED = {"--operation": "operations_asked", "--instrument": "instrument_asked"}
 _WITHOUT_PLACE = (RUN_QUEUE, GIL)  # where a thread waits for these says nothing about why
 
 
@@ -49,6 +50,9 @@ def _about(recordings: list[tuple[Recording, Document]]) -> Document:
         "python": [str(version) for version in python],
         "collectors": sorted(row["name"] for row in meta.get("collectors") or [] if row["ran"]),
         "duration_s": round(sum(recording.duration_s for recording, _ in recordings) / len(recordings), 3),
+        "settings": {name: [row["name"] for row in meta[key]] for name, key in _ASKED.items() if meta.get(key)}
+        | {"overhead budget": meta.get("overhead_budget_percent")},
+        "build_warnings": [row["what"] for row in meta["build_warnings"]] if "build_warnings" in meta else None,
         "not_counted": next((why for recording, _ in recordings if (why := why_not_counted(recording))), None),
         "exit_statuses": [recording.meta.get("exit_status") for recording, _ in recordings],
     }

@@ -24,7 +24,7 @@ from storeprof.duel.whole_runs import WholeRuns
 Document = dict[str, Any]
 COMPARISON = "comparison.json"
 PAIRS = "pairs.jsonl"
-FEW_PAIRS = 5
+FEW_PAIRS, ENOUGH_PAIRS = 5, 12
 
 
 class Pairs(Protocol):
@@ -153,8 +153,10 @@ def _weakness(options: DuelOptions, found: Course) -> list[str]:
     asked = next((one for one in asked_of_pairs(found.pairs) if one.metric.primary and one.effect), None)
     if not options.slices and asked and asked.effect and asked.effect.error > 0:
         spread = asked.effect.error * math.sqrt(asked.effect.count)
+        needed = pairs_for(0.05, spread)
         said.append(
-            f"whole runs alternate: two in a row differ by {spread:.1%} in {asked.metric.label}, so to find 5 % takes "
-            f"about {pairs_for(0.05, spread)} pairs; where slices alternate, pairs differ by 1 to 2 %, and 5 to 12 do"
+            f"whole runs alternate: two in a row differ by {spread:.1%} in {asked.metric.words}, so to find 5 % takes "
+            f"about {needed} pairs"
+            + (f"; where slices alternate {FEW_PAIRS} to {ENOUGH_PAIRS} do" if needed > ENOUGH_PAIRS else "")
         )
     return said

@@ -10,6 +10,7 @@ from storeprof.compare.measured import Measured, Run
 from storeprof.compare.metrics import WORK, Key, work_key
 from storeprof.compare.recorded import measure
 from storeprof.errors import UsageError
+from storeprof.recording.model import read_meta
 from storeprof.session.finish import open_recording
 from storeprof.session.runs import is_series, runs_of
 
@@ -27,6 +28,11 @@ def side_of(folder: Path, workload: str | None = None, name: str | None = None) 
 
 def _folders(folder: Path, workload: str | None) -> list[Path]:
     if not is_series(folder):
+        of_it = read_meta(folder).get("workload")
+        if workload is not None and of_it != workload:
+            raise UsageError(
+                f"{folder}: is {f'of workload {of_it!r}' if of_it else 'of no workload'}, not {workload!r}"
+            )
         return [folder]
     runs = runs_of(folder)
     names = list(dict.fromkeys(name for name, _ in runs))
