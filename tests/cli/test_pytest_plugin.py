@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from storeprof.system_calls import SystemCalls
+
 TESTS = """
+import os
 import time
 import pytest
 
@@ -15,13 +18,18 @@ def spin(seconds):
     while time.monotonic() < end:
         pass
 
-@pytest.mark.storeprof(rules=[{"metric": "run_time", "at_most": 30}])
-def test_quick():
-    spin(1.0)
+@pytest.mark.storeprof(
+    rules=[{"metric": "run_time", "at_most": 30}, {"metric": "fsyncs_per_operation", "at_most": 3}]
+)
+def test_quick(tmp_path):
+    spin(0.4)
+    with open(tmp_path / "data", "w") as file:
+        for _ in range(3):
+            os.fsync(file.fileno())
 
 @pytest.mark.storeprof(rules=[{"metric": "run_time", "at_most": 0.1}])
 def test_slow():
-    spin(1.0)
+    spin(0.4)
 
 def test_plain():
     pass
@@ -38,10 +46,12 @@ def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_marked_tests_are_recorded_and_gated(tmp_path: Path) -> None:
-    """The one within its limit passes, the one over it fails with the rule, and both leave recordings."""
+    """The one within its limits passes, the one over it fails with the rule, and both leave recordings."""
     done = run_pytest(tmp_path, "--storeprof")
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
     assert "regressed: run_time: at most 0.1" in done.stdout
+    counted = "passed: fsyncs_per_operation: at most 3: it is 3"  # of the test's own call, to the last one
+    assert (counted in done.stdout) == (SystemCalls().reason is None)
     recordings = sorted(path.name for path in (tmp_path / "storeprof-runs").iterdir())
     assert len(recordings) == 2
     assert recordings[0].endswith("test-quick")

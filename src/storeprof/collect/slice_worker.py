@@ -67,6 +67,8 @@ def parse_slice(line: str) -> Slice:
 class SliceWorker:
     """A running worker. Its lines that are no `did` are dropped; its standard error goes to a file.
 
+    `pinned`: slices may be given a CPU. Not where `argv` starts another program that does the work.
+
     Raises CollectorError when it can't be started, ends, falls silent, or says what can't be read.
     """
 
@@ -78,7 +80,9 @@ class SliceWorker:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         timeout_s: float = 60.0,
+        pinned: bool = True,
     ) -> None:
+        self._pinned = pinned
         self._name, self._stderr, self._timeout_s = Path(argv[0]).name, stderr, timeout_s
         self._unread = b""
         orders, self._orders = open_pipe()
@@ -105,6 +109,8 @@ class SliceWorker:
     @cached_property
     def cpus(self) -> set[int]:
         """The CPUs its main thread may run on; empty when it has ended or the platform does not say."""
+        if not self._pinned:
+            return set()
         with contextlib.suppress(OSError, AttributeError):
             return os.sched_getaffinity(self.pid)
         return set()
@@ -131,10 +137,15 @@ class SliceWorker:
             with contextlib.suppress(OSError):  # it has just ended: the next line read says so
                 os.sched_setaffinity(self.pid, cpus)
 
+    def end_input(self) -> None:
+        """Ask it to end."""
+        if self._orders >= 0:
+            os.close(self._orders)
+            self._orders = -1
+
     def close(self, timeout_s: float = 20.0) -> None:
         """End it by closing its standard input; kill its group when it does not end."""
-        os.close(self._orders)
-        self._orders = -1
+        self.end_input()
         if ended_within(self._process, timeout_s):
             self._process.wait()
             self._close_pipes()

@@ -63,7 +63,7 @@ def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Co
     metrics = document["metrics"]
     rate, done = metrics["throughput_per_s"], throughput(context).count
     whole = rate is None and recording.meta.get("ended_by") == "exit" and not recording.meta.get("engine")
-    count = rate * recording.duration_s if rate else 1.0 if whole else None
+    count = float(done) if done else 1.0 if whole else None
     values: dict[Key, float | None] = {
         ("throughput", None): rate,
         ("run_time", None): recording.duration_s if whole else None,
@@ -81,7 +81,7 @@ def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Co
             (WALL_PART + name, None): float(seconds) / count
             for name, seconds in zip(CATEGORIES, context.by_category, strict=True)
         }
-        values |= {work_key(what): amount / (done or count) for what, amount in _work(recording, metrics).items()}
+        values |= {work_key(what): amount / count for what, amount in _work(recording, metrics).items()}
         values |= _calls(recording, document)
         costs = _costs(context, count)
     known = {key: float(value) for key, value in values.items() if value is not None}
