@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.collect.counted_process import NOT_ASKED, start_counted
 from storeprof.collect.output_relay import open_pipe
 from storeprof.collect.tool_process import start_tool
 from storeprof.collect.whole_run import ended_within
@@ -67,7 +68,8 @@ def parse_slice(line: str) -> Slice:
 class SliceWorker:
     """A running worker. Its lines that are no `did` are dropped; its standard error goes to a file.
 
-    `pinned`: slices may be given a CPU. Not where `argv` starts another program that does the work.
+    `pinned`: slices may be given a CPU. Not where `argv` starts another program that does the work. `counted`: `calls`
+    counts its system calls from its start, which costs a little.
 
     Raises CollectorError when it can't be started, ends, falls silent, or says what can't be read.
     """
@@ -81,7 +83,9 @@ class SliceWorker:
         cwd: Path | None = None,
         timeout_s: float = 60.0,
         pinned: bool = True,
+        counted: bool = False,
     ) -> None:
+        self.calls = NOT_ASKED
         self._pinned = pinned
         self._name, self._stderr, self._timeout_s = Path(argv[0]).name, stderr, timeout_s
         self._unread = b""
@@ -89,9 +93,12 @@ class SliceWorker:
         self._answers, answers = open_pipe()
         with open(stderr, "wb") as file:
             try:
-                self._process = start_tool(
-                    argv, stdin=orders, stdout=answers, stderr=file, env={**ENVIRONMENT, **(env or {})}, cwd=cwd
-                )
+                how: dict[str, Any] = {"stdin": orders, "stdout": answers, "stderr": file, "cwd": cwd}
+                how["env"] = {**ENVIRONMENT, **(env or {})}
+                if counted:
+                    self._process, self.calls = start_counted(argv, **how)
+                else:
+                    self._process = start_tool(argv, **how)
             except BaseException:
                 self._close_pipes()
                 raise
@@ -164,6 +171,7 @@ class SliceWorker:
             if descriptor >= 0:
                 os.close(descriptor)
         self._orders = self._answers = -1
+        self.calls.close()
 
     def _line(self) -> str:
         out = self._answers
