@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-COLLECTOR = "system call counts"
+COLLECTOR = "system-calls"
 # What both events add to a system call (78 to 118 ns for the cheapest one, best of 60 rounds on 2 shared CPUs).
 CALL_COST_NS = 40
 _SETTLED_S = 1.0  # a program's start makes more calls than the rest of its life

@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Two recordings: `fast/recording`, and `slow/recording` whose flush waits longer."""
     place = tmp_path_factory.mktemp("compared")
     (place / "engine.py").write_text(PROGRAM, encoding="utf-8")
-    for name, pause in (("fast", "0.0002"), ("slow", "0.005")):
+    for name, pause in (("fast", "0.0002"), ("slow", "0.01")):
         (place / name).mkdir()
         done = record(place / name, "python3", place / "engine.py", pause, "2.5", options=("--no-perf",))
         assert done.status == 0, done.stderr

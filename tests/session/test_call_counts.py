@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from recordings import findings, record, storeprof
-from storeprof.system_calls import SystemCalls, counted_between
+from storeprof.system_calls import COLLECTOR, SystemCalls, counted_between
 
 WHY_NOT = SystemCalls().reason
 PROGRAM = """
@@ -52,7 +52,7 @@ def test_fsyncs_are_counted_to_the_last_one(folder: Path) -> None:
 def test_what_is_not_counted_says_why(folder: Path) -> None:
     """The collector's row has a reason and a remedy exactly when it did not run."""
     rows = json.loads((folder / "recording" / "recording.json").read_text())["collectors"]
-    (row,) = [one for one in rows if one["name"] == "system call counts"]
+    (row,) = [one for one in rows if one["name"] == COLLECTOR]
     assert (row["ran"], row["reason"]) == (WHY_NOT is None, WHY_NOT)
     assert bool(row["remedy"]) == bool(WHY_NOT)
 

@@ -7,11 +7,27 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
+from storeprof.collect.collector import Availability, Context
 from storeprof.collect.output_relay import open_pipe
 from storeprof.collect.tool_process import HELD_PROGRAM, Process, start_tool
-from storeprof.system_calls import SystemCalls
+from storeprof.system_calls import COLLECTOR, SystemCalls
 
+ATTACHED: Final = "an attached process has threads already, which can't be counted from one moment on"
 NOT_ASKED: Final = SystemCalls.off("not asked for", None)
+
+
+class CallCounts:
+    """The collector `system-calls`: fsyncs and all system calls of a program that storeprof starts."""
+
+    name = COLLECTOR
+
+    def available(self, context: Context) -> Availability:
+        """Try it on ourselves."""
+        if context.target_pid is not None:
+            return Availability(False, ATTACHED, "let storeprof start the program: record -- COMMAND")
+        calls = SystemCalls()
+        calls.close()
+        return Availability(calls.reason is None, calls.reason, calls.remedy)
 
 
 def start_counted(argv: Sequence[str], **how: Any) -> tuple[Process, SystemCalls]:

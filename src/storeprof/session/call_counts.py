@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from storeprof.collect.counted_process import ATTACHED
 from storeprof.session.options import RecordOptions
 from storeprof.system_calls import COLLECTOR, SystemCalls
 
@@ -16,10 +17,7 @@ def counting(options: RecordOptions, held: int) -> SystemCalls:
     if not options.use_perf:
         return SystemCalls.off("switched off with --no-perf", "record without --no-perf")
     if options.pid is not None:
-        return SystemCalls.off(
-            "an attached process has threads already, each of which would have to be stopped to count from one moment",
-            "let storeprof start the program: record -- COMMAND",
-        )
+        return SystemCalls.off(ATTACHED, "let storeprof start the program: record -- COMMAND")
     if {**os.environ, **options.environment}.get(WINDOW_FILE):
         return SystemCalls.off("the program counts its own between the ends of its window (window.json)", None)
     return SystemCalls(held, from_exec=True)
