@@ -68,8 +68,8 @@ def parse_slice(line: str) -> Slice:
 class SliceWorker:
     """A running worker. Its lines that are no `did` are dropped; its standard error goes to a file.
 
-    `pinned`: slices may be given a CPU. Not where `argv` starts another program that does the work. `counted`: `calls`
-    counts its system calls from its start, which costs a little.
+    `by_child`: `argv` starts the program that does the work, and passes its input and output through. `counted`:
+    `calls` counts its system calls from its start, which costs a little.
 
     Raises CollectorError when it can't be started, ends, falls silent, or says what can't be read.
     """
@@ -82,11 +82,10 @@ class SliceWorker:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         timeout_s: float = 60.0,
-        pinned: bool = True,
+        by_child: bool = False,
         counted: bool = False,
     ) -> None:
         self.calls = NOT_ASKED
-        self._pinned = pinned
         self._name, self._stderr, self._timeout_s = Path(argv[0]).name, stderr, timeout_s
         self._unread = b""
         orders, self._orders = open_pipe()
@@ -112,14 +111,13 @@ class SliceWorker:
         except BaseException:
             self.kill()
             raise
+        self._working = _child_in_group(self.pid) if by_child else self.pid
 
     @cached_property
     def cpus(self) -> set[int]:
         """The CPUs its main thread may run on; empty when it has ended or the platform does not say."""
-        if not self._pinned:
-            return set()
         with contextlib.suppress(OSError, AttributeError):
-            return os.sched_getaffinity(self.pid)
+            return os.sched_getaffinity(self._working) if self._working else set()
         return set()
 
     def run(self, operations: int, seed: int, cpu: int | None = None) -> Slice:
@@ -142,7 +140,7 @@ class SliceWorker:
     def _allow(self, cpus: set[int] | None) -> None:
         if cpus:
             with contextlib.suppress(OSError):  # it has just ended: the next line read says so
-                os.sched_setaffinity(self.pid, cpus)
+                os.sched_setaffinity(self._working, cpus)
 
     def end_input(self) -> None:
         """Ask it to end."""
@@ -196,3 +194,12 @@ class SliceWorker:
     def _hint(self) -> str:
         words = self._stderr.read_text(errors="replace").strip().rsplit("\n", 1)[-1][-200:]
         return f"its last words: {words}" if words else "does it speak the slice protocol (docs/formats/slices.md)?"
+
+
+def _child_in_group(pid: int) -> int:
+    """The child of a process that has stayed in its group; 0 when there is none, or the kernel does not say."""
+    with contextlib.suppress(OSError):
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()):
+            if os.getpgid(child) == pid:
+                return child
+    return 0

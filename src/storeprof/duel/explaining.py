@@ -79,7 +79,7 @@ class _Recorded:
 
     def worker(self) -> SliceWorker:
         """Start it as a worker: what is recorded has its standard input and output."""
-        return SliceWorker(self._command, self._stderr, cwd=self._version.cwd, pinned=False)
+        return SliceWorker(self._command, self._stderr, cwd=self._version.cwd, by_child=True)
 
     def to_its_end(self) -> None:
         """Run it to its end."""
