@@ -35,6 +35,7 @@ from storeprof.duel.sequential import Course, run_pairs
 WORKER = Path(__file__).parent / "compare" / "planted_worker.py"
 KINDS, LEVELS = ("cpu", "lock", "io"), (0, 0, 2, 5, 10)
 LOOKS, DRAWS, DUELS_DRAWN, SEQUENTIAL_DRAWN = 4, 2000, 200, 200
+FEWEST_PAIRS = 5
 SLICES, BUDGET_S = DuelOptions.slices_per_pair, DuelOptions.budget_s
 METRICS = {
     "P50": ("latency_p50", "op"), "CPU": ("cpu_per_operation", None), "throughput": ("throughput", None),
@@ -152,12 +153,17 @@ def report(raw: Path) -> None:
     """Print the table."""
     rows: list[Row] = pickle.loads(raw.read_bytes())
     chance = np.random.default_rng(1)
+    cells = [[row for row in rows if (row["kind"], row["level"]) == (kind, one)] for kind in KINDS for one in LEVELS]
+    fewest = min(map(len, cells))
+    if fewest < FEWEST_PAIRS:
+        sys.exit(f"{raw}: {fewest} pairs of some kind, a table needs {FEWEST_PAIRS}; collect again, which adds to them")
     print(
         f"{len(rows)} pairs of processes, {SLICES} slices of 5 ms each; CPUs: 2 shared; Python {sys.version.split()[0]}"
     )
     each_s = float(np.median([row["took"] for row in rows]))
     print(f"a pair takes {each_s:.1f} s: {int(BUDGET_S / each_s)} within the default budget of {BUDGET_S:.0f} s")
-    print("share of comparisons that say `changed`, in %; any: on any metric\n")
+    print("share of comparisons that say `changed`, in %; any: on any metric; default: with the default budget, drawn")
+    print("with repetition, and the pairs they took (a duel ends when settled: 2 % is `unchanged within 5 %`, too)\n")
     head = "kind  planted  pairs   duel of 5: P50 CPU thr any   of 12: P50 CPU thr any  gate(12) any"
     head += "   default: P50 CPU thr any pairs"
     print(head + "   pytest-benchmark mean min   asv 1.1 1.02")
