@@ -68,12 +68,16 @@ def pytest_runtest_call(item: pytest.Item) -> object:
     _write(Path(window), {"start_ns": start})
     calls = item.config.stash[_calls]
     before = calls.read()
+    skipped: str | None = None
     try:
         return (yield)
+    except pytest.skip.Exception as skip:
+        skipped = str(skip)
+        raise
     finally:
         counted = counted_between(before, calls.read())
         ends = {"start_ns": start, "end_ns": time.monotonic_ns()}
-        _write(Path(window), {**ends, "counted": counted, "not_counted": calls.reason})
+        _write(Path(window), {**ends, "counted": counted, "not_counted": calls.reason, "skipped": skipped})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
