@@ -90,7 +90,7 @@ def _comparison(options: argparse.Namespace) -> tuple[list[dict[str, Any]], str 
         raise UsageError(
             f"{options.comparison}: is no comparison document ({error}); `storeprof duel --json` prints one"
         ) from None
-    return rows, next((line for line in said if line.startswith(NOT_COUNTED)), None)
+    return rows, next((line.removeprefix(f"{NOT_COUNTED}: ") for line in said if line.startswith(NOT_COUNTED)), None)
 
 
 def _of_recordings(options: argparse.Namespace, rules: Any) -> list[Any]:
