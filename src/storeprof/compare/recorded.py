@@ -121,10 +121,12 @@ def _work(recording: Recording, metrics: Document) -> dict[str, float]:
         names = ("context_switches", "preemptions", "page_faults", "major_faults")
         work |= {name: float(rows[name][0]) for name in names if not np.ma.is_masked(rows[name][0])}
     allocated = recording.sql(
-        "SELECT count(*) AS n, sum(weight_bytes) AS bytes FROM allocations WHERE t_ns >= ? AND t_ns <= ?", [start, end]
+        "SELECT count(*) AS n, sum(weight_bytes) AS bytes, sum(weight_bytes / greatest(bytes, 1)) AS calls "
+        "FROM allocations WHERE t_ns >= ? AND t_ns <= ?",
+        [start, end],
     )
     if allocated["n"][0]:
-        work["allocated_bytes"] = float(allocated["bytes"][0])
+        work |= {"allocated_bytes": float(allocated["bytes"][0]), "allocations": float(allocated["calls"][0])}
     return work
 
 
