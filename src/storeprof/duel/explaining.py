@@ -18,7 +18,7 @@ from storeprof.errors import CollectorError, StoreprofError
 from storeprof.recording.environment import describe_machine
 
 SECONDS = 4.0
-LIMIT_S = 60
+WORKER_S, RUN_S = 60, 20
 FINISH_S = 100.0
 
 
@@ -72,8 +72,9 @@ class _Recorded:
         fresh = stack.enter_context(FreshFolder((options.folder / f"data-{version.name}").absolute()))
         # The environment is the command's alone: a PYTHONPATH of another revision must not meet the recorder.
         settings = [f"{key}={value}" for key, value in version.environment.items()]
+        limit_s = WORKER_S if options.slices else RUN_S
         self._command = [
-            sys.executable, "-m", "storeprof", "record", "--duration", str(LIMIT_S), "--out", str(self._folder), "--",
+            sys.executable, "-m", "storeprof", "record", "--duration", str(limit_s), "--out", str(self._folder), "--",
             "env", *settings, *version.argv(fresh),
         ]  # fmt: skip
 
@@ -83,7 +84,7 @@ class _Recorded:
 
     def to_its_end(self) -> None:
         """Run it to its end."""
-        done = run_tool(self._command, timeout_s=LIMIT_S + FINISH_S, cwd=self._version.cwd)
+        done = run_tool(self._command, timeout_s=RUN_S + FINISH_S, cwd=self._version.cwd)
         self._stderr.write_bytes(done.stderr)
 
     @property
