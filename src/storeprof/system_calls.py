@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 import sys
 import time
@@ -40,7 +39,7 @@ class SystemCalls:
         self.remedy: str | None = None
         self._events: dict[str, int] = {}
         self._clock, self._start = clock, clock()
-        if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
+        if not sys.platform.startswith("linux") or os.uname().machine != "x86_64":
             self.reason, self.remedy = "the numbers of system calls are known of Linux on x86-64 only", None
             return
         syncs = " || ".join(f"id == {number}" for number in _SYNCS)
