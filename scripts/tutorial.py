@@ -48,8 +48,13 @@ def typed(line: str, place: Path, prefix: list[str]) -> str:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     text = done.stdout.replace(f"{place}/", "").replace(str(ROOT), ".")
-    return "".join(textwrap.fill(one, WIDTH, replace_whitespace=False, drop_whitespace=True, subsequent_indent="  ")
-                   + "\n" if len(one) > WIDTH else one + "\n" for one in text.splitlines())  # fmt: skip
+    return "".join(f"{_narrow(one.rstrip())}\n" for one in text.splitlines())
+
+
+def _narrow(line: str) -> str:
+    if len(line) <= WIDTH:
+        return line
+    return textwrap.fill(line, WIDTH, replace_whitespace=False, subsequent_indent="  ")
 
 
 def main() -> None:
