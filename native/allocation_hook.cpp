@@ -191,11 +191,10 @@ __attribute__((noinline)) void forget(void* p) {
 }
 
 // Counts first, so that the common case is a subtraction and a jump to the real allocator.
+// An allocator's own calls are never counted: a sample within CPython's would enter it while it makes room.
+template <class Call> inline void* alone(Call call) { int64_t left = mine.left; mine.left = NEVER; void* p = call(); mine.left = left; return p; }
 template <class Call> __attribute__((noinline, cold)) void* counted_out(size_t n, Call call) {
-    int64_t left = mine.left;
-    mine.left = NEVER;  // the allocator's own calls are not counted
-    void* p = call();
-    mine.left = left;
+    void* p = alone(call);
     if (p) sample(p, n);
     return p;
 }
@@ -207,9 +206,10 @@ inline void released(void* p) { if (RARE(__atomic_load_n(&filter[hash_of(p)], __
 // CPython's allocator of small objects; it hands larger ones to malloc, where they are counted.
 constexpr size_t SMALL = 512;
 PyAllocator* was(void* ctx) { return static_cast<PyAllocator*>(ctx); }
-void* py_malloc(void* c, size_t n) { return counted(n > SMALL ? 0 : n, [=] { return was(c)->malloc(was(c)->ctx, n); }); }
-void* py_calloc(void* c, size_t k, size_t n) { return counted(k * n > SMALL ? 0 : k * n, [=] { return was(c)->calloc(was(c)->ctx, k, n); }); }
-void* py_realloc(void* c, void* p, size_t n) { released(p); return counted(n > SMALL ? 0 : n, [=] { return was(c)->realloc(was(c)->ctx, p, n); }); }
+template <class Call> inline void* small(size_t n, Call call) { return n > SMALL ? call() : counted(n, [=] { return alone(call); }); }
+void* py_malloc(void* c, size_t n) { return small(n, [=] { return was(c)->malloc(was(c)->ctx, n); }); }
+void* py_calloc(void* c, size_t k, size_t n) { return small(k * n, [=] { return was(c)->calloc(was(c)->ctx, k, n); }); }
+void* py_realloc(void* c, void* p, size_t n) { released(p); return small(n, [=] { return was(c)->realloc(was(c)->ctx, p, n); }); }
 void py_free(void* c, void* p) { released(p); was(c)->free(was(c)->ctx, p); }
 bool watch_python() {
     bool all = find(py_current, "_PyThreadState_UncheckedGet") || find(py_current, "PyThreadState_GetUnchecked");

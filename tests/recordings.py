@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from storeprof.cli.main import main
 
 PROGRAMS = Path(__file__).parent / "programs"
 PLANTED = PROGRAMS / "planted"
@@ -49,6 +53,17 @@ def storeprof(*arguments: str | Path, cwd: Path | None = None, timeout: float = 
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def in_process(*arguments: str | Path, cwd: Path) -> Finished:
+    """The same without a process of its own, for commands that only read what there is: a second sooner each."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = main([str(one) for one in arguments])
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return Finished(status, out.getvalue(), err.getvalue())
 
 
 def record(

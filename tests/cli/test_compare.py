@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from recordings import record, storeprof
+from recordings import in_process, record
 
 PROGRAM = """
 import sys, time
@@ -48,16 +48,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Two recordings: `fast/recording`, and `slow/recording` whose flush waits longer."""
     place = tmp_path_factory.mktemp("compared")
     (place / "engine.py").write_text(PROGRAM, encoding="utf-8")
-    for name, pause in (("fast", "0.0002"), ("slow", "0.005")):
+    for name, pause in (("fast", "0.0002"), ("slow", "0.01")):
         (place / name).mkdir()
-        done = record(place / name, "python3", place / "engine.py", pause, "4", options=("--no-perf",))
+        done = record(place / name, "python3", place / "engine.py", pause, "2.5", options=("--no-perf",))
         assert done.status == 0, done.stderr
     yield place
 
 
 def compared(folder: Path, *arguments: str | Path) -> dict[str, Any]:
     """The comparison document."""
-    done = storeprof("compare", *arguments, "--json", cwd=folder)
+    done = in_process("compare", *arguments, "--json", cwd=folder)
     assert done.status == 0, done.stderr
     document = json.loads(done.stdout)
     assert isinstance(document, dict)
@@ -89,31 +89,31 @@ def test_the_gain_of_a_fix_stands_beside_its_prediction(folder: Path) -> None:
     assert row["predicted_ci"][0] <= row["predicted_speedup"] <= row["predicted_ci"][1]
     assert row["predicted_speedup"] > 1.5
     assert row["realised_speedup"] > 2
-    report = storeprof("compare", "slow/recording", "fast/recording", cwd=folder)
+    report = in_process("compare", "slow/recording", "fast/recording", cwd=folder)
     for words in ("IMPROVED", "came true", "everything else", "can't settle small effects"):
         assert words in report.stdout
 
 
 def test_a_baseline_is_kept_and_gated_against(folder: Path) -> None:
     """`baseline save`, `compare --against` and `gate`: 1 for the slow one, 0 for the fast one, JUnit and Markdown."""
-    assert storeprof("baseline", "save", "main", "fast/recording", cwd=folder).status == 0
-    assert "main" in storeprof("baseline", "list", cwd=folder).stdout
+    assert in_process("baseline", "save", "main", "fast/recording", cwd=folder).status == 0
+    assert "main" in in_process("baseline", "list", cwd=folder).stdout
     assert compared(folder, "--against", "main", "slow/recording")["verdict"] == "regressed"
     (folder / "pyproject.toml").write_text(RULES, encoding="utf-8")
-    slow = storeprof("gate", "slow/recording", "--junit", "gate.xml", "--markdown", "gate.md", cwd=folder)
+    slow = in_process("gate", "slow/recording", "--junit", "gate.xml", "--markdown", "gate.md", cwd=folder)
     assert slow.status == 1, slow.stdout + slow.stderr
     assert "REGRESSED   throughput: at most 50 % worse" in slow.stdout
     (suite,) = ElementTree.parse(folder / "gate.xml").getroot()
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
     assert "| throughput: at most 50 % worse | REGRESSED |" in (folder / "gate.md").read_text(encoding="utf-8")
-    assert storeprof("gate", "fast/recording", cwd=folder).status == 0
+    assert in_process("gate", "fast/recording", cwd=folder).status == 0
 
 
 def test_a_gate_on_a_missing_counter_exits_3(folder: Path) -> None:
     """Nobody counted fsyncs here: that is no pass."""
     rules = '[[tool.storeprof.gate.rules]]\nmetric = "fsyncs_per_operation"\nat_most = 0.01\n'
     (folder / "fsyncs.toml").write_text(rules, encoding="utf-8")
-    done = storeprof("gate", "fast/recording", "--config", "fsyncs.toml", cwd=folder)
+    done = in_process("gate", "fast/recording", "--config", "fsyncs.toml", cwd=folder)
     assert done.status == 3
     assert "can't tell" in done.stdout
 
@@ -128,5 +128,5 @@ def test_misuse_is_one_line(folder: Path) -> None:
         (("gate", "--config", "none.toml"), "can't be read"),
         (("gate", "--comparison", "engine.py", "--config", "fsyncs.toml"), "is no comparison document"),
     ):
-        done = storeprof(*arguments, cwd=folder)
+        done = in_process(*arguments, cwd=folder)
         assert (done.status, what in done.stderr, done.stderr.count("\n")) == (2, True, 1), (arguments, done.stderr)

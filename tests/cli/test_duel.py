@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from recordings import PROGRAMS, STOREPROF, Finished, storeprof
+import pytest
+
+from recordings import PROGRAMS, STOREPROF, Finished, in_process, storeprof
 
 WORKER = f"{shlex.quote(sys.executable)} {shlex.quote(str(PROGRAMS / 'slices' / 'worker.py'))} {{dir}}"
 CONTRACT = {"schema", "verdict", "metrics", "explanation", "unexplained_share", "warnings"}
@@ -31,6 +33,30 @@ def document_of(done: Finished) -> dict[str, Any]:
 def rows_of(document: dict[str, Any]) -> dict[tuple[str, str | None], dict[str, Any]]:
     """Rows by metric and operation."""
     return {(row["name"], row["operation"]): row for row in document["metrics"]}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git repository whose program says that it took 2 s, and in its latest revision 1 s."""
+    place = tmp_path / "repository"
+    place.mkdir()
+
+    def git(*arguments: str) -> None:
+        plain = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
+        subprocess.run(plain, cwd=place, check=True, capture_output=True)
+
+    git("init", "-q")
+    for seconds in ("2.0", "1.0"):
+        (place / "program.sh").write_text(f"cat built\necho ops=10 seconds={seconds}\n", encoding="utf-8")
+        git("add", "-A")
+        git("commit", "-qm", seconds)
+    return place
+
+
+def checkouts(repository: Path) -> int:
+    """How many git knows of."""
+    listed = subprocess.run(["git", "worktree", "list"], cwd=repository, capture_output=True, text=True, check=True)
+    return len(listed.stdout.splitlines())
 
 
 def test_a_slower_worker_is_found_and_placed(tmp_path: Path) -> None:
@@ -88,6 +114,7 @@ def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
     for arguments, what in (
         ((), "name two commands"),
         (("--baseline", "true"), "there is no --candidate"),
+        (("--baseline", "true", "--self", "--pairs", "1"), "'1' is not a whole number from 2 on"),
         (("--engine", "tsdb"), "both sides are the same"),
         (("--engine", "tsdb", "--set", "color=red", "--self"), "tsdb has no setting 'color'"),
         (("--engine", "nosuch", "--self"), "known engines: tsdb"),
@@ -95,7 +122,7 @@ def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
         (("--baseline", "no-such-program", "--self"), "command not found"),
         (("--engine", "tsdb", "--baseline-rev", "x", "--candidate-rev", "y"), "is no revision"),
     ):
-        done = storeprof("duel", *arguments, cwd=tmp_path)
+        done = in_process("duel", *arguments, cwd=tmp_path)
         assert (done.status, what in done.stderr) == (2, True), (arguments, done.stderr)
     assert list(tmp_path.iterdir()) == []
 
@@ -103,7 +130,7 @@ def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
 def test_the_engine_against_itself(tmp_path: Path) -> None:
     """`--self` reports how far pairs differ, and what could be seen with more of them."""
     done = storeprof(
-        "duel", "--engine", "tsdb", "--self", "--pairs", "3", "--slices-per-pair", "40", "--json", cwd=tmp_path
+        "duel", "--engine", "tsdb", "--self", "--pairs", "2", "--slices-per-pair", "40", "--json", cwd=tmp_path
     )
     assert done.status == 0, done.stderr
     document = document_of(done)
@@ -113,23 +140,43 @@ def test_the_engine_against_itself(tmp_path: Path) -> None:
     assert all(row["minimum_detectable"]["20"] <= row["minimum_detectable"]["5"] for row in document["metrics"])
 
 
-def test_ctrl_c_answers_from_the_pairs_that_were_made(tmp_path: Path) -> None:
-    """An interrupt ends the duel with a document, leaves no worker behind, and is no failure."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_duel_with_what_there_is(tmp_path: Path, repository: Path, number: int) -> None:
+    """A document from the pairs that were made; no checkout, worker or data is left behind, and it is no failure."""
     out = tmp_path / "duel"
-    options = ["--slices", "--self", "--slices-per-pair", "20", "--json"]
+    options = ["--slices", "--self", "--slices-per-pair", "20", "--json", "--baseline-rev", "HEAD"]
     process = subprocess.Popen(
         [*STOREPROF, "duel", *options, "--baseline", WORKER, "--out", str(out)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
     pairs = out / "pairs.jsonl"
     while not (pairs.exists() and len(pairs.read_text(encoding="utf-8").splitlines()) >= 3):
         assert time.monotonic() < deadline, "no pairs were made"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
     assert json.loads(stdout)["pairs"] >= 3
     assert not list(out.glob("data-*"))
+    assert checkouts(repository) == 1
+    assert not list(out.glob("tree-*"))
+
+
+def test_a_signal_during_the_build_leaves_nothing(tmp_path: Path, repository: Path) -> None:
+    """Neither checkout nor folder, and the status says which signal it was."""
+    process = subprocess.Popen(
+        [*STOREPROF, "duel", "--self", "--baseline-rev", "HEAD", "--build", "sleep 60", "--baseline", "true", "--out",
+         str(tmp_path / "duel")],
+        cwd=repository, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "duel" / "tree-baseline" / "program.sh").exists():
+        assert time.monotonic() < deadline, "nothing was checked out"
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, "nothing can be told" in stderr) == (128 + signal.SIGTERM, True), stderr
+    assert checkouts(repository) == 1
+    assert not (tmp_path / "duel").exists()
 
 
 def test_settings_of_the_engine_are_compared(tmp_path: Path) -> None:
@@ -144,20 +191,8 @@ def test_settings_of_the_engine_are_compared(tmp_path: Path) -> None:
     assert 0.9 < syncs["candidate"] < 2.0  # one a write; the engine's clock adds one a second, however slow the disk is
 
 
-def test_two_revisions_of_a_repository(tmp_path: Path) -> None:
+def test_two_revisions_of_a_repository(tmp_path: Path, repository: Path) -> None:
     """Both are checked out, built, measured where they are, and cleared away."""
-    repository = tmp_path / "repository"
-    repository.mkdir()
-
-    def git(*arguments: str) -> None:
-        plain = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
-        subprocess.run(plain, cwd=repository, check=True, capture_output=True)
-
-    git("init", "-q")
-    for seconds in ("2.0", "1.0"):
-        (repository / "program.sh").write_text(f"cat built\necho ops=10 seconds={seconds}\n", encoding="utf-8")
-        git("add", "-A")
-        git("commit", "-qm", seconds)
     done = storeprof(
         "duel", "--baseline-rev", "HEAD~1", "--candidate-rev", "HEAD", "--build", "sh -c 'echo yes > built'",
         "--baseline", "sh program.sh", "--pairs", "3", "--budget", "10", "--no-explain", "--json",
@@ -165,6 +200,5 @@ def test_two_revisions_of_a_repository(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.status == 0, done.stderr
     assert rows_of(document_of(done))["throughput", None]["ratio"] == 2.0
-    listed = subprocess.run(["git", "worktree", "list"], cwd=repository, capture_output=True, text=True, check=True)
-    assert len(listed.stdout.splitlines()) == 1
+    assert checkouts(repository) == 1
     assert not list((tmp_path / "duel").glob("tree-*"))

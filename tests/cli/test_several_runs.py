@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from recordings import PLANTED, STOREPROF, storeprof
+from recordings import PLANTED, STOREPROF, in_process, storeprof
 
 HEALTHY = str(PLANTED / "healthy.py")
 CONTRACT = {
@@ -21,7 +21,7 @@ CONTRACT = {
 
 def analyzed(folder: Path, *options: str) -> dict[str, Any]:
     """The findings document of a folder."""
-    done = storeprof("analyze", "--json", folder, *options)
+    done = in_process("analyze", "--json", folder, *options, cwd=folder)
     assert done.status == 0, done.stderr
     document = json.loads(done.stdout)
     assert isinstance(document, dict)
@@ -33,7 +33,7 @@ def test_a_command_is_recorded_several_times(tmp_path: Path) -> None:
     out = tmp_path / "all"
     done = storeprof(
         "record", "--runs", "2", "--no-perf", "--target", "10k/s", "--out", out, "--", sys.executable, HEALTHY,
-        RUN_SECONDS="2.5",
+        RUN_SECONDS="1.5",
     )  # fmt: skip
     assert done.status == 0, done.stderr
     assert done.last_line == f"recording: {out}"
@@ -48,7 +48,7 @@ def test_a_command_is_recorded_several_times(tmp_path: Path) -> None:
     assert abs(sum(document["wall_time"].values()) - 1) < 0.01
     assert document["target"]["per_s"] == 10_000
     assert "target of 10,000/s" in document["summary"]
-    report = storeprof("report", out)
+    report = in_process("report", out, cwd=out)
     assert "2 runs" in report.stdout
     assert analyzed(out / "run-1")["verdict"] in ("no-bottleneck", "inconclusive", "bottleneck")
 
@@ -56,7 +56,7 @@ def test_a_command_is_recorded_several_times(tmp_path: Path) -> None:
 def test_all_workloads_get_a_table_each(tmp_path: Path) -> None:
     """`--workload all` makes a folder per workload, leaves no data behind, and reports both."""
     out = tmp_path / "all"
-    done = storeprof("profile", "tsdb", "--workload", "all", "--duration", "2", "--no-perf", "--out", out, cwd=tmp_path)
+    done = storeprof("profile", "tsdb", "--workload", "all", "--duration", "1", "--no-perf", "--out", out, cwd=tmp_path)
     assert done.status == 0, done.stderr
     assert sorted(path.name for path in out.iterdir()) == ["mixed", "runs.json", "write-heavy"]
     assert not (out / "mixed" / "run-1" / "data").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sides import MACHINE, cost, side
@@ -100,9 +101,17 @@ def test_what_one_side_does_not_know_can_not_be_told() -> None:
 
 def test_other_machines_and_settings_are_said() -> None:
     """Each difference besides the change asked about has its sentence."""
-    other = side("b", rates(100), engine="tsdb", threads=4, machine={**MACHINE, "cpu": "Other CPU"}, python=["3.12"])
-    warnings = " | ".join(compare(side("a", rates(100), engine="tsdb", threads=2), other)["warnings"])
-    for part in ("the machines differ in CPU: Test CPU and Other CPU", "threads differs: 2 and 4", "Python [] and"):
+    one = side("a", rates(100), engine="tsdb", threads=2, settings={"overhead budget": 1.0}, build_warnings=[])
+    other = side(
+        "b", rates(100), engine="tsdb", threads=4, machine={**MACHINE, "cpu": "Other CPU"}, python=["3.12"],
+        settings={"overhead budget": 5.0}, build_warnings=["it was built without optimization"],
+    )  # fmt: skip
+    warnings = " | ".join(compare(one, other)["warnings"])
+    for part in (
+        "the machines differ in CPU: Test CPU and Other CPU", "threads differs: 2 and 4", "Python [] and",
+        "the settings differ in overhead budget: 1.0 and 5.0",
+        "the build differs: b: it was built without optimization",
+    ):  # fmt: skip
         assert part in warnings
 
 
@@ -132,7 +141,7 @@ def test_parts_of_nothing_have_no_shares() -> None:
     assert explain(side("a", []), after) is None
 
 
-FINDING = {
+FINDING: dict[str, Any] = {
     "id": "1", "kind": "lock-contention", "severity": "bottleneck", "share": 0.5,
     "where": {"function": "put", "file": "engine.py", "line": 1, "operation": None, "resource": None},
     "impact": {"speedup_if_fixed": 2.0, "ci": [1.8, 2.2], "basis": "throughput", "method": "amdahl"},
@@ -147,6 +156,10 @@ def test_the_gain_promised_stands_beside_the_gain_that_came_true() -> None:
     assert row["removed_share"] == 0.5
     assert row["predicted_speedup"] == pytest.approx(1 / 0.75, abs=1e-3)
     assert (row["realised_speedup"], row["realised_ci"]) == (1.33, [1.2, 1.4])
+    waits_between = {**FINDING, "impact": {**FINDING["impact"], "basis": "latency"}}
+    before = side("a", rates(100), before.costs, [waits_between])
+    for in_slices in (False, True):  # the worker of a duel waits for its slices, and is as fast as its operations
+        assert bool(predictions(before, after, {"ratio": 1.33, "ci": [1.2, 1.4]}, in_slices)) == in_slices
 
 
 def test_a_cost_that_is_still_there_kept_no_promise() -> None:

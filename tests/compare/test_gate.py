@@ -13,7 +13,7 @@ from storeprof.compare.comparison import compare
 from storeprof.compare.gate import exit_status, judge, value_of
 from storeprof.compare.gate_rules import Rules, read_rules, rules_from
 from storeprof.compare.judgement import Thresholds
-from storeprof.compare.measured import Measured
+from storeprof.compare.measured import Measured, Run
 from storeprof.compare.metrics import Key
 from storeprof.duel.sides import values_of_side
 from storeprof.errors import UsageError
@@ -57,6 +57,22 @@ def test_a_metric_that_is_missing_can_not_be_told() -> None:
     assert "missing" in outcomes[1].reason
 
 
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"metric": "latency_p50", "operation": "put"}, "there is no 'put' in it; there is get"),
+        ({"metric": "latency_p50"}, "known by operation: name one of get"),
+        ({"metric": "fsyncs_per_operation"}, "the counter is missing: no perf here"),
+        ({"metric": "net_calls_per_operation"}, "the counter is missing in this recording"),
+    ],
+)
+def test_why_a_metric_is_missing_is_said(rule: dict[str, Any], why: str) -> None:
+    """The operations there are, where the rule names none of them; who could not count; else that nobody did."""
+    values: dict[Key, float] = {("latency_p50", "get"): 1.0, ("throughput", "get"): 1.0}
+    (outcome,) = judge(rules({**rule, "at_most": 1}), [], values, 1, measured=False, not_counted="no perf here")
+    assert (outcome.status, why in outcome.reason) == ("cannot-tell", True), outcome.reason
+
+
 def test_work_is_judged_exactly() -> None:
     """A count is over its limit or it is not; no machine changes that."""
     gate = rules({"metric": "fsyncs_per_operation", "at_most": 0.01})
@@ -72,6 +88,8 @@ def test_work_of_one_kind_of_operation() -> None:
     }  # fmt: skip
     assert value_of(rule, values) == 1.0
     assert value_of(rule, {**values, ("throughput", "write"): 0.0}) is None
+    recorded = Run({("fsyncs_per_operation", None): 0.5}, 0, 1, {"write": 10, "read": 30, None: 40})
+    assert value_of(rule, values_of_side(Measured("a", {}, (recorded,), (), ()))) == 2.0
 
 
 def test_a_time_near_its_limit_can_not_be_told_from_one_run() -> None:
@@ -90,6 +108,8 @@ def test_a_time_near_its_limit_can_not_be_told_from_one_run() -> None:
         ({"rules": [{"metric": "throughput"}]}, "rule 1: give max_regression_percent"),
         ({"rules": [{"metric": "throughput", "at_most": 1, "max_regression_percent": 1}]}, "rule 1: give"),
         ({"rules": [{"metric": "throughput", "at_most": "fast"}]}, "at_most = 'fast' is no number"),
+        ({"rules": [{"metric": "throughput", "at_most": float("nan")}]}, "at_most = nan is no number"),
+        ({"rules": [{"metric": "latency_p50", "operation": 5, "at_most": 1}]}, "operation = 5 is no name"),
         ({"rules": [{"metric": "throughput", "limit": 1}]}, "does not know 'limit'"),
         ({"rules": [FIVE_PERCENT], "alpha": 2}, "alpha = 2"),
     ],

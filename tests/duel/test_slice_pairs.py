@@ -1,18 +1,15 @@
-"""From the slices of two processes to one pair; and the counts of perf."""
+"""From the slices of two processes to one pair."""
 
 from __future__ import annotations
 
 import math
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from storeprof.collect.linux.perf_counts import command, parse
 from storeprof.collect.slice_worker import Slice
 from storeprof.duel.slice_pairs import Side, pair_of
-from storeprof.errors import CollectorError
 from storeprof.report.self_check import print_self_check
 
 PUT_P50, PUT_P99 = ("latency_p50", "put"), ("latency_p99", "put")
@@ -51,32 +48,6 @@ def test_a_percentile_needs_operations_beyond_it() -> None:
     assert PUT_P99 not in pair_of(side(0.0), side(0.0)).logs
     many = pair_of(side(0.0, operations=200), side(0.1, operations=200, seed=3))
     assert many.logs[PUT_P99] == pytest.approx(math.log(1.1), abs=0.02)
-
-
-COUNTED = """# started on Wed Nov 25 22:54:13 2026
-
-7,,syscalls:sys_enter_fsync,103809730,100.00,,
-2,,syscalls:sys_enter_fdatasync,103809730,100.00,,
-9128,,raw_syscalls:sys_enter,103809730,100.00,,
-"""
-
-
-def test_counts_of_perf() -> None:
-    """All calls that make data durable are fsyncs; comments are passed over."""
-    assert parse(COUNTED) == {"fsyncs": 9.0, "system_calls": 9128.0}
-    words = command("/usr/bin/perf", Path("out"), ["./engine", "x"])
-    assert words[:2] == ["/usr/bin/perf", "stat"]
-    assert words[-3:] == ["--", "./engine", "x"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "# nothing", "<not supported>,,syscalls:sys_enter_fsync,0,100.00,,", "7,,syscalls:sys_enter_fsync,1,1,,"],
-)
-def test_what_perf_could_not_count_is_no_zero(text: str) -> None:
-    """An event that is missing or not supported is refused with its reason."""
-    with pytest.raises(CollectorError, match="it needs root"):
-        parse(text)
 
 
 def test_the_self_check_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

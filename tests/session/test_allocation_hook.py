@@ -82,6 +82,23 @@ def test_coverage_says_whether_allocations_were_sampled(tmp_path: Path, options:
     assert bool(row["reason"]) == bool(options)
 
 
+def test_the_allocator_is_never_entered_while_it_makes_room(tmp_path: Path) -> None:
+    """Small objects in one new region of memory after the other, of the size that a look at the stack itself needs.
+
+    CPython asks malloc for its map of regions in the middle of an allocation; a sample there would allocate, too.
+    """
+    code = (
+        "import mmap, time\n"
+        "kept = []\n"
+        "for _ in range(150):\n"
+        "    reserved = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000\n"
+        "    kept.append((mmap.mmap(-1, 1 << 30, flags=reserved), [bytes(28) for _ in range(16500)]))\n"
+        "    time.sleep(0.01)\n"
+    )
+    done = record(tmp_path, sys.executable, "-c", code, options=("--no-perf",))
+    assert done.status == 0, done.stderr
+
+
 def test_a_program_with_forks_and_threads_runs_unchanged(tmp_path: Path) -> None:
     """Output and status of a program that forks, execs and starts threads are those of an ordinary run."""
     code = (

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from accuracy.planted import CASES
+
 from recordings import PLANTED, findings, record
 
 NAMED = PLANTED / "tail_named.py"
+LARGE_REQUESTS = CASES / "47-healthy-large-requests" / "main.py"
 
 
 def operation(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def test_a_note_that_syncs_waits_for_the_disk(tmp_path: Path) -> None:
 
 def test_large_requests_are_no_fault(tmp_path: Path) -> None:
     """Two requests in a hundred that do forty times the work have a long tail, and no fault for it."""
-    done = record(tmp_path, sys.executable, PLANTED / "healthy_large_requests.py", seconds=5, options=("--no-perf",))
+    done = record(tmp_path, sys.executable, LARGE_REQUESTS, seconds=5, options=("--no-perf",))
     assert done.status == 0, done.stderr
     document = findings(tmp_path)
     latency = operation(document, "request")["latency_s"]

@@ -91,6 +91,9 @@ def test_window_file_tells_the_measured_window(tmp_path):
     assert last["start_ns"] == first["start_ns"]
     assert (last["end_ns"] - last["start_ns"]) / 1e9 == pytest.approx(float(line[2]), abs=1e-6)
     assert last["ops"] == int(line[1])
+    assert (last["counted"] is None) == (last["not_counted"] is not None)
+    if last["counted"]:
+        assert last["counted"]["fsyncs"] <= 5 < last["counted"]["system_calls"]  # one a second, by interval
     assert (last["threads"], last["workload"], last["engine"], last["seed"]) == (2, "write-heavy", "tsdb", 1)
 
 
@@ -99,7 +102,7 @@ def test_signals_end_the_run_cleanly(tmp_path, number):
     """SIGINT and SIGTERM end the run early with the line, status 0, and a storage that was closed."""
     path = tmp_path / "window.json"
     child = subprocess.Popen(
-        command(tmp_path / "data", "--duration", "60"),
+        command(tmp_path / "data", "--duration", "20"),
         env={**os.environ, "STOREPROF_WINDOW_FILE": str(path)},
         stdout=subprocess.PIPE,
         text=True,

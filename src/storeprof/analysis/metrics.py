@@ -8,6 +8,7 @@ import numpy as np
 
 from storeprof.analysis.charges import CATEGORIES, CPU
 from storeprof.analysis.context import Context
+from storeprof.analysis.counted import counted_calls
 from storeprof.analysis.describe import by_stack
 from storeprof.analysis.imported import (
     callers_are_known,
@@ -59,7 +60,7 @@ def metrics(context: Context) -> dict[str, Any]:
         "written_bytes": _grown(recording, "written"),
         "read_ops": None,
         "write_ops": None,
-        "fsyncs": None,
+        **{name: (counted_calls(recording) or {}).get(name) for name in ("fsyncs", "system_calls")},
         "net_calls": None,
         "net_bytes": None,
     }

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis.context import Context
+from storeprof.analysis.counted import counted_calls
 from storeprof.analysis.intervals import Estimate, student_t
 from storeprof.recording.model import Recording
+from storeprof.system_calls import CALL_COST_NS
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +31,8 @@ MEASURED = "CPU time per operation of slices timed over slices only counted, at 
 CALIBRATED = "timed calls times the calibrated cost of timing one"
 METHOD = (
     "probes: {}, plus calls times the calibrated cost of a scope that is only counted, of the program's CPU time; "
-    "memory tags: calls times calibrated cost; observer: CPU time of observer and perf, of the usable CPUs"
+    "memory tags: calls times calibrated cost; counting: system calls times what counting one costs; "
+    "observer: CPU time of observer and perf, of the usable CPUs"
 )
 
 
@@ -69,6 +72,7 @@ def overhead(context: Context) -> dict[str, Any]:
         "toggled_percent": _rounded(part.value) if part else None,
         "observer_percent": _observer_percent(context),
         "memory_percent": _rounded(100 * tags_s / cpu_s) if tags_s is not None and cpu_s > 0 else None,
+        "counting_percent": _counting_percent(recording, cpu_s),
         "timed_share": round(calls.timed / calls.scopes, 4) if calls and calls.scopes else None,
         "budget_percent": recording.meta.get("overhead_budget_percent"),
         "advice": _advice(recording, calls, floor, cpu_s),
@@ -176,6 +180,12 @@ def _percent(toggled: Estimate | None, recording: Recording, cpu_s: float) -> Es
     rows = recording.sql("SELECT sum(cpu_ns) / 1e9 AS s FROM probe_slices WHERE NOT counted_only")
     timed_s = min(float(rows["s"][0]), cpu_s)
     return Estimate(*(100 * timed_s / cpu_s * (1 - math.exp(-x)) for x in (toggled.value, toggled.low, toggled.high)))
+
+
+def _counting_percent(recording: Recording, cpu_s: float) -> float | None:
+    """What counting system calls took of the program's CPU time; None where nobody counted them."""
+    counted = counted_calls(recording)
+    return _rounded(100 * counted["system_calls"] * CALL_COST_NS / 1e9 / cpu_s) if counted and cpu_s > 0 else None
 
 
 def _observer_percent(context: Context) -> float | None:

@@ -37,6 +37,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def two_or_more(text: str) -> int:
+    """A whole number from 2 on: one pair says nothing of how much pairs differ."""
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 2 on")
+    return int(text)
+
+
 def seed(text: str) -> int:
     """A whole number from 0 on."""
     if not text.isdecimal():

@@ -31,13 +31,16 @@ def run(options: argparse.Namespace) -> int:
     """Save or list."""
     from storeprof.duel.baselines import load, names, save
     from storeprof.duel.sides import side_of
-    from storeprof.errors import UsageError
+    from storeprof.errors import RecordingError, UsageError
     from storeprof.session.folder import newest_recording
 
     if options.action == "list":
         for name in names(options.baselines):
-            about = load(name, options.baselines)[0].about
-            print(f"{name}  {about['started_at']}  {about['machine']['cpu']}")
+            try:
+                about = load(name, options.baselines)[0].about
+                print(f"{name}  {about['started_at']}  {about['machine']['cpu']}")
+            except RecordingError as error:
+                print(f"{name}  {error}")
         return 0
     if options.name is None:
         raise UsageError("name the baseline, as in `storeprof baseline save main`")

@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import positive, seconds, seed
+from storeprof.cli.arguments import positive, seconds, seed, two_or_more
 from storeprof.cli.compare import add_threshold_options
-from storeprof.errors import StoreprofError, UsageError
+from storeprof.errors import UsageError
 
 EPILOG = """\
 An engine is driven in slices of 5 ms, and so is a command that speaks the slice protocol (--slices;
@@ -57,7 +57,7 @@ def add_parser(commands: Any) -> None:
     sides.add_argument("--self", action="store_true", help="the baseline against itself: false alarms, smallest change")
     how = parser.add_argument_group("how")
     how.add_argument("--budget", type=seconds, default=180.0, metavar="S", help="seconds for the pairs (default: 180)")
-    how.add_argument("--pairs", type=positive, metavar="N", help="at most so many pairs")
+    how.add_argument("--pairs", type=two_or_more, metavar="N", help="at most so many pairs, from 2 on")
     how.add_argument("--slices-per-pair", type=positive, default=200, metavar="N", help="of 5 ms each (default: 200)")
     how.add_argument("--timeout", type=seconds, default=600.0, metavar="S", help="longest run (default: 600)")
     how.add_argument("--seed", type=seed, default=1, metavar="K", help="seed of operations and order (default: 1)")
@@ -73,21 +73,25 @@ def run(options: argparse.Namespace) -> int:
     """Fight it out, show it, and answer by the exit status."""
     from storeprof.cli.duel_versions import versions
     from storeprof.duel.duel import fight
+    from storeprof.duel.ending import ended_by_signals
     from storeprof.duel.self_check import check
     from storeprof.report.comparison import print_comparison
     from storeprof.report.self_check import print_self_check
     from storeprof.session.folder import default_folder, make_folder, remove_folder
 
     folder = options.out or default_folder("duel")
-    with ExitStack() as stack:
-        created = make_folder(folder)
-        try:
+    created = make_folder(folder)
+    try:
+        with ended_by_signals(), ExitStack() as stack:
             asked = _options(options, folder, *versions(options, folder, stack))
-        except StoreprofError:
+            heard = _heard(sys.stderr)
+            document = check(asked, heard) if options.self else fight(asked, heard)
+    except KeyboardInterrupt:
+        print("storeprof: ended before there were two pairs of processes: nothing can be told", file=sys.stderr)
+        raise
+    finally:
+        if not any(path.is_file() for path in folder.rglob("*")):  # nothing was measured
             remove_folder(folder, created)
-            raise
-        heard = _heard(sys.stderr)
-        document = check(asked, heard) if options.self else fight(asked, heard)
     if options.json:
         print(json.dumps(document, indent=1))
     elif options.self:

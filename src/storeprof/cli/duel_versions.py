@@ -61,7 +61,7 @@ def _tree(options: argparse.Namespace, side: str, folder: Path, stack: ExitStack
     if build is None and options.engine:
         build = f"{shlex.quote(sys.executable)} -m pip install --quiet --no-deps --target {BUILT} ."
     print(f"storeprof: checking out {revision}" + (" and building it" if build else ""), file=sys.stderr, flush=True)
-    return stack.enter_context(Worktree(Path(), revision, folder / f"tree-{side}", build))
+    return stack.enter_context(Worktree(Path(), revision, folder / f"tree-{side}", build)).check_out()
 
 
 def _engine(options: argparse.Namespace, side: str, tree: Path | None) -> Any:

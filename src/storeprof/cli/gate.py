@@ -56,9 +56,9 @@ def run(options: argparse.Namespace) -> int:
 
     rules = read_rules(options.config)
     if options.comparison:
-        rows = _comparison(options)
+        rows, why = _comparison(options)
         values = {(row["name"], row["operation"]): row["candidate"] for row in rows if row["candidate"] is not None}
-        outcomes = judge(rules, rows, values, runs=1, measured=True)
+        outcomes = judge(rules, rows, values, runs=1, measured=True, not_counted=why)
     else:
         outcomes = _of_recordings(options, rules)
     lines = [(outcome.rule.words, outcome.status, outcome.reason) for outcome in outcomes]
@@ -71,7 +71,10 @@ def run(options: argparse.Namespace) -> int:
     return exit_status(outcomes)
 
 
-def _comparison(options: argparse.Namespace) -> list[dict[str, Any]]:
+def _comparison(options: argparse.Namespace) -> tuple[list[dict[str, Any]], str | None]:
+    """Rows of a comparison document, and why it has no system calls, where it says so."""
+    from storeprof.duel.counting import NOT_COUNTED
+
     if options.recordings or options.against:
         raise UsageError("--comparison has both sides already: name no recording and no --against beside it")
     try:
@@ -79,6 +82,7 @@ def _comparison(options: argparse.Namespace) -> list[dict[str, Any]]:
         if document["schema"] != 1:
             raise UsageError(f"{options.comparison}: schema {document['schema']}; this storeprof reads 1: upgrade it")
         rows = list(document["metrics"])
+        said = [str(line) for line in document.get("warnings") or []]
         for row in rows:
             for name in ("name", "operation", "ratio", "ci", "p_adjusted", "baseline", "candidate", "better"):
                 row[name]
@@ -86,7 +90,7 @@ def _comparison(options: argparse.Namespace) -> list[dict[str, Any]]:
         raise UsageError(
             f"{options.comparison}: is no comparison document ({error}); `storeprof duel --json` prints one"
         ) from None
-    return rows
+    return rows, next((line.removeprefix(f"{NOT_COUNTED}: ") for line in said if line.startswith(NOT_COUNTED)), None)
 
 
 def _of_recordings(options: argparse.Namespace, rules: Any) -> list[Any]:
@@ -111,4 +115,5 @@ def _of_recordings(options: argparse.Namespace, rules: Any) -> list[Any]:
         raise UsageError("name one candidate, or a baseline and a candidate; see `storeprof gate --help`")
     else:
         candidate = side_of(options.recordings[0] if options.recordings else newest_recording(), options.workload)
-    return judge(rules, rows, values_of_side(candidate), len(candidate.runs), measured=False)
+    values, why = values_of_side(candidate), candidate.about.get("not_counted")
+    return judge(rules, rows, values, len(candidate.runs), measured=False, not_counted=why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -93,8 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"storeprof: {where}{error.strerror or error}; what was recorded so far is kept", file=sys.stderr)
         return RECORDER_FAILED if options.command in _RECORDERS else UNUSABLE
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return 128 + int(interrupt.args[0] if interrupt.args else signal.SIGINT)
 
 
 def _reader_left() -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from storeprof.collect.collector import Availability, Context
+from storeprof.collect.counted_process import CallCounts
 from storeprof.collect.linux.perf import Perf
 from storeprof.collect.macos.dtrace import Dtrace
 from storeprof.collect.macos.heap import Heap
@@ -96,6 +97,8 @@ def registered() -> list[Registered]:
          "20 microseconds for each of 199 samples a second and CPU"),
         (PySpy(), frozenset({"cpu"}), "Python stacks of 3.10 and older, 3.14 and later, which the observer can't read",
          "0.2 to 0.5 % of a CPU"),
+        (CallCounts(), frozenset({"io"}), "fsyncs and system calls to the last one, for work per operation and gates",
+         "40 nanoseconds for each system call"),
     ]  # fmt: skip
     rows = [Registered(one, "linux", groups, "recording", adds, costs) for one, groups, adds, costs in beside]
     rows += [Registered(one, "linux", one.collects, "pass", one.adds, one.costs, one) for one in PASS_TOOLS]

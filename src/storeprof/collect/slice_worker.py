@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.collect.counted_process import NOT_ASKED, start_counted
 from storeprof.collect.output_relay import open_pipe
 from storeprof.collect.tool_process import start_tool
 from storeprof.collect.whole_run import ended_within
@@ -67,6 +68,9 @@ def parse_slice(line: str) -> Slice:
 class SliceWorker:
     """A running worker. Its lines that are no `did` are dropped; its standard error goes to a file.
 
+    `by_child`: `argv` starts the program that does the work, and passes its input and output through. `counted`:
+    `calls` counts its system calls from its start, which costs a little.
+
     Raises CollectorError when it can't be started, ends, falls silent, or says what can't be read.
     """
 
@@ -78,16 +82,22 @@ class SliceWorker:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         timeout_s: float = 60.0,
+        by_child: bool = False,
+        counted: bool = False,
     ) -> None:
+        self.calls = NOT_ASKED
         self._name, self._stderr, self._timeout_s = Path(argv[0]).name, stderr, timeout_s
         self._unread = b""
         orders, self._orders = open_pipe()
         self._answers, answers = open_pipe()
         with open(stderr, "wb") as file:
             try:
-                self._process = start_tool(
-                    argv, stdin=orders, stdout=answers, stderr=file, env={**ENVIRONMENT, **(env or {})}, cwd=cwd
-                )
+                how: dict[str, Any] = {"stdin": orders, "stdout": answers, "stderr": file, "cwd": cwd}
+                how["env"] = {**ENVIRONMENT, **(env or {})}
+                if counted:
+                    self._process, self.calls = start_counted(argv, **how)
+                else:
+                    self._process = start_tool(argv, **how)
             except BaseException:
                 self._close_pipes()
                 raise
@@ -101,12 +111,13 @@ class SliceWorker:
         except BaseException:
             self.kill()
             raise
+        self._working = _child_in_group(self.pid) if by_child else self.pid
 
     @cached_property
     def cpus(self) -> set[int]:
         """The CPUs its main thread may run on; empty when it has ended or the platform does not say."""
         with contextlib.suppress(OSError, AttributeError):
-            return os.sched_getaffinity(self.pid)
+            return os.sched_getaffinity(self._working) if self._working else set()
         return set()
 
     def run(self, operations: int, seed: int, cpu: int | None = None) -> Slice:
@@ -129,12 +140,17 @@ class SliceWorker:
     def _allow(self, cpus: set[int] | None) -> None:
         if cpus:
             with contextlib.suppress(OSError):  # it has just ended: the next line read says so
-                os.sched_setaffinity(self.pid, cpus)
+                os.sched_setaffinity(self._working, cpus)
+
+    def end_input(self) -> None:
+        """Ask it to end."""
+        if self._orders >= 0:
+            os.close(self._orders)
+            self._orders = -1
 
     def close(self, timeout_s: float = 20.0) -> None:
         """End it by closing its standard input; kill its group when it does not end."""
-        os.close(self._orders)
-        self._orders = -1
+        self.end_input()
         if ended_within(self._process, timeout_s):
             self._process.wait()
             self._close_pipes()
@@ -153,6 +169,7 @@ class SliceWorker:
             if descriptor >= 0:
                 os.close(descriptor)
         self._orders = self._answers = -1
+        self.calls.close()
 
     def _line(self) -> str:
         out = self._answers
@@ -177,3 +194,12 @@ class SliceWorker:
     def _hint(self) -> str:
         words = self._stderr.read_text(errors="replace").strip().rsplit("\n", 1)[-1][-200:]
         return f"its last words: {words}" if words else "does it speak the slice protocol (docs/formats/slices.md)?"
+
+
+def _child_in_group(pid: int) -> int:
+    """The child of a process that has stayed in its group; 0 when there is none, or the kernel does not say."""
+    with contextlib.suppress(OSError):
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()):
+            if os.getpgid(child) == pid:
+                return child
+    return 0

@@ -80,7 +80,7 @@ def document_of(
         "explanation": explained.rows if explained else [],
         "change_per_operation_s": float(f"{explained.change_s:.4g}") if explained else None,
         "unexplained_share": explained.unexplained_share if explained else None,
-        "predictions": predictions(baseline, candidate, throughput),
+        "predictions": predictions(baseline, candidate, throughput, design.get("mode") == "slices"),
         "warnings": warnings + ([] if explained else [unknown]),
     }
 

@@ -44,7 +44,34 @@ def differences(baseline: Measured, candidate: Measured) -> list[str]:
             f"the settings differ: recorded with {', '.join(before.get('collectors') or ['nothing'])}, and with "
             f"{', '.join(after.get('collectors') or ['nothing'])}"
         )
+    found += _settings(before.get("settings") or {}, after.get("settings") or {})
+    found += _builds(baseline, candidate)
     return found + _lengths(before, after) + _failures(baseline, candidate)
+
+
+def _builds(baseline: Measured, candidate: Measured) -> list[str]:
+    """What misleads in the build of one side alone, where both were looked at (--collect)."""
+    sides = [side.about.get("build_warnings") for side in (baseline, candidate)]
+    if None in sides:
+        return []
+    named = zip((baseline, candidate), sides, reversed(sides), strict=True)
+    return [
+        f"the build differs: {side.name}: {what}"
+        for side, own, other in named
+        for what in own or []
+        if what not in (other or [])
+    ]
+
+
+def _settings(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Settings that both sides say; a baseline kept by an older storeprof says none."""
+    if not before or not after:
+        return []
+    return [
+        f"the settings differ in {name}: {before.get(name, 'none')} and {after.get(name, 'none')}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
 
 
 def _lengths(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

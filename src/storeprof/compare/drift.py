@@ -25,6 +25,7 @@ _PART, _COUNT, _OTHER = 0.1, 0.25, 0.1
 # a program were read from the disk is no property of the program.
 _PER_RUN = {
     "read_bytes_per_operation": 16e6, "written_bytes_per_operation": 256e3, "allocated_bytes_per_operation": 1e6,
+    "allocations_per_operation": 1e4,
     "page_faults_per_operation": 1000.0, "major_faults_per_operation": 500.0, "context_switches_per_operation": 200.0,
     "preemptions_per_operation": 200.0, "read_ops_per_operation": 200.0, "write_ops_per_operation": 50.0,
 }  # fmt: skip

@@ -9,10 +9,11 @@ from typing import Any
 
 from storeprof.compare.drift import between_runs_of
 from storeprof.compare.gate_rules import Rule, Rules
-from storeprof.compare.metrics import Key
+from storeprof.compare.metrics import Key, work_key
 
 PASSED, REGRESSED, CANNOT_TELL = "passed", "regressed", "cannot-tell"
 _SIDES_OF_A_LIMIT = 2.0
+COUNTED = {work_key(what)[0] for what in ("fsyncs", "system_calls")}
 Row = dict[str, Any]
 
 
@@ -25,15 +26,26 @@ class Outcome:
     reason: str
 
 
-def judge(rules: Rules, rows: Sequence[Row], values: Mapping[Key, float], runs: int, measured: bool) -> list[Outcome]:
+def judge(
+    rules: Rules,
+    rows: Sequence[Row],
+    values: Mapping[Key, float],
+    runs: int,
+    *,
+    measured: bool,
+    not_counted: str | None = None,
+) -> list[Outcome]:
     """An outcome per rule.
 
     `rows` are those of a comparison (empty without one), `values` the candidate's figures over `runs` runs. `measured`:
-    the comparison knows how much runs differ (pairs of processes); else limits on times allow for it.
+    the comparison knows how much runs differ (pairs of processes); else limits on times allow for it. `not_counted`:
+    why the candidate's system calls are not known.
     """
     by_key = {(row["name"], row["operation"]): row for row in rows}
     return [
-        _absolute(rule, values, 0.0 if measured else between_runs_of(rule.metric) / math.sqrt(max(runs, 1)))
+        _absolute(
+            rule, values, 0.0 if measured else between_runs_of(rule.metric) / math.sqrt(max(runs, 1)), not_counted
+        )
         if rule.absolute
         else _relative(rule, by_key.get(rule.metric.key), rules.alpha)
         for rule in rules.rules
@@ -70,10 +82,10 @@ def _relative(rule: Rule, row: Row | None, alpha: float) -> Outcome:
     return Outcome(rule, CANNOT_TELL, f"{said}: the interval reaches over the limit; measure longer, or by a duel")
 
 
-def _absolute(rule: Rule, values: Mapping[Key, float], allowance: float) -> Outcome:
+def _absolute(rule: Rule, values: Mapping[Key, float], allowance: float, not_counted: str | None) -> Outcome:
     value = value_of(rule, values)
     if value is None:
-        return Outcome(rule, CANNOT_TELL, "the counter is missing in this recording")
+        return Outcome(rule, CANNOT_TELL, _missing(rule, values, not_counted))
     margin = 1.0 if rule.metric.scale == "count" else math.exp(_SIDES_OF_A_LIMIT * allowance)
     for limit, over in ((rule.at_most, True), (rule.at_least, False)):
         if limit is None:
@@ -85,6 +97,20 @@ def _absolute(rule: Rule, values: Mapping[Key, float], allowance: float) -> Outc
                 continue
             return Outcome(rule, CANNOT_TELL, f"it is {value:.4g}, nearer to the limit than runs differ")
     return Outcome(rule, PASSED, f"it is {value:.4g}")
+
+
+def _missing(rule: Rule, values: Mapping[Key, float], not_counted: str | None) -> str:
+    """Why a figure is not there, as far as is known: nobody counted, or the rule names no operation that was done."""
+    name, operation = rule.metric.key
+    of_metric = sorted({str(one) for of, one in values if of == name and one})
+    done = of_metric or sorted({str(one) for of, one in values if of == "throughput" and one})
+    if name in COUNTED and not_counted:
+        return f"the counter is missing: {not_counted}"
+    if operation is None and of_metric:
+        return f"it is known by operation: name one of {', '.join(of_metric)}"
+    if operation is not None and done and operation not in done:
+        return f"there is no {operation!r} in it; there is {', '.join(done)}"
+    return "the counter is missing in this recording"
 
 
 def value_of(rule: Rule, values: Mapping[Key, float]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,11 +92,16 @@ def _rule(row: Any, where: str) -> Rule:
     name = row.get("metric")
     if not isinstance(name, str) or not is_known(name):
         raise UsageError(f"{where}: no metric {name!r}; `storeprof compare --json` names those there are")
+    operation = row.get("operation")
+    if operation is not None and not isinstance(operation, str):
+        raise UsageError(
+            f"{where}: operation = {operation!r} is no name; `storeprof compare --json` names those there are"
+        )
     limits = {key: _number(row, key, where) for key in ("max_regression_percent", "at_most", "at_least")}
     relative, absolute = limits["max_regression_percent"], (limits["at_most"], limits["at_least"])
     if (relative is None) == (absolute == (None, None)):
         raise UsageError(f"{where}: give max_regression_percent, or at_most or at_least")
-    metric = metric_of((name, row.get("operation")))
+    metric = metric_of((name, operation))
     return Rule(metric, None if relative is None else relative / 100, *absolute)
 
 
@@ -103,7 +109,7 @@ def _number(row: dict[str, Any], key: str, where: str) -> float | None:
     value = row.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise UsageError(f"{where}: {key} = {value!r} is no number from 0 on")
     return float(value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from storeprof.compare.metrics import Key, is_known
@@ -15,11 +15,16 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One run: figures by metric, and when it was (CLOCK_MONOTONIC)."""
+    """One run: figures by metric, and when it was (CLOCK_MONOTONIC).
+
+    `operations`: how many of each kind, where probes counted them, and under None of all that these are parts of. A
+    baseline does not keep them.
+    """
 
     values: Mapping[Key, float]
     started_ns: int
     ended_ns: int
+    operations: Mapping[str | None, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

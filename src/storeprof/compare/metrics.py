@@ -34,6 +34,11 @@ class Metric:
         return self.name, self.operation
 
     @property
+    def words(self) -> str:
+        """Name without its operation, as words."""
+        return self.name.removeprefix("latency_").replace("_", " ")
+
+    @property
     def label(self) -> str:
         """Name with its operation, for people."""
         return f"{self.name} of {self.operation}" if self.operation else self.name
@@ -47,7 +52,8 @@ CALLS = "calls_per_operation"
 WORK = {
     "fsyncs": "1/op", "system_calls": "1/op", "read_ops": "1/op", "write_ops": "1/op", "net_calls": "1/op",
     "read_bytes": "B/op", "written_bytes": "B/op", "net_bytes": "B/op", "allocated_bytes": "B/op",
-    "context_switches": "1/op", "preemptions": "1/op", "page_faults": "1/op", "major_faults": "1/op",
+    "allocations": "1/op", "context_switches": "1/op", "preemptions": "1/op", "page_faults": "1/op",
+    "major_faults": "1/op",
 }  # fmt: skip
 _WHOLE = (
     Metric("throughput", None, "1/s", better="higher", primary=True),

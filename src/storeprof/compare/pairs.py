@@ -27,6 +27,11 @@ class Pair:
     logs: Mapping[Key, float] = field(default_factory=dict)
 
 
+def turned(pair: Pair) -> Pair:
+    """The same pair with its sides exchanged. Of equals the order is random: which is which may be thrown again."""
+    return Pair(pair.candidate, pair.baseline, {key: -value for key, value in pair.logs.items()})
+
+
 def log_ratio_of_slices(baseline: Array, candidate: Array) -> float | None:
     """Hodges–Lehmann estimate over slices of log(candidate / baseline); None without slices that both have."""
     both = (baseline > 0) & (candidate > 0)

@@ -17,16 +17,19 @@ CATEGORIES_OF = {
 _OF_THE_WHOLE_PROGRAM = ("gil", "run_queue")
 
 
-def predictions(baseline: Measured, candidate: Measured, throughput: Document | None) -> list[Document]:
+def predictions(
+    baseline: Measured, candidate: Measured, throughput: Document | None, in_slices: bool = False
+) -> list[Document]:
     """Of each finding of the baseline of which half or more is gone: what was predicted, and what came true.
 
-    `throughput`: its row of the comparison; without it nothing came true that can be told. A fix that removes part of a
-    cost was predicted that part of its gain: 1 / (1 - removed * (1 - 1/speedup)).
+    `in_slices`: the throughput is that of slices, so what an operation gains it gains, though the worker waits between
+    them and findings promise latency. `throughput`: its row of the comparison; without it nothing came true that can be
+    told. A fix that removes part of a cost was predicted that part of its gain: 1 / (1 - removed * (1 - 1/speedup)).
     """
-    found = []
+    found, bases = [], ("throughput", "latency") if in_slices else ("throughput",)
     for row in baseline.findings:
         categories = CATEGORIES_OF.get(row["kind"])
-        if not categories or row["impact"]["basis"] != "throughput" or not throughput or not throughput["ratio"]:
+        if not categories or row["impact"]["basis"] not in bases or not throughput or not throughput["ratio"]:
             continue
         before, after = (_cost(side, categories, row["where"]["function"]) for side in (baseline, candidate))
         if before <= 0:

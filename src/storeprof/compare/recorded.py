@@ -9,14 +9,17 @@ import numpy as np
 
 from storeprof.analysis.charges import CATEGORIES, GIL, RUN_QUEUE
 from storeprof.analysis.context import Context, Settings, build_context
+from storeprof.analysis.counted import why_not_counted
+from storeprof.analysis.throughput import throughput
 from storeprof.compare.measured import Cost, Measured, Run, mean_costs
-from storeprof.compare.metrics import CALLS, PERCENTILES, TAG, WALL, WALL_PART, Key, work_key
+from storeprof.compare.metrics import CALLS, PERCENTILES, TAG, WALL, WALL_PART, WORK, Key, work_key
 from storeprof.recording.model import Recording
 
 Document = dict[str, Any]
 MOST_SCOPES = 20
 MOST_COSTS = 200
 _ABOUT = ("command", "attached_pid", "engine", "workload", "threads", "seed", "storeprof", "started_at", "exit_status")
+_ASKED = {"--operation": "operations_asked", "--instrument": "instrument_asked"}
 _WITHOUT_PLACE = (RUN_QUEUE, GIL)  # where a thread waits for these says nothing about why
 
 
@@ -47,6 +50,10 @@ def _about(recordings: list[tuple[Recording, Document]]) -> Document:
         "python": [str(version) for version in python],
         "collectors": sorted(row["name"] for row in meta.get("collectors") or [] if row["ran"]),
         "duration_s": round(sum(recording.duration_s for recording, _ in recordings) / len(recordings), 3),
+        "settings": {name: [row["name"] for row in meta[key]] for name, key in _ASKED.items() if meta.get(key)}
+        | {"overhead budget": meta.get("overhead_budget_percent")},
+        "build_warnings": [row["what"] for row in meta["build_warnings"]] if "build_warnings" in meta else None,
+        "not_counted": next((why for recording, _ in recordings if (why := why_not_counted(recording))), None),
         "exit_statuses": [recording.meta.get("exit_status") for recording, _ in recordings],
     }
 
@@ -54,9 +61,9 @@ def _about(recordings: list[tuple[Recording, Document]]) -> Document:
 def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Cost]]:
     context = build_context(recording, Settings())
     metrics = document["metrics"]
-    rate = metrics["throughput_per_s"]
+    rate, done = metrics["throughput_per_s"], throughput(context).count
     whole = rate is None and recording.meta.get("ended_by") == "exit" and not recording.meta.get("engine")
-    count = rate * recording.duration_s if rate else 1.0 if whole else None
+    count = float(done) if done else 1.0 if whole else None
     values: dict[Key, float | None] = {
         ("throughput", None): rate,
         ("run_time", None): recording.duration_s if whole else None,
@@ -78,8 +85,15 @@ def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Co
         values |= _calls(recording, document)
         costs = _costs(context, count)
     known = {key: float(value) for key, value in values.items() if value is not None}
-    run = Run(known, recording.meta["started_ns"], recording.meta["ended_ns"])
-    return run, costs
+    kinds = _operations(recording, document, done)
+    return Run(known, recording.meta["started_ns"], recording.meta["ended_ns"], kinds), costs
+
+
+def _operations(recording: Recording, document: Document, done: int | None) -> dict[str | None, float]:
+    """Operations by kind. Of a window the probes know parts alone, for they are read once a second."""
+    kinds: dict[str | None, float] = {row["name"]: row["count"] for row in document["operations"]}
+    whole = done if recording.meta.get("window") is None else sum(kinds.values())
+    return {**kinds, None: whole} if kinds and whole else {}
 
 
 def _latencies(document: Document) -> dict[Key, float | None]:
@@ -94,8 +108,7 @@ def _latencies(document: Document) -> dict[Key, float | None]:
 def _work(recording: Recording, metrics: Document) -> dict[str, float]:
     """Work that was counted, over the window; what nobody counted is left out."""
     start, end = recording.window
-    counted = ("fsyncs", "read_bytes", "written_bytes", "read_ops", "write_ops", "net_calls", "net_bytes")
-    work = {name: float(metrics[name]) for name in counted if metrics.get(name) is not None}
+    work = {name: float(metrics[name]) for name in WORK if metrics.get(name) is not None}
     rows = recording.sql(
         """
         SELECT count(*) AS n, sum(voluntary_switches) AS context_switches, sum(involuntary_switches) AS preemptions,
@@ -108,10 +121,12 @@ def _work(recording: Recording, metrics: Document) -> dict[str, float]:
         names = ("context_switches", "preemptions", "page_faults", "major_faults")
         work |= {name: float(rows[name][0]) for name in names if not np.ma.is_masked(rows[name][0])}
     allocated = recording.sql(
-        "SELECT count(*) AS n, sum(weight_bytes) AS bytes FROM allocations WHERE t_ns >= ? AND t_ns <= ?", [start, end]
+        "SELECT count(*) AS n, sum(weight_bytes) AS bytes, sum(weight_bytes / greatest(bytes, 1)) AS calls "
+        "FROM allocations WHERE t_ns >= ? AND t_ns <= ?",
+        [start, end],
     )
     if allocated["n"][0]:
-        work["allocated_bytes"] = float(allocated["bytes"][0])
+        work |= {"allocated_bytes": float(allocated["bytes"][0]), "allocations": float(allocated["calls"][0])}
     return work
 
 

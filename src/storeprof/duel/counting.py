@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 
-from storeprof.collect.linux.perf_counts import command, parse
 from storeprof.collect.slice_worker import SliceWorker
 from storeprof.compare.metrics import Key, work_key
 from storeprof.compare.pairs import Pair
 from storeprof.duel.options import DuelOptions, FreshFolder, Version
 from storeprof.duel.whole_runs import run_version
 from storeprof.errors import CollectorError, StoreprofError
+from storeprof.system_calls import SystemCalls, counted_between
 
 ROUNDS = 2
 LEAST_S = 20.0
 NOT_COUNTED = "fsyncs and system calls are not counted"
-_FEW, _MANY = 10, 40
+_WARM_SLICES, _SLICES = 10, 30
 
 
 def count_work(options: DuelOptions, operations: int | None, pair_s: float) -> tuple[list[Pair], str | None]:
@@ -26,15 +23,15 @@ def count_work(options: DuelOptions, operations: int | None, pair_s: float) -> t
 
     `pair_s`: what a pair takes. Whole runs that would take long again are not repeated for it.
     """
-    perf = shutil.which("perf")
-    if perf is None:
-        return [], f"{NOT_COUNTED}: perf is not installed"
     if operations is None and ROUNDS * pair_s > max(LEAST_S, options.budget_s / 4):
         return [], f"{NOT_COUNTED}: the runs are too long to be repeated for it; give more time with --budget"
-    versions = (options.baseline, options.candidate)
+    counts = _of_run if operations is None else _of_slices
     try:
         return [
-            Pair(*(_counts(options, version, operations, perf, seed) for version in versions)) for seed in range(ROUNDS)
+            Pair(
+                *(counts(options, version, operations or 0, seed) for version in (options.baseline, options.candidate))
+            )
+            for seed in range(ROUNDS)
         ], None
     except StoreprofError as error:
         return [], f"{NOT_COUNTED}: {error}"
@@ -50,45 +47,36 @@ def _without(side: Mapping[Key, float], stated: set[Key]) -> dict[Key, float]:
     return {key: value for key, value in side.items() if key not in stated}
 
 
-def _counts(options: DuelOptions, version: Version, operations: int | None, perf: str, seed: int) -> dict[Key, float]:
-    if operations is None:
-        output = (options.folder / "counts").absolute()
-        under = replace(version, command=tuple(command(perf, output, version.command)))
-        done = run_version(options, under, seed)
-        counts, per = parse(_read(output)), done.ops or 1
-        return {work_key(name): count / per for name, count in counts.items()}
-    few, many = (
-        _in_slices(options, version, perf, [(operations, seed * 1000 + number) for number in range(slices)])
-        for slices in (_FEW, _MANY)
-    )
-    per = (_MANY - _FEW) * operations
-    return {work_key(name): max(0.0, many[name] - few[name]) / per for name in many}
+def _of_run(options: DuelOptions, version: Version, _: int, seed: int) -> dict[Key, float]:
+    done = run_version(options, version, seed, counted=True)
+    return _per_operation(done.calls, done.counted, done.ops or 1)
 
 
-def _in_slices(
-    options: DuelOptions, version: Version, perf: str, slices: Sequence[tuple[int, int]]
-) -> dict[str, float]:
-    """Counts of a worker's whole life with these slices: the difference of two such is free of start and end."""
-    output = (options.folder / "counts").absolute()
+def _of_slices(options: DuelOptions, version: Version, operations: int, seed: int) -> dict[Key, float]:
+    """Counts between two slices of one life, so that neither start nor end are in them."""
     with FreshFolder((options.folder / f"data-{version.name}").absolute()) as fresh:
         worker = SliceWorker(
-            command(perf, output, version.argv(fresh)),
+            version.argv(fresh),
             options.folder / f"{version.name}.stderr",
             env=version.environment,
             cwd=version.cwd,
+            counted=True,
         )
         try:
-            for operations, seed in slices:
-                worker.run(operations, seed)
+            readings = []
+            for slices in (range(_WARM_SLICES), range(_WARM_SLICES, _WARM_SLICES + _SLICES)):
+                for number in slices:
+                    worker.run(operations, seed * 1000 + number)
+                readings.append(worker.calls.read())
+            found = _per_operation(worker.calls, counted_between(*readings), _SLICES * operations)
         except BaseException:
             worker.kill()
             raise
         worker.close()
-    return parse(_read(output))
+    return found
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise CollectorError(f"perf wrote no counts ({error.strerror})") from None
+def _per_operation(calls: SystemCalls, counted: Mapping[str, int] | None, operations: int) -> dict[Key, float]:
+    if counted is None:
+        raise CollectorError("; ".join(part for part in (calls.reason, calls.remedy) if part))
+    return {work_key(name): count / operations for name, count in counted.items()}

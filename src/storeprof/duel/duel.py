@@ -6,13 +6,15 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from storeprof.compare.comparison import document_of
-from storeprof.compare.judgement import judged, overall
+from storeprof.compare.judgement import IMPROVED, REGRESSED, judged, overall
+from storeprof.compare.measured import Measured
 from storeprof.compare.pairs import Pair, asked_of_pairs
-from storeprof.duel.counting import count_work, with_counts
+from storeprof.duel.counting import NOT_COUNTED, count_work, with_counts
 from storeprof.duel.explaining import bare, record_both
 from storeprof.duel.options import DuelOptions
 from storeprof.duel.sequential import INTERRUPTED, Course, pairs_for, run_pairs
@@ -22,7 +24,7 @@ from storeprof.duel.whole_runs import WholeRuns
 Document = dict[str, Any]
 COMPARISON = "comparison.json"
 PAIRS = "pairs.jsonl"
-FEW_PAIRS = 5
+FEW_PAIRS, ENOUGH_PAIRS = 5, 12
 
 
 class Pairs(Protocol):
@@ -45,34 +47,67 @@ def fight(
 
     Raises StoreprofError when a version fails. What was measured until then is in `pairs.jsonl`.
     """
-    source = pairs_source(options)
+    found, operations = measure_pairs(options, heard, clock)
+    after = _afterwards(options, found, operations)
+    warnings = [*_weakness(options, found), *after.warnings]
+    design = design_of(options, found, operations)
+    document = document_of(_rows(options, found, after.counted), after.baseline, after.candidate, design, warnings)
+    if not after.baseline.costs:  # not asked for, or said already
+        document["warnings"] = [line for line in document["warnings"] if not line.startswith("no operations are known")]
+    (options.folder / COMPARISON).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return document
+
+
+def measure_pairs(
+    options: DuelOptions,
+    heard: Callable[[int, float], None],
+    clock: Callable[[], float],
+    *,
+    stop_when_settled: bool = True,
+) -> tuple[Course, int | None]:
+    """Pairs until settled or the time is spent, each written down as it is made; and the operations of a slice."""
+    source: Pairs = SlicePairs(options) if options.slices else WholeRuns(options)
     found = run_pairs(
         keeping(source, options.folder / PAIRS),
         options.thresholds,
         budget_s=options.budget_s,
         clock=clock,
         most_pairs=options.most_pairs,
+        stop_when_settled=stop_when_settled,
         heard=heard,
     )
-    interrupted = found.stopped == INTERRUPTED
-    pair_s = found.seconds / len(found.pairs)
-    counted, not_counted = ([], None) if interrupted else count_work(options, source.operations, pair_s)
-    rows = judged(asked_of_pairs(with_counts(found.pairs, counted), found.looks), options.thresholds)
-    baseline, candidate, warnings = bare(options.baseline), bare(options.candidate), list[str]()
-    if options.explain and not interrupted and overall(rows) in ("improved", "regressed"):
-        baseline, candidate, warnings = record_both(options, source.operations)
-    design = design_of(options, found, source.operations)
-    warnings = [*_weakness(options, found), *([not_counted] if not_counted else []), *warnings]
-    document = document_of(rows, baseline, candidate, design, warnings)
-    if not baseline.costs:  # not asked for, or said already
-        document["warnings"] = [line for line in document["warnings"] if not line.startswith("no operations are known")]
-    (options.folder / COMPARISON).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return document
+    return found, source.operations
 
 
-def pairs_source(options: DuelOptions) -> Pairs:
-    """What makes pairs of these versions."""
-    return SlicePairs(options) if options.slices else WholeRuns(options)
+@dataclass
+class _Afterwards:
+    """What follows the pairs: pairs that know counted work, both sides with the places of the change, and warnings."""
+
+    baseline: Measured
+    candidate: Measured
+    counted: list[Pair] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def _afterwards(options: DuelOptions, found: Course, operations: int | None) -> _Afterwards:
+    """Count and explain; an interrupt ends that, and what is there is kept."""
+    after = _Afterwards(bare(options.baseline), bare(options.candidate))
+    if found.stopped == INTERRUPTED:
+        return after
+    try:
+        after.counted, not_counted = count_work(options, operations, found.seconds / len(found.pairs))
+        after.warnings += [not_counted] if not_counted else []
+        if options.explain and overall(_rows(options, found, after.counted)) in (IMPROVED, REGRESSED):
+            after.baseline, after.candidate, said = record_both(options, operations)
+            after.warnings += said
+    except KeyboardInterrupt:
+        what = "the change is not explained" if after.counted else f"{NOT_COUNTED}, and no change is explained"
+        after.warnings.append(f"{what}: interrupted after the pairs")
+    return after
+
+
+def _rows(options: DuelOptions, found: Course, counted: list[Pair]) -> list[Document]:
+    return judged(asked_of_pairs(with_counts(found.pairs, counted), found.looks), options.thresholds)
 
 
 def keeping(source: Pairs, path: Path) -> Callable[[int], Pair]:
@@ -118,8 +153,10 @@ def _weakness(options: DuelOptions, found: Course) -> list[str]:
     asked = next((one for one in asked_of_pairs(found.pairs) if one.metric.primary and one.effect), None)
     if not options.slices and asked and asked.effect and asked.effect.error > 0:
         spread = asked.effect.error * math.sqrt(asked.effect.count)
+        needed = pairs_for(0.05, spread)
         said.append(
-            f"whole runs alternate: two in a row differ by {spread:.1%} in {asked.metric.label}, so to find 5 % takes "
-            f"about {pairs_for(0.05, spread)} pairs; where slices alternate, pairs differ by 1 to 2 %, and 5 to 12 do"
+            f"whole runs alternate: two in a row differ by {spread:.1%} in {asked.metric.words}, so to find 5 % takes "
+            f"about {needed} pairs"
+            + (f"; where slices alternate {FEW_PAIRS} to {ENOUGH_PAIRS} do" if needed > ENOUGH_PAIRS else "")
         )
     return said

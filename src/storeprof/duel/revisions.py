@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from storeprof.collect.tool_process import ToolResult, run_tool
+from storeprof.duel.ending import undisturbed
 from storeprof.errors import CollectorError, UsageError
 
 GIT_S = 120.0
@@ -14,13 +15,17 @@ BUILD_S = 1800.0
 
 
 class Worktree:
-    """A revision checked out into a folder of its own, as long as the `with` block lasts."""
+    """A revision checked out into a folder of its own; gone after the `with` block, however far `check_out` came."""
 
     def __init__(self, repository: Path, revision: str, folder: Path, build: str | None) -> None:
         self._repository, self._revision, self._build = repository, revision, build
         self.folder = folder.absolute()
+        self._begun = False
 
-    def __enter__(self) -> Path:
+    def __enter__(self) -> Worktree:
+        return self
+
+    def check_out(self) -> Path:
         """Check out and build. Raises UsageError for a revision or a build that fails."""
         found = self._git("rev-parse", "--verify", "--quiet", f"{self._revision}^{{commit}}")
         if found.status:
@@ -28,27 +33,25 @@ class Worktree:
                 f"{self._revision!r} is no revision of the git repository at {self._repository.absolute()}"
             )
         commit = found.stdout.decode().strip()
+        self._begun = True
         done = self._git("worktree", "add", "--detach", "--force", str(self.folder), commit)
         if done.status:
             raise UsageError(f"git could not check out {self._revision}: {_last(done.stderr)}")
-        try:
-            self._run_build()
-        except BaseException:
-            self._remove()
-            raise
+        self._run_build()
         return self.folder
 
     def __exit__(self, *_: object) -> None:
-        self._remove()
+        if self._begun:
+            with undisturbed():
+                self._remove()
 
     def _run_build(self) -> None:
         if not self._build:
             return
         done = run_tool(shlex.split(self._build), timeout_s=BUILD_S, cwd=self.folder)
         if done.status:
-            raise UsageError(
-                f"the build of {self._revision} failed ({self._build}): {_last(done.stderr or done.stdout)}"
-            )
+            words = _last(done.stderr or done.stdout) or f"status {done.status}"
+            raise UsageError(f"the build of {self._revision} failed ({self._build}): {words}")
 
     def _remove(self) -> None:
         self._git("worktree", "remove", "--force", str(self.folder))

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from storeprof.compare.judgement import IMPROVED, REGRESSED, Thresholds, judged
-from storeprof.compare.pairs import Pair, asked_of_pairs
+from storeprof.compare.pairs import Pair, asked_of_pairs, turned
 from storeprof.compare.statistics import Effect
-from storeprof.duel.duel import PAIRS, keeping, pairs_source
+from storeprof.duel.duel import measure_pairs
 from storeprof.duel.options import DuelOptions
-from storeprof.duel.sequential import run_pairs
 
 Document = dict[str, Any]
 DRAWS = 1000
@@ -26,16 +25,7 @@ def check(
     options: DuelOptions, heard: Callable[[int, float], None], clock: Callable[[], float] = time.monotonic
 ) -> Document:
     """Measure pairs of one version with itself for the whole budget; returns what `duel --self --json` prints."""
-    source = pairs_source(options)
-    found = run_pairs(
-        keeping(source, options.folder / PAIRS),
-        options.thresholds,
-        budget_s=options.budget_s,
-        clock=clock,
-        most_pairs=options.most_pairs,
-        stop_when_settled=False,
-        heard=heard,
-    )
+    found, _ = measure_pairs(options, heard, clock, stop_when_settled=False)
     return {
         "schema": 1,
         "self": True,
@@ -63,17 +53,10 @@ def false_alarms(pairs: Sequence[Pair], thresholds: Thresholds, size: int = SIZE
     alarms = 0
     for _ in range(DRAWS):
         drawn = [pairs[at] for at in chance.choice(len(pairs), size, replace=False)]
-        # The order within a pair is random, so which side is which may be thrown again.
-        turned = [
-            Pair(pair.candidate, pair.baseline, _negated(pair)) if chance.random() < 0.5 else pair for pair in drawn
-        ]
-        rows = judged(asked_of_pairs(turned), thresholds)
+        thrown = [turned(pair) if chance.random() < 0.5 else pair for pair in drawn]
+        rows = judged(asked_of_pairs(thrown), thresholds)
         alarms += any(row["verdict"] in (IMPROVED, REGRESSED) for row in rows)
     return alarms / DRAWS
-
-
-def _negated(pair: Pair) -> dict[Any, float]:
-    return {key: -value for key, value in pair.logs.items()}
 
 
 def _row(asked: Any) -> Document:

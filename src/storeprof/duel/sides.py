@@ -6,12 +6,15 @@ from pathlib import Path
 from statistics import fmean
 
 from storeprof.analysis.document import analyze
-from storeprof.compare.measured import Measured
-from storeprof.compare.metrics import Key
+from storeprof.compare.measured import Measured, Run
+from storeprof.compare.metrics import WORK, Key, work_key
 from storeprof.compare.recorded import measure
 from storeprof.errors import UsageError
+from storeprof.recording.model import read_meta
 from storeprof.session.finish import open_recording
 from storeprof.session.runs import is_series, runs_of
+
+OF_WORK = {work_key(what)[0] for what in WORK}
 
 
 def side_of(folder: Path, workload: str | None = None, name: str | None = None) -> Measured:
@@ -25,6 +28,11 @@ def side_of(folder: Path, workload: str | None = None, name: str | None = None) 
 
 def _folders(folder: Path, workload: str | None) -> list[Path]:
     if not is_series(folder):
+        of_it = read_meta(folder).get("workload")
+        if workload is not None and of_it != workload:
+            raise UsageError(
+                f"{folder}: is {f'of workload {of_it!r}' if of_it else 'of no workload'}, not {workload!r}"
+            )
         return [folder]
     runs = runs_of(folder)
     names = list(dict.fromkeys(name for name, _ in runs))
@@ -38,6 +46,19 @@ def _folders(folder: Path, workload: str | None) -> list[Path]:
 
 
 def values_of_side(side: Measured) -> dict[Key, float]:
-    """Means over the runs of a side; of what not every run knows, over those that do."""
-    keys = {key for run in side.runs for key in run.values}
-    return {key: fmean(run.values[key] for run in side.runs if key in run.values) for key in keys}
+    """Means over the runs that know a metric; work also per operation of each kind."""
+    runs = [{**_by_kind(run), **run.values} for run in side.runs]
+    keys = {key for values in runs for key in values}
+    return {key: fmean(values[key] for values in runs if key in values) for key in keys}
+
+
+def _by_kind(run: Run) -> dict[Key, float]:
+    """All work of the run per operation of one kind: all fsyncs over all writes."""
+    every = run.operations.get(None, 0.0)
+    return {
+        (name, kind): value * every / count
+        for (name, operation), value in run.values.items()
+        if operation is None and name in OF_WORK
+        for kind, count in run.operations.items()
+        if kind is not None and count
+    }

@@ -58,9 +58,9 @@ class SlicePairs:
             both = [workers[version.name] for version in versions]
             if self.operations is None:
                 self.operations = _calibrated(both, options.slice_s, chance)
-            _run(both, WARM_SLICES, self.operations, chance)
+            run_in_turn(both, WARM_SLICES, self.operations, chance)
             before = [counters_of(worker.pid) for worker in both]
-            slices = _run(both, options.slices_per_pair, self.operations, chance)
+            slices = run_in_turn(both, options.slices_per_pair, self.operations, chance)
             after = [counters_of(worker.pid) for worker in both]
             peaks = [peak_rss_bytes(worker.pid) for worker in both]
         sides = [
@@ -105,14 +105,14 @@ def _calibrated(workers: Sequence[SliceWorker], slice_s: float, chance: Random) 
     """Operations that take about `slice_s`, geometric mean of the workers; all do the same ones, to stay alike."""
     count = 1
     while True:
-        done = _run(workers, 3, count, chance)
+        done = run_in_turn(workers, 3, count, chance)
         took = math.prod(float(np.median([one.seconds for one in of])) for of in done) ** (1 / len(done))
         if took >= slice_s / 2 or count >= MOST_OPERATIONS:
             return max(1, min(MOST_OPERATIONS, round(count * slice_s / took)))
         count = min(MOST_OPERATIONS, max(count + 1, int(count * min(8.0, slice_s / max(took, 1e-9)))))
 
 
-def _run(workers: Sequence[SliceWorker], slices: int, operations: int, chance: Random) -> list[list[Slice]]:
+def run_in_turn(workers: Sequence[SliceWorker], slices: int, operations: int, chance: Random) -> list[list[Slice]]:
     """So many slices on all workers, each with a seed and a CPU of its own that all share, in random order.
 
     Left alone, each of two processes that take turns stays on the CPU it was on, and one CPU of a shared machine can be

@@ -30,8 +30,11 @@ class WholeRuns:
         return Pair(values_of(runs[options.baseline.name]), values_of(runs[options.candidate.name]))
 
 
-def run_version(options: DuelOptions, version: Version, seed: int) -> WholeRun:
-    """One run with a fresh folder; the seed, the same for both of a pair, is in STOREPROF_SEED."""
+def run_version(options: DuelOptions, version: Version, seed: int, counted: bool = False) -> WholeRun:
+    """One run with a fresh folder; the seed, the same for both of a pair, is in STOREPROF_SEED.
+
+    `counted`: its system calls are counted, which costs a little.
+    """
     outputs = options.folder / f"output-{version.name}"
     outputs.mkdir(parents=True, exist_ok=True)
     with FreshFolder((options.folder / f"data-{version.name}").absolute()) as fresh:
@@ -42,6 +45,7 @@ def run_version(options: DuelOptions, version: Version, seed: int) -> WholeRun:
             env={**version.environment, "STOREPROF_SEED": str(seed)},
             cwd=version.cwd,
             pattern=options.ops_pattern,
+            counted=counted,
         )
     if done.timed_out:
         raise TargetError(

@@ -9,12 +9,16 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from storeprof.system_calls import SystemCalls, counted_between
 
 CHILD = "STOREPROF_PYTEST_CHILD"
 WINDOW_FILE = "STOREPROF_WINDOW_FILE"
 _said = pytest.StashKey[list[str]]()
+_calls = pytest.StashKey[SystemCalls]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "own (operations: functions to time, as MODULE.FUNCTION) and apply the rules, else those of pyproject.toml",
     )
     config.stash[_said] = []
+    if CHILD in os.environ:  # before the first thread of a fixture
+        config.stash[_calls] = SystemCalls()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,17 +59,25 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> object:
+def pytest_runtest_call(item: pytest.Item) -> object:
     """The recorded process measures the test's own call: collection and fixtures lie before the window."""
     window = os.environ.get(WINDOW_FILE) if CHILD in os.environ else None
     if window is None:
         return (yield)
     start = time.monotonic_ns()
     _write(Path(window), {"start_ns": start})
+    calls = item.config.stash[_calls]
+    before = calls.read()
+    skipped: str | None = None
     try:
         return (yield)
+    except pytest.skip.Exception as skip:
+        skipped = str(skip)
+        raise
     finally:
-        _write(Path(window), {"start_ns": start, "end_ns": time.monotonic_ns()})
+        counted = counted_between(before, calls.read())
+        ends = {"start_ns": start, "end_ns": time.monotonic_ns()}
+        _write(Path(window), {**ends, "counted": counted, "not_counted": calls.reason, "skipped": skipped})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -74,7 +88,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line)
 
 
-def _write(path: Path, values: dict[str, int]) -> None:
+def _write(path: Path, values: dict[str, Any]) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(values) + "\n", encoding="utf-8")
     partial.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -16,28 +17,36 @@ from storeprof.compare.gate_rules import Rules, read_rules, rules_from
 from storeprof.compare.judgement import Thresholds
 from storeprof.duel.baselines import FOLDER, load
 from storeprof.duel.sides import side_of, values_of_side
-from storeprof.errors import StoreprofError
+from storeprof.errors import StoreprofError, UsageError
 from storeprof.pytest_plugin import CHILD, WINDOW_FILE
 from storeprof.session.folder import default_folder
 
 LIMIT_S = 3600.0
 _TAIL = 4000
+_OF_A_MARK = {"operations", "rules", "against"}
 
 
 def run_recorded(item: pytest.Function, mark: pytest.Mark) -> list[str]:
     """Record the test and apply its rules; returns lines for the summary.
 
-    Fails the test when it fails in its process, when a rule regressed, and with --storeprof-strict when one can't be
-    told.
+    Fails the test when its mark can't be used, when it fails in its process, when a rule regressed, and with
+    --storeprof-strict when one can't be told. Skips it when it was skipped there.
     """
     root = item.config.rootpath
+    try:
+        rules = _rules(mark, root)
+    except StoreprofError as error:
+        pytest.fail(f"storeprof: {error}", pytrace=False)
     folder = root / item.config.getoption("--storeprof-dir") / default_folder(_label(item)).name
     done = run_tool(_command(item, mark, folder), timeout_s=LIMIT_S, env=_environment(folder), cwd=root)
     if done.status:
         output = (done.stdout + done.stderr).decode(errors="replace")[-_TAIL:]
         pytest.fail(f"failed in its own process under storeprof (status {done.status}):\n{output}", pytrace=False)
+    skipped = _skipped(folder)
+    if skipped is not None:
+        pytest.skip(skipped)
     try:
-        outcomes = _outcomes(mark, root, folder)
+        outcomes = _outcomes(rules, root, folder)
     except StoreprofError as error:
         pytest.fail(f"storeprof: {error}", pytrace=False)
     lines = [f"  {one.status}: {one.rule.words}: {one.reason}" for one in outcomes]
@@ -50,7 +59,9 @@ def run_recorded(item: pytest.Function, mark: pytest.Mark) -> list[str]:
 def _command(item: pytest.Function, mark: pytest.Mark, folder: Path) -> list[str]:
     named = [word for name in mark.kwargs.get("operations", ()) for word in ("--operation", name)]
     config = ["-c", str(item.config.inipath)] if item.config.inipath else []
-    test = ["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(item.config.rootpath), *config]
+    # A test that is expected to fail has to fail there, to be seen to.
+    test = ["-m", "pytest", "-q", "-s", "--runxfail", "-p", "no:cacheprovider"]
+    test += ["--rootdir", str(item.config.rootpath), *config]
     return [
         sys.executable, "-m", "storeprof", "record", "--out", str(folder), *named, "--",
         sys.executable, *test, item.nodeid,
@@ -65,9 +76,17 @@ def _label(item: pytest.Function) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", item.name)
 
 
-def _outcomes(mark: pytest.Mark, root: Path, folder: Path) -> list[Outcome]:
+def _skipped(folder: Path) -> str | None:
+    """Why the test skipped itself; None when it did not."""
+    try:
+        found = json.loads((folder / "window.json").read_text(encoding="utf-8")).get("skipped")
+    except (OSError, ValueError):
+        return None
+    return None if found is None else str(found)
+
+
+def _outcomes(rules: Rules | None, root: Path, folder: Path) -> list[Outcome]:
     """An outcome per rule; none where the mark has no rules and pyproject.toml no gate."""
-    rules = _rules(mark, root)
     if rules is None:
         return []
     side = side_of(folder)
@@ -75,12 +94,17 @@ def _outcomes(mark: pytest.Mark, root: Path, folder: Path) -> list[Outcome]:
     if rules.against and rules.keys:
         baseline, _ = load(rules.against, root / FOLDER)
         rows = compare(baseline, side, Thresholds(rules.alpha), only=rules.keys)["metrics"]
-    return judge(rules, rows, values_of_side(side), len(side.runs), measured=False)
+    why = side.about.get("not_counted")
+    return judge(rules, rows, values_of_side(side), len(side.runs), measured=False, not_counted=why)
 
 
 def _rules(mark: pytest.Mark, root: Path) -> Rules | None:
+    unknown = [*map(repr, mark.args), *sorted(set(mark.kwargs) - _OF_A_MARK)]
+    if unknown:
+        raise UsageError(f"mark storeprof does not know {unknown[0]}; it knows {', '.join(sorted(_OF_A_MARK))}")
     if "rules" in mark.kwargs:
-        table = {"rules": list(mark.kwargs["rules"])}
+        rules = mark.kwargs["rules"]
+        table = {"rules": list(rules) if isinstance(rules, tuple) else rules}
         if mark.kwargs.get("against"):
             table["against"] = mark.kwargs["against"]
         return rules_from(table, "mark storeprof")

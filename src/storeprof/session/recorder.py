@@ -24,6 +24,7 @@ from storeprof.recording.journal import JournalWriter
 from storeprof.recording.model import JOURNAL, write_meta
 from storeprof.recording.schema import FORMAT_VERSION
 from storeprof.session.allocation_pass import AllocationPass
+from storeprof.session.call_counts import counting, counting_row
 from storeprof.session.folder import make_folder, remove_folder
 from storeprof.session.map_growth import keep_first_map
 from storeprof.session.named_operations import startup_environment
@@ -33,6 +34,7 @@ from storeprof.session.process_tree import ProcessTree, TreeOptions
 from storeprof.session.progress import Progress
 from storeprof.session.python_fallback import PythonFallback
 from storeprof.session.samplers import Samplers
+from storeprof.system_calls import SystemCalls
 
 FIRST_MAP_S = 1.0
 BESIDE_PERF = 0.7  # the sampler's part of the budget where perf needs the rest
@@ -60,6 +62,7 @@ class Recorder:
         self._began = False
         self._full_ns: int | None = None
         self._allocations = AllocationPass.absent()
+        self._calls = SystemCalls.off("nothing was started", None)
 
     def run(self) -> Outcome:
         """Record.
@@ -86,6 +89,7 @@ class Recorder:
         self._allocations = AllocationPass.prepare(self._options)
         pid = self._start_held()
         native = NativePass.start(self._options, self._folder, pid)
+        self._calls = counting(self._options, pid)
         meta["collectors"] = [*native.collector_rows(), self._allocations.collector_row()]
         journal = JournalWriter(self._folder / JOURNAL)
         budget = self._options.observer_budget * usable_cpus() * (BESIDE_PERF if native.session else 1.0)
@@ -106,7 +110,9 @@ class Recorder:
             python.stop()
             tree.stop()
         journal.append_all(self._allocations.take(self._clock()))
-        meta["collectors"][-1] = self._allocations.close()
+        meta["counted"] = self._calls.read()
+        meta["collectors"][-1:] = [counting_row(self._calls), self._allocations.close()]
+        self._calls.close()
         meta["collectors"] = python.completed(meta["collectors"])
         meta["ended_ns"] = self._full_ns or self._clock()
         meta["observer"] = self._observer_row(samplers.stats(), time.process_time() - cpu_before, native, python)
@@ -169,6 +175,7 @@ class Recorder:
             self._handle(signal.sigtimedwait(_HANDLED, tree.pause_s()))
             if tree.step():
                 journal.append_all(self._allocations.take(self._clock()))
+                self._calls.keep_within(self._options.observer_budget)
                 stats = samplers.stats()
                 python.update(stats["python"])
                 self._note_full(journal)

@@ -13,11 +13,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Barrier, Thread
 from time import monotonic_ns
+from typing import Any
 
 from storeprof.engines.engine import Engine
+from storeprof.system_calls import SystemCalls, counted_between
 from storeprof.workload.catalogue import START_NS, Batch, Kind, Workload, plan
 
 NS = 1_000_000_000
+COUNTING = 0.01  # of the time, which counting system calls may cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,12 @@ class DriverOptions:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The measured window: CLOCK_MONOTONIC at both ends and the operations finished between them."""
+    """The measured window: CLOCK_MONOTONIC at both ends, operations finished and system calls counted between them."""
 
     start_ns: int
     end_ns: int
     ops: int
+    counted: dict[str, int] | None = None
 
     @property
     def seconds(self) -> float:
@@ -110,8 +114,12 @@ class Worker:
                 self.finished += len(row)
 
 
-def drive(engine: Engine, options: DriverOptions, stop: Stop, warm: Callable[[int], None]) -> Window:
+def drive(
+    engine: Engine, options: DriverOptions, stop: Stop, warm: Callable[[int], None], calls: SystemCalls | None = None
+) -> Window:
     """Runs the load on an open engine; `warm` gets CLOCK_MONOTONIC when the warm-up ends.
+
+    `calls` counts the process's system calls since before its first thread.
 
     Raises what an operation of the engine raised. A stop during the warm-up gives an empty window.
     """
@@ -122,20 +130,24 @@ def drive(engine: Engine, options: DriverOptions, stop: Stop, warm: Callable[[in
         worker.thread.start()
     barrier.wait()
     stop.wait(options.warmup_s)
+    if calls:
+        calls.keep_within(COUNTING)
+    called = calls.read() if calls else None
     start_ns, before = monotonic_ns(), sum(worker.finished for worker in workers)
     warm(start_ns)
     cut_short = stop.requested
     stop.wait(options.duration_s)
     end_ns, after = monotonic_ns(), sum(worker.finished for worker in workers)
+    counted = counted_between(called, calls.read() if calls else None)
     stop.set()
     for worker in workers:
         worker.thread.join()
         if worker.error is not None:
             raise worker.error
-    return Window(start_ns, start_ns, 0) if cut_short else Window(start_ns, end_ns, after - before)
+    return Window(start_ns, start_ns, 0) if cut_short else Window(start_ns, end_ns, after - before, counted)
 
 
-def write_window_file(path: Path, values: dict[str, int | str]) -> None:
+def write_window_file(path: Path, values: dict[str, Any]) -> None:
     """Puts the values into a JSON file; a reader sees the old file or the new one, never a part."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.write_text(json.dumps(values) + "\n", encoding="utf-8")

@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from storeprof.engines.registry import ENGINES, find_engine
 from storeprof.errors import StoreprofError, UsageError
+from storeprof.system_calls import SystemCalls
 from storeprof.workload.catalogue import WORKLOADS, find_workload
 from storeprof.workload.driver import DriverOptions, Stop, Window, drive, write_window_file
 
@@ -39,14 +41,15 @@ def run(options: DriverOptions, stop: Stop) -> Window:
     """Opens the engine, runs the load, closes the engine; keeps the window file if one is asked for."""
     path = os.environ.get(WINDOW_FILE)
 
-    def tell(values: dict[str, int | str]) -> None:
+    def tell(values: dict[str, Any]) -> None:
         if path:
             write_window_file(Path(path), values)
 
+    calls = SystemCalls() if path else None
     engine = find_engine(options.engine).make()
     engine.open(options.directory)
     try:
-        window = drive(engine, options, stop, warm=lambda start_ns: tell({"start_ns": start_ns}))
+        window = drive(engine, options, stop, lambda start_ns: tell({"start_ns": start_ns}), calls)
         tell(
             {
                 "start_ns": window.start_ns,
@@ -56,6 +59,8 @@ def run(options: DriverOptions, stop: Stop) -> Window:
                 "workload": options.workload.name,
                 "engine": options.engine,
                 "seed": options.seed,
+                "counted": window.counted,
+                "not_counted": calls.reason if calls else None,
             }
         )
     finally:
