@@ -215,7 +215,7 @@ def _python_callees(looks: Looks, native: NativeDetail, stacks: Stacks) -> dict[
     functions = stacks.place_functions(looks.stack[look])
     names: dict[str | None, int] = {}
     called = _per_stack(
-        native.cpu_stack[sample], lambda stack: names.setdefault(_native_function(stacks, stack), len(names))
+        native.cpu_stack[sample], lambda stack: names.setdefault(native_function(stacks, stack), len(names))
     )
     spelled = list(names)
     pairs, counts = np.unique(functions[functions >= 0] * len(names) + called[functions >= 0], return_counts=True)
@@ -251,7 +251,7 @@ def _shares(counts: list[tuple[str | None, int]]) -> list[tuple[str, float]] | N
     return [(name, count / total) for name, count in ranked if name is not None]
 
 
-def _native_function(stacks: Stacks, stack: int) -> str | None:
+def native_function(stacks: Stacks, stack: int) -> str | None:
     """The native function that the interpreter had called; None while it was in its own code."""
     called = None
     for frame in stacks.frames(stack):

@@ -10,14 +10,15 @@ from storeprof.analysis.coverage import Covered, unplaced_share, unseen_share
 from storeprof.analysis.event_loop import undecided_event_loop
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
 from storeprof.analysis.imported_coverage import why_nothing_to_judge
-from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS
+from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS, Estimate
 from storeprof.analysis.target import NOTHING_NEEDED
 
 FEWEST_LOOKS = 200
 SHORTEST_S = FEWEST_BLOCKS * BLOCK_NS / 1e9
 MARGIN = 1.5
 PLAINLY = 1.25
-NOISY = 0.5
+CROWDED = 0.5
+NOISY = 0.8  # of busy wall waiting for CPUs that others had: a fifth of the run is left to judge by
 ABOVE_ALL = 1e6
 _RANK = {NOTICE: 0, HOTSPOT: 1, BOTTLENECK: 2}
 
@@ -35,14 +36,21 @@ def is_long_enough(context: Context) -> bool:
     return len(context.looks) >= FEWEST_LOOKS and context.blocks.enough
 
 
-def with_severity(finding: Finding, settings: Settings, long_enough: bool = True, seen: float = 1.0) -> Finding:
+def with_severity(
+    finding: Finding, settings: Settings, long_enough: bool = True, seen: float = 1.0, own: float = 1.0
+) -> Finding:
     """The finding with its severity: by the lower bounds of its share of busy wall and of its gain.
 
     Nothing is more than a notice in a run that is too short for intervals. `seen`: part of the program's time that was
-    looked at, of which the finding has its share.
+    looked at, of which the finding has its share. `own`: part of busy wall in which no other program had the CPUs; a
+    cost is judged by its share of that, as it would be where the program is alone.
     """
     if finding.judged is not None:
         return replace(finding, severity=finding.judged)
+    if own < 1.0 and finding.kind != "cpu-starvation":
+        share = finding.wall_share
+        alone = Estimate(*(min(1.0, part / own) for part in (share.value, share.low, share.high)))
+        finding = replace(finding, wall_share=alone)
     low = finding.wall_share.low * seen
     gain = not finding.needs_gain or finding.impact.speedup.low >= settings.bottleneck_speedup
     if low >= settings.bottleneck_share and gain:
@@ -58,16 +66,17 @@ def with_severity(finding: Finding, settings: Settings, long_enough: bool = True
 def rank(findings: list[Finding]) -> list[Finding]:
     """Bottlenecks first, then the largest gain, the larger share where gains are equal.
 
-    A cost whose removal gains nothing by itself stands where its share would put it; threads that take the CPUs from
-    each other for most of their time stand above what they burn them with. A leak, which ends the program, is first.
+    A cost whose removal gains nothing by itself stands where its share would put it, what other programs do to this
+    one last; threads that take the CPUs from each other for most of their time stand above what they burn them with.
+    A leak, which ends the program, is first.
     A tail stands at its share too: gains in latency and in throughput do not compare.
     """
 
     def weight(one: Finding) -> float:
-        crowded = one.kind == "cpu-starvation" and one.wall_share.low >= NOISY
+        crowded = one.kind == "cpu-starvation" and one.wall_share.low >= CROWDED and one.at_most == BOTTLENECK
         if crowded or (one.kind == "memory-leak" and one.severity == BOTTLENECK):
             return ABOVE_ALL
-        gains = one.needs_gain and one.kind != "tail-latency"
+        gains = (one.needs_gain and one.kind != "tail-latency") or one.at_most == NOTICE
         return one.impact.speedup.value if gains else 1.0 / max(1.0 - one.wall_share.value, 0.001)
 
     return sorted(findings, key=lambda one: (one.severity != BOTTLENECK, -round(weight(one), 2), -one.wall_share.value))

@@ -1,0 +1,73 @@
+"""What a main loop or a thread's entry calls by itself: a library's work there is a cost, the loop's own code is none.
+
+Small programs, and consumers above all, compress or parse right in their loop. Library code written in Python is on
+the stack; native functions are told by perf's samples close to looks, line by line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from storeprof.analysis.charges import CPU
+from storeprof.analysis.context import Context
+from storeprof.analysis.describe import sums_by
+from storeprof.analysis.entries import is_entry
+from storeprof.analysis.native_places import FEWEST_PAIRS, close_pairs, native_function
+
+Array = np.ndarray[Any, Any]
+
+MOSTLY = 0.5  # of the samples near looks at a line
+
+
+def calls_of_loop(context: Context, key: int, least_ns: float) -> list[tuple[str, Array]]:
+    """Library and native functions that a function (index) calls itself, with the rows of `context.busy` they take.
+
+    Those of at least `least_ns` of CPU time, each a name and a mask, largest first.
+    """
+    busy = context.busy
+    mine = np.flatnonzero((busy.category == CPU) & (context.function == key))
+    _, line, callee = context.stacks.places(busy.stack[mine])
+    found: dict[str, list[Array]] = {}
+    for one, _ in sums_by(callee, busy.weight_ns[mine]):
+        rows = mine[callee == one]
+        if one < 0 or context.stacks.functions[one].kind != "python" or is_entry(context, one, busy.where(rows)):
+            continue  # an event loop of the library's is no call
+        found.setdefault(context.stacks.functions[one].name, []).append(rows)
+    plain = callee < 0
+    if float(busy.weight_ns[mine[plain]].sum()) >= least_ns:
+        for at, name in _native_lines(context, key).items():
+            found.setdefault(name, []).append(mine[plain & (line == at)])
+    calls = [(name, np.concatenate(rows)) for name, rows in found.items()]
+    weighed = [(float(busy.weight_ns[rows].sum()), name, rows) for name, rows in calls]
+    return [
+        (name, _mask(len(busy), rows)) for weight, name, rows in sorted(weighed, key=_heaviest) if weight >= least_ns
+    ]
+
+
+def _heaviest(row: tuple[float, str, Array]) -> tuple[float, str]:
+    return -row[0], row[1]
+
+
+def _mask(size: int, rows: Array) -> Array:
+    mask = np.zeros(size, dtype=bool)
+    mask[rows] = True
+    return mask
+
+
+def _native_lines(context: Context, key: int) -> dict[int, str]:
+    """Lines of a function at which it mostly is in one native function, with the name of that."""
+    look, sample = close_pairs(context.looks, context.native)
+    function, line, callee = context.stacks.places(context.looks.stack[look])
+    mine = np.flatnonzero((function == key) & (callee < 0))
+    near = context.native.cpu_stack[sample[mine]]
+    stacks, which = np.unique(near, return_inverse=True)
+    names = [native_function(context.stacks, stack) for stack in stacks.tolist()]
+    found: dict[int, str] = {}
+    for at in np.unique(line[mine]).tolist():
+        seen = [names[one] for one in which[line[mine] == at].tolist()]
+        top = max(set(seen), key=lambda name: (seen.count(name), name or ""))
+        if top is not None and len(seen) >= FEWEST_PAIRS and seen.count(top) >= MOSTLY * len(seen):
+            found[at] = top
+    return found
