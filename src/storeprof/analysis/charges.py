@@ -214,13 +214,15 @@ def _claims(
         return running, running
     sampled = queueing.sampled[mine] & (running > 0)
     if sampled.sum() >= FEWEST_SAMPLED:
-        after_waits = max(0.0, 1.0 - run_ns * float((sampled & at_wait).sum() / sampled.sum()) / here)
+        part = float((sampled & at_wait).sum() / sampled.sum())
+        on_cpu = min(here, run_ns * part), min(rest, run_ns * (1.0 - part))
     else:
-        after_waits = min(1.0, woken * delay_ns / here)
-    aside = min(1.0, max(0.0, delay_ns - after_waits * here) / rest) if rest > 0 else 0.0
-    queues = running * np.where(at_wait, after_waits, aside)
-    runs = running - queues
-    return (runs if float(runs.sum()) > 0 else running), queues
+        after_waits = min(here, woken * delay_ns)
+        on_cpu = here - after_waits, rest - min(rest, max(0.0, delay_ns - after_waits))
+    if sum(on_cpu) <= 0:
+        return running, running
+    runs = running * np.where(at_wait, on_cpu[0] / here, on_cpu[1] / rest if rest > 0 else 0.0)
+    return runs, running - runs
 
 
 def _stood_for(looks: Looks, running: Array) -> Array:
