@@ -39,7 +39,7 @@ CATEGORY_OF_CODE = np.array([CATEGORY_OF_REASON.get(reason, OTHER) for reason in
 class Queueing:
     """What is known of waits for a CPU: the part of each thread's that follows waits, and looks that were on a CPU.
 
-    `woken`: per thread, 0 where it is unknown. `sampled`: per look, whether perf had a sample of the thread close by.
+    `woken`: per thread, 0 where it is unknown. `sampled`: per look, whether perf saw the thread on a CPU just before.
     """
 
     woken: Array

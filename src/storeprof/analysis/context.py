@@ -16,8 +16,8 @@ from storeprof.analysis.intervals import Blocks, Estimate
 from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads, woken_part
 from storeprof.analysis.native_places import (
     NativeDetail,
-    close_pairs,
     load_native_detail,
+    sampled_just_before,
     with_native_places,
     with_wait_stacks,
 )
@@ -331,9 +331,7 @@ def _queueing(recording: Recording, looks: Looks, totals: ThreadTime, native: Na
     """What is known of waits for a CPU; None where threads hardly wait for one."""
     if totals.delay_ns.sum() < QUEUES * float((totals.t1_ns - totals.t0_ns).sum()):
         return None
-    sampled = np.zeros(len(looks), dtype=bool)
-    sampled[close_pairs(looks, native)[0]] = True
-    return Queueing(woken_part(recording, looks.thread_ids), sampled)
+    return Queueing(woken_part(recording, looks.thread_ids), sampled_just_before(looks, native))
 
 
 def _cpu_share(totals: ThreadTime, threads: int) -> Array:

@@ -127,7 +127,11 @@ def _sentence(finding: Finding) -> str:
 def _size(finding: Finding) -> str:
     if finding.share is None:
         return f"{finding.rate.value / 1e6:.2f} MB/s" if finding.rate else "size unknown"
-    return f"{finding.share.value:.0%} of {'CPU time' if finding.share_of == 'cpu' else 'busy wall time'}"
+    if finding.share_of == "cpu":
+        return f"{finding.share.value:.0%} of CPU time"
+    left, whole = finding.wall_share.value, finding.share.value
+    of_rest = f", {left:.0%} of what other programs left of it" if left > 1.1 * whole else ""
+    return f"{whole:.0%} of busy wall time{of_rest}"
 
 
 def _noise(findings: list[Finding]) -> str | None:
