@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storeprof.analysis.charges import CPU, OTHER, RUN_QUEUE, SLEEP, Queueing, charge
+from storeprof.analysis.charges import CPU, OTHER, RUN_QUEUE, SLEEP, Queueing, _filled, charge
 from storeprof.analysis.looks import Looks, ThreadTime
 from storeprof.analysis.sightings import Sightings, sightings
 from storeprof.recording.schema import QUALITIES, REASONS
@@ -120,6 +120,17 @@ def test_who_queues_after_a_wait_stands_where_it_waited() -> None:
     assert np.isclose(charged[RUN_QUEUE, SYNC], 60)
     assert np.isclose(charged[CPU, ELSEWHERE], 20)
     assert (CPU, SYNC) not in charged
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6), st.floats(0, 1))
+def test_what_queues_after_waits_goes_where_the_waits_were(places: list[tuple[int, int]], part: float) -> None:
+    """Places take it by their waits, none more than its running looks, and all of it finds room."""
+    room, inflow = (np.array(column, dtype=np.float64) for column in zip(*places, strict=True))
+    total = part * float(room[inflow > 0].sum())
+    filled = _filled(room, inflow, total)
+    assert np.isclose(filled.sum(), total, atol=1e-6)
+    assert (filled <= room + 1e-9).all()
+    assert (filled[inflow == 0] == 0).all()
 
 
 def test_work_at_a_place_of_waits_is_told_by_perf() -> None:

@@ -201,14 +201,14 @@ def _claims(
     """What running looks of a thread claim of its CPU time and of its queueing, which a look can't tell apart.
 
     A thread that was woken and has no CPU yet still stands where it waited; elsewhere it was pushed aside. How much of
-    its looks at places where it also waits (but for the GIL, which it waits for anywhere) is CPU time, perf tells, or
-    else the part of its queueing that follows waits.
+    its looks at places where it waits as well is CPU time, perf tells, or else the part of its queueing after waits.
     """
     mine, woken = looks.of_thread(thread), float(queueing.woken[thread])
     run_ns, delay_ns = float(of_kernel[0].sum()), float(of_kernel[1].sum())
-    stack = looks.stack[mine]
-    blocked = (running <= 0) & ~looks.because("running", "gil")[mine] & (stack >= 0)
-    at_wait = (running > 0) & np.isin(stack, np.unique(stack[blocked]))
+    blocked = looks.weight_ns[mine] * (~looks.because("running")[mine] & (looks.stack[mine] >= 0))
+    places, place = np.unique(looks.stack[mine], return_inverse=True)
+    waits, runs = (np.bincount(place, weights=weights, minlength=len(places)) for weights in (blocked, running))
+    at_wait = ((waits > 0) & (runs > 0))[place] & (running > 0)
     here, rest = float(running[at_wait].sum()), float(running[~at_wait].sum())
     if here <= 0 or woken * delay_ns <= 0:
         return running, running
@@ -221,8 +221,24 @@ def _claims(
         on_cpu = here - after_waits, rest - min(rest, max(0.0, delay_ns - after_waits))
     if sum(on_cpu) <= 0:
         return running, running
-    runs = running * np.where(at_wait, on_cpu[0] / here, on_cpu[1] / rest if rest > 0 else 0.0)
-    return runs, running - runs
+    queued = _filled(runs, waits, here - on_cpu[0])
+    of_waits = np.divide(queued, runs, out=np.zeros(len(runs)), where=runs > 0)[place]
+    queues = running * np.where(at_wait, of_waits, 1.0 - on_cpu[1] / rest if rest > 0 else 0.0)
+    return running - queues, queues
+
+
+def _filled(room: Array, inflow: Array, total: float) -> Array:
+    """Divide a total by `inflow`, where no place takes more than its room; what does not fit goes to the others."""
+    open_to = (room > 0) & (inflow > 0)
+    order = np.flatnonzero(open_to)[np.argsort(room[open_to] / inflow[open_to], kind="stable")]
+    room_before = np.concatenate([[0.0], np.cumsum(room[order])[:-1]])
+    inflow_left = np.cumsum(inflow[order][::-1])[::-1]
+    level = (total - room_before) / np.maximum(inflow_left, 1e-12)  # of those that are full before, none is open
+    full = np.minimum.accumulate(level * inflow[order] >= room[order])
+    last = level[np.count_nonzero(full)] if not full.all() else np.inf
+    filled = np.zeros(len(room))
+    filled[order] = np.where(full, room[order], np.clip(last * inflow[order], 0.0, room[order]))
+    return filled
 
 
 def _stood_for(looks: Looks, running: Array) -> Array:

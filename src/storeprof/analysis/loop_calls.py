@@ -18,6 +18,7 @@ from storeprof.analysis.native_places import FEWEST_PAIRS, close_pairs, native_f
 
 Array = np.ndarray[Any, Any]
 
+SPREAD = 0.3  # of the run, from the first tenth to the last of what is seen of a call
 MOSTLY = 0.5  # of the samples near looks at a line
 
 
@@ -39,11 +40,19 @@ def calls_of_loop(context: Context, key: int, least_ns: float) -> list[tuple[str
     if float(busy.weight_ns[mine[plain]].sum()) >= least_ns:
         for at, name in _native_lines(context, key).items():
             found.setdefault(name, []).append(mine[plain & (line == at)])
-    calls = [(name, np.concatenate(rows)) for name, rows in found.items()]
+    joined = [(name, np.concatenate(rows)) for name, rows in found.items()]
+    calls = [(name, rows) for name, rows in joined if _goes_on(context, rows)]
     weighed = [(float(busy.weight_ns[rows].sum()), name, rows) for name, rows in calls]
     return [
         (name, _mask(len(busy), rows)) for weight, name, rows in sorted(weighed, key=_heaviest) if weight >= least_ns
     ]
+
+
+def _goes_on(context: Context, rows: Array) -> bool:
+    """Whether rows of busy wall come again through the run: imports and other beginnings do not."""
+    start, end = context.recording.window
+    early, late = np.quantile(context.busy.t_ns[rows], (0.1, 0.9))
+    return bool(late - early >= SPREAD * (end - start))
 
 
 def _heaviest(row: tuple[float, str, Array]) -> tuple[float, str]:
