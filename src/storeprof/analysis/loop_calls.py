@@ -14,12 +14,12 @@ from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import sums_by
 from storeprof.analysis.entries import is_entry
-from storeprof.analysis.native_places import FEWEST_PAIRS, close_pairs, native_function
+from storeprof.analysis.native_places import close_pairs, native_function
 
 Array = np.ndarray[Any, Any]
 
 SPREAD = 0.3  # of the run, from the first tenth to the last of what is seen of a call
-MOSTLY = 0.5  # of the samples near looks at a line
+FEWEST, MOSTLY = 5, 0.6  # samples near looks at a line, and the part of them in one native function
 
 
 def calls_of_loop(context: Context, key: int, least_ns: float) -> list[tuple[str, Array]]:
@@ -77,6 +77,6 @@ def _native_lines(context: Context, key: int) -> dict[int, str]:
     for at in np.unique(line[mine]).tolist():
         seen = [names[one] for one in which[line[mine] == at].tolist()]
         top = max(set(seen), key=lambda name: (seen.count(name), name or ""))
-        if top is not None and len(seen) >= FEWEST_PAIRS and seen.count(top) >= MOSTLY * len(seen):
+        if top is not None and len(seen) >= FEWEST and seen.count(top) >= MOSTLY * len(seen):
             found[at] = top
     return found
