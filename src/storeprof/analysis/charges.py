@@ -204,7 +204,7 @@ def _claims(
     its looks at places where it waits as well is CPU time, perf tells, or else the part of its queueing after waits.
     """
     mine, woken = looks.of_thread(thread), float(queueing.woken[thread])
-    run_ns, delay_ns = float(of_kernel[0].sum()), float(of_kernel[1].sum())
+    delay_ns = float(of_kernel[1].sum())
     blocked = looks.weight_ns[mine] * (~looks.because("running")[mine] & (looks.stack[mine] >= 0))
     places, place = np.unique(looks.stack[mine], return_inverse=True)
     waits, runs = (np.bincount(place, weights=weights, minlength=len(places)) for weights in (blocked, running))
@@ -213,18 +213,17 @@ def _claims(
     if here <= 0 or woken * delay_ns <= 0:
         return running, running
     sampled = queueing.sampled[mine] & (running > 0)
-    if sampled.sum() >= FEWEST_SAMPLED:
-        part = float((sampled & at_wait).sum() / sampled.sum())
-        on_cpu = min(here, run_ns * part), min(rest, run_ns * (1.0 - part))
-    else:
-        after_waits = min(here, woken * delay_ns)
-        on_cpu = here - after_waits, rest - min(rest, max(0.0, delay_ns - after_waits))
-    if sum(on_cpu) <= 0:
+    after_waits = min(here, woken * delay_ns)
+    if sampled.sum() >= FEWEST_SAMPLED:  # then so much that their parts of what is left are those of the samples
+        of_rest = float((sampled & ~at_wait).sum())
+        surplus = here - rest * (sampled.sum() - of_rest) / of_rest if of_rest else 0.0
+        after_waits = min(max(0.0, surplus), delay_ns)
+    queued = _filled(runs, waits, after_waits)
+    after = running * np.divide(queued, runs, out=np.zeros(len(runs)), where=runs > 0)[place] * at_wait
+    left = running - after
+    if float(left.sum()) <= 0:
         return running, running
-    queued = _filled(runs, waits, here - on_cpu[0])
-    of_waits = np.divide(queued, runs, out=np.zeros(len(runs)), where=runs > 0)[place]
-    queues = running * np.where(at_wait, of_waits, 1.0 - on_cpu[1] / rest if rest > 0 else 0.0)
-    return running - queues, queues
+    return left, after + left * max(0.0, delay_ns - after_waits) / float(left.sum())
 
 
 def _filled(room: Array, inflow: Array, total: float) -> Array:

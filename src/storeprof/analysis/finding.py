@@ -66,7 +66,8 @@ class Finding:
 
     `share` is of `share_of` ("wall": busy wall, "cpu": CPU time), None for a cost that is no time (a leak, with its
     `rate` in bytes per second); `wall_share` decides the severity, up to `at_most`, unless the kind's own rule has
-    `judged` it; `needs_gain` is false for a cost that is named although removing it gains nothing.
+    `judged` it; `needs_gain` is false for a cost that is named although removing it gains nothing. `undisturbed`: what
+    `wall_share` would be without the time that other programs had the CPUs, where that differs.
     """
 
     kind: str
@@ -79,6 +80,7 @@ class Finding:
     at_most: str = BOTTLENECK
     needs_gain: bool = True
     judged: str | None = None
+    undisturbed: Estimate | None = None
     rate: Estimate | None = None
     lines: tuple[Shared, ...] = ()
     call_paths: tuple[CallPath, ...] = ()
@@ -88,6 +90,11 @@ class Finding:
     evidence: tuple[str, ...] = ()
     recommendation: str = ""
     verify: str | None = None
+
+    @property
+    def own_share(self) -> Estimate:
+        """The share that the finding is judged by."""
+        return self.undisturbed or self.wall_share
 
     @property
     def identifier(self) -> str:

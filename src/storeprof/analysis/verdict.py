@@ -18,8 +18,9 @@ SHORTEST_S = FEWEST_BLOCKS * BLOCK_NS / 1e9
 MARGIN = 1.5
 PLAINLY = 1.25
 CROWDED = 0.5
-NOISY = 0.8  # of busy wall waiting for CPUs that others had: a fifth of the run is left to judge by
+NOISY = 0.7  # of busy wall waiting for CPUs that others had: three tenths of the run are left to judge by
 ABOVE_ALL = 1e6
+STRETCHED = frozenset({"lock-contention", "gil-contention", "dependency-wait", "network-wait", "cpu-starvation"})
 _RANK = {NOTICE: 0, HOTSPOT: 1, BOTTLENECK: 2}
 
 
@@ -43,15 +44,16 @@ def with_severity(
 
     Nothing is more than a notice in a run that is too short for intervals. `seen`: part of the program's time that was
     looked at, of which the finding has its share. `own`: part of busy wall in which no other program had the CPUs; a
-    cost is judged by its share of that, as it would be where the program is alone.
+    cost is judged by its share of that, as it would be where the program is alone. Waits for the program's own threads
+    get longer as these queue, so their shares stay.
     """
     if finding.judged is not None:
         return replace(finding, severity=finding.judged)
-    if own < 1.0 and finding.kind != "cpu-starvation":
+    if own < 1.0 and finding.kind not in STRETCHED:
         share = finding.wall_share
         alone = Estimate(*(min(1.0, part / own) for part in (share.value, share.low, share.high)))
-        finding = replace(finding, wall_share=alone)
-    low = finding.wall_share.low * seen
+        finding = replace(finding, undisturbed=alone)
+    low = finding.own_share.low * seen
     gain = not finding.needs_gain or finding.impact.speedup.low >= settings.bottleneck_speedup
     if low >= settings.bottleneck_share and gain:
         severity = BOTTLENECK
@@ -104,8 +106,8 @@ def _why_nothing(findings: list[Finding], settings: Settings) -> str:
     sized = [one for one in findings if one.at_most != NOTICE]
     if not sized:
         return f"no single cost reaches {limit}"
-    largest = max(sized, key=lambda one: one.wall_share.value)
-    share = largest.wall_share.value
+    largest = max(sized, key=lambda one: one.own_share.value)
+    share = largest.own_share.value
     if share < settings.bottleneck_share:
         return f"no single cost reaches {limit} (the largest has {share:.0%})"
     return (
@@ -129,7 +131,7 @@ def _size(finding: Finding) -> str:
         return f"{finding.rate.value / 1e6:.2f} MB/s" if finding.rate else "size unknown"
     if finding.share_of == "cpu":
         return f"{finding.share.value:.0%} of CPU time"
-    left, whole = finding.wall_share.value, finding.share.value
+    left, whole = finding.own_share.value, finding.share.value
     of_rest = f", {left:.0%} of what other programs left of it" if left > 1.1 * whole else ""
     return f"{whole:.0%} of busy wall time{of_rest}"
 
@@ -157,7 +159,7 @@ def undecided(findings: list[Finding], settings: Settings, seconds: float) -> st
     """
     limit = settings.bottleneck_share
     for one in findings:
-        share = one.wall_share
+        share = one.own_share
         gains = not one.needs_gain or one.impact.speedup.value >= settings.bottleneck_speedup
         if one.judged or one.at_most != BOTTLENECK or not gains or not share.low < limit < share.value / PLAINLY:
             continue
