@@ -18,7 +18,7 @@ def main():
         block += b"%d;" % work(n)
         n += 1
         if len(block) > 4000:
-            for _ in range(24 if PLANT else 1):
+            for _ in range(48 if PLANT else 1):
                 out += len(zlib.compress(block, 9))
             block.clear()
     print(f"ops={n} seconds={time.monotonic() - start:.3f}")
