@@ -19,7 +19,7 @@ from storeprof.analysis.native_places import close_pairs, native_function
 Array = np.ndarray[Any, Any]
 
 SPREAD = 0.3  # of the run, from the first tenth to the last of what is seen of a call
-FEWEST, MOSTLY = 5, 0.6  # samples near looks at a line, and the part of them in one native function
+FEWEST, MOSTLY = 4, 0.7  # samples near looks at a line, and the part of them in one native function
 
 
 def calls_of_loop(context: Context, key: int, least_ns: float) -> list[tuple[str, Array]]:

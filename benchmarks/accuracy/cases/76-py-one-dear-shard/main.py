@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from engine_parts import PLANT, RUN_SECONDS
 
-PAYLOAD = bytes(range(256)) * 300
+PAYLOAD = bytes(range(256)) * 1500
 
 
 def hot_pack(data):
