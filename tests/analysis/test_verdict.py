@@ -54,9 +54,9 @@ def test_starvation_of_ones_own_making_needs_no_gain() -> None:
 
 
 def test_costs_are_judged_by_the_time_that_other_programs_left() -> None:
-    """A tenth of the program's own time is a bottleneck, however long others had the CPUs; starvation is not scaled."""
-    assert with_severity(finding(0.04), Settings(), own=0.39).severity == BOTTLENECK
-    assert with_severity(finding(0.04), Settings(), own=0.6).severity == HOTSPOT
+    """Well over a tenth of the program's own time is a bottleneck beside others too; starvation is not scaled."""
+    assert with_severity(finding(0.06), Settings(), own=0.4).severity == BOTTLENECK
+    assert with_severity(finding(0.04), Settings(), own=0.39).severity == HOTSPOT  # a crowded machine shifts shares
     pushed = replace(finding(0.6, gain=1.0, needs_gain=False, at_most=NOTICE), kind="cpu-starvation")
     assert with_severity(pushed, Settings(), own=0.4).wall_share.low == 0.6
 

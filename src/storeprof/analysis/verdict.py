@@ -44,8 +44,8 @@ def with_severity(
 
     Nothing is more than a notice in a run that is too short for intervals. `seen`: part of the program's time that was
     looked at, of which the finding has its share. `own`: part of busy wall in which no other program had the CPUs; a
-    cost is judged by its share of that, as it would be where the program is alone. Waits for the program's own threads
-    get longer as these queue, so their shares stay.
+    cost is judged by its share of that, as it would be where the program is alone, and with a margin. Waits for the
+    program's own threads get longer as these queue, so their shares stay.
     """
     if finding.judged is not None:
         return replace(finding, severity=finding.judged)
@@ -55,7 +55,7 @@ def with_severity(
         finding = replace(finding, undisturbed=alone)
     low = finding.own_share.low * seen
     gain = not finding.needs_gain or finding.impact.speedup.low >= settings.bottleneck_speedup
-    if low >= settings.bottleneck_share and gain:
+    if low >= settings.bottleneck_share * finding.doubt and gain:
         severity = BOTTLENECK
     elif low >= settings.hotspot_share:
         severity = HOTSPOT
@@ -157,9 +157,8 @@ def undecided(findings: list[Finding], settings: Settings, seconds: float) -> st
 
     How long would be enough follows from the interval: its width (on the logit scale) shrinks with the root of time.
     """
-    limit = settings.bottleneck_share
     for one in findings:
-        share = one.own_share
+        limit, share = settings.bottleneck_share * one.doubt, one.own_share
         gains = not one.needs_gain or one.impact.speedup.value >= settings.bottleneck_speedup
         if one.judged or one.at_most != BOTTLENECK or not gains or not share.low < limit < share.value / PLAINLY:
             continue
