@@ -13,6 +13,7 @@ from storeprof.analysis.context import Context
 from storeprof.analysis.loop_calls import calls_of_loop
 from storeprof.analysis.native_places import without_samples
 from storeprof.analysis.stacks import Stacks
+from storeprof.recording.schema import REASONS
 
 MAIN, IN_JSON, IN_LOOP = 0, 1, 2
 
@@ -63,3 +64,10 @@ def test_what_is_called_at_the_beginning_only_is_no_cost_of_the_loop() -> None:
 def test_a_loop_of_the_librarys_is_no_call() -> None:
     """What stays on the stack all the time is where the program runs, not what it calls."""
     assert calls(seen(*[IN_LOOP] * 40)) == {}
+
+
+def test_getting_work_is_no_work() -> None:
+    """A library function in which the loop waits for work is left out, however often it polls."""
+    polls = seen(MAIN, IN_JSON, MAIN, MAIN)
+    reasons = np.where(np.arange(len(polls.looks)) % 8 == 1, REASONS.index("queue-get"), REASONS.index("running"))
+    assert calls(replace(polls, looks=replace(polls.looks, reason_code=reasons))) == {}

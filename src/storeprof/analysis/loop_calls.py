@@ -14,6 +14,7 @@ from storeprof.analysis.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import sums_by
 from storeprof.analysis.entries import is_entry
+from storeprof.analysis.idle import WAITS_FOR_WORK
 from storeprof.analysis.native_places import close_pairs, native_function
 
 Array = np.ndarray[Any, Any]
@@ -30,15 +31,20 @@ def calls_of_loop(context: Context, key: int, least_ns: float) -> list[tuple[str
     busy = context.busy
     mine = np.flatnonzero((busy.category == CPU) & (context.function == key))
     _, line, callee = context.stacks.places(busy.stack[mine])
+    waits_at, waits_in = _waits(context, key)
     found: dict[str, list[Array]] = {}
     for one, _ in sums_by(callee, busy.weight_ns[mine]):
         rows = mine[callee == one]
-        if one < 0 or context.stacks.functions[one].kind != "python" or is_entry(context, one, busy.where(rows)):
+        if one < 0 or one in waits_in or context.stacks.functions[one].kind != "python":
+            continue
+        if is_entry(context, one, busy.where(rows)):
             continue  # an event loop of the library's is no call
         found.setdefault(context.stacks.functions[one].name, []).append(rows)
     plain = callee < 0
     if float(busy.weight_ns[mine[plain]].sum()) >= least_ns:
         for at, name in _native_lines(context, key).items():
+            if at in waits_at:
+                continue
             found.setdefault(name, []).append(mine[plain & (line == at)])
     joined = [(name, np.concatenate(rows)) for name, rows in found.items()]
     calls = [(name, rows) for name, rows in joined if _goes_on(context, rows)]
@@ -46,6 +52,15 @@ def calls_of_loop(context: Context, key: int, least_ns: float) -> list[tuple[str
     return [
         (name, _mask(len(busy), rows)) for weight, name, rows in sorted(weighed, key=_heaviest) if weight >= least_ns
     ]
+
+
+def _waits(context: Context, key: int) -> tuple[set[int], set[int]]:
+    """Lines at which a loop waits for work, and library functions it does so in: getting work is no work."""
+    looks = context.looks
+    waiting = np.flatnonzero(looks.because(*WAITS_FOR_WORK))
+    function, line, callee = context.stacks.places(looks.stack[waiting])
+    mine = function == key
+    return set(line[mine & (callee < 0)].tolist()), set(callee[mine & (callee >= 0)].tolist())
 
 
 def _goes_on(context: Context, rows: Array) -> bool:
