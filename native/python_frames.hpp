@@ -15,7 +15,8 @@ struct PythonThread {  // what one look leaves for the next; only hints, all of 
     struct Chunk { Address address; uint64_t size; Address top; };
     Address state = 0;
     std::vector<Chunk> chunks;     // of the data stack, youngest first
-    std::vector<Address> outside;  // frames outside the data stack
+    std::vector<Address> outside;  // frames outside the data stack, latest first
+    std::vector<Address> entries;  // into the evaluation loop (a cframe on the C stack), latest first
 };
 
 class StackReader {
@@ -24,37 +25,39 @@ class StackReader {
     void reset(const PythonOffsets& offsets) { o_ = offsets; }
     // `copy` is the PyThreadState as the round's batch saw it; `frames` receives frame numbers, leaf first.
     StackStatus read(PythonThread& thread, const uint8_t* copy, uint64_t now_ns, std::vector<uint32_t>& frames) {
-        std::vector<uint8_t>& state = state_;
-        state.assign(copy, copy + o_.thread_size());
+        state_.assign(copy, copy + o_.thread_size());
         for (int attempt = 0; attempt < kAttempts; attempt++) {
-            bool last = attempt + 1 == kAttempts;
-            frames.clear();
-            hint_frame_ = field<Address>(state.data(), o_.thread_frame);
-            if (!o_.thread_frame_is_cframe && !hint_frame_) return StackStatus::none;
-            Fetch fetched = fetch(thread, state.data());
+            frames.clear(), entry_ = field<Address>(state_.data(), o_.thread_frame);
+            if (!o_.thread_frame_is_cframe && !entry_) return StackStatus::none;
+            if (o_.thread_frame_is_cframe) remember(thread.entries, {entry_});
+            Fetch fetched = fetch(thread, state_.data());
             if (fetched == Fetch::unreadable) {  // a prefetched address was unmapped meanwhile
-                thread.outside.clear(), thread.chunks.clear();
-                if (!memory_.read(thread.state, state.data(), state.size())) return StackStatus::torn;
+                thread.outside.clear(), thread.chunks.clear(), thread.entries.clear();
+                if (!memory_.read(thread.state, state_.data(), state_.size())) return StackStatus::torn;
                 continue;
             }
-            state.assign(batch_.at(0), batch_.at(0) + o_.thread_size());
-            if (fetched == Fetch::moved && !last) continue;
+            state_.assign(batch_.at(0), batch_.at(0) + o_.thread_size());
+            if (fetched == Fetch::moved && attempt + 1 < kAttempts) continue;
             if (!leaf_) return fetched == Fetch::moved ? StackStatus::torn : StackStatus::none;
             StackStatus status = walk(thread, now_ns, frames);
-            thread.outside.swap(found_outside_);
+            remember(thread.outside, found_outside_);
             if (status != StackStatus::torn) return status;
         }
-        frames.clear();
-        return StackStatus::torn;
+        return frames.clear(), StackStatus::torn;
     }
   private:
     static constexpr int kAttempts = 3;
-    static constexpr size_t kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
+    static constexpr size_t kRecent = 12, kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
     enum Owner : uint8_t { by_thread, by_generator, by_frame_object, by_c_stack };
     enum class Fetch { whole, moved, unreadable };
     struct Window { Address low, high; size_t offset; };
     struct Copies { const uint8_t *first = nullptr, *second = nullptr; bool in_stack = false; };
-    Address leaf_pointer() const { return o_.thread_frame_is_cframe ? hint_frame_ + o_.cframe_frame : 0; }
+    // A thread goes in and out of the same generators and entries: those of the last looks are fetched as well.
+    static void remember(std::vector<Address>& known, std::vector<Address> now) {
+        for (Address a : known)
+            if (now.size() < kRecent && std::find(now.begin(), now.end(), a) == now.end()) now.push_back(a);
+        known.swap(now);
+    }
     void load_chunks(PythonThread& thread, Address youngest) {
         uint64_t total = 0;
         thread.chunks.clear();
@@ -68,37 +71,34 @@ class StackReader {
     Fetch fetch(PythonThread& thread, const uint8_t* state) {
         Address chunk = field<Address>(state, o_.thread_chunk), top = field<Address>(state, o_.thread_top);
         if (thread.chunks.empty() || thread.chunks[0].address != chunk) load_chunks(thread, chunk);
-        batch_.clear(), windows_.clear(), outside_first_.clear(), outside_second_.clear();
+        batch_.clear(), windows_.clear(), outside_first_.clear(), outside_second_.clear(), leaves_.clear();
         batch_.add(thread.state, o_.thread_size());
         add_windows(thread, top);
         size_t middle = batch_.add(thread.state + o_.thread_frame, 8);
-        size_t middle2 = o_.thread_frame_is_cframe ? batch_.add(leaf_pointer(), 8) : middle;
+        for (Address a : thread.entries) leaves_.push_back(batch_.add(a + o_.cframe_frame, 8));
         Address high = windows_.empty() ? 0 : windows_.back().high;  // only the youngest 4 KiB can have moved
         again_from_ = windows_.empty() ? 0 : std::max(windows_.back().low, high - 4096);
         again_ = windows_.empty() ? 0 : batch_.add(again_from_, high - again_from_);
         for (Address a : thread.outside) outside_second_.push_back(batch_.add(a, o_.frame_size));
         if (!batch_.run(memory_)) return Fetch::unreadable;
-        leaf_ = batch_.get<Address>(middle2);
-        bool moved = batch_.get<Address>(o_.thread_chunk) != chunk ||
-                     (o_.thread_frame_is_cframe && batch_.get<Address>(middle) != hint_frame_);
-        if (!thread.chunks.empty() && !windows_.empty()) {  // the leaf lies above what was read of its chunk
-            auto& youngest = thread.chunks[0];
-            moved |= leaf_ >= youngest.address && leaf_ < youngest.address + youngest.size && leaf_ + o_.frame_size > high;
-        }
+        entry_ = batch_.get<Address>(middle);
+        size_t known = std::find(thread.entries.begin(), thread.entries.end(), entry_) - thread.entries.begin();
+        leaf_ = !o_.thread_frame_is_cframe ? entry_ : known < leaves_.size() ? batch_.get<Address>(leaves_[known]) : 0;
+        bool moved = batch_.get<Address>(o_.thread_chunk) != chunk || (o_.thread_frame_is_cframe && known == leaves_.size());
+        if (!windows_.empty() && leaf_ + o_.frame_size > high)  // the leaf lies above what was read of its chunk
+            moved |= leaf_ >= thread.chunks[0].address && leaf_ < thread.chunks[0].address + thread.chunks[0].size;
         return moved ? Fetch::moved : Fetch::whole;
     }
     void add_windows(PythonThread& thread, Address top) {
-        auto add_outside = [&] {
-            for (Address a : thread.outside) outside_first_.push_back(batch_.add(a, o_.frame_size));
-        };
         for (size_t i = thread.chunks.size(); i-- > 0;) {
-            if (i == 0) add_outside();  // before the youngest frames: their A-M-B gap is the shortest
+            if (i == 0)  // before the youngest frames: their A-M-B gap is the shortest
+                for (Address a : thread.outside) outside_first_.push_back(batch_.add(a, o_.frame_size));
             auto& c = thread.chunks[i];
             Address low = c.address + 24, end = c.address + c.size;
             Address high = i ? c.top : std::min<Address>(top + 512, end);
             if (high > low && high <= end) windows_.push_back({low, high, batch_.add(low, high - low)});
         }
-        if (thread.chunks.empty()) add_outside();
+        if (thread.chunks.empty()) thread.outside.clear();
     }
     Copies locate(const PythonThread& thread, Address frame) const {
         for (size_t i = windows_.size(); i-- > 0;) {
@@ -184,7 +184,7 @@ class StackReader {
     }
     // Pieces read later than the rest are only right if the thread still is where it was.
     bool leaf_moved_away(const PythonThread& thread) const {
-        Address pointer = o_.thread_frame_is_cframe ? leaf_pointer() : thread.state + o_.thread_frame;
+        Address pointer = o_.thread_frame_is_cframe ? entry_ + o_.cframe_frame : thread.state + o_.thread_frame;
         return memory_.get_or_zero<Address>(pointer) != leaf_;
     }
     const TargetMemory& memory_;
@@ -193,9 +193,9 @@ class StackReader {
     ReadBatch batch_;
     std::vector<uint8_t> state_;
     std::vector<Window> windows_;  // oldest first
-    std::vector<size_t> outside_first_, outside_second_;
+    std::vector<size_t> outside_first_, outside_second_, leaves_;
     std::vector<Address> found_outside_;
-    Address leaf_ = 0, hint_frame_ = 0, again_from_ = 0;
+    Address leaf_ = 0, entry_ = 0, again_from_ = 0;
     size_t again_ = 0;
 };
 }  // namespace storeprof

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storeprof.analysis.charges import CPU, OTHER, RUN_QUEUE, SLEEP, charge
+from storeprof.analysis.charges import CPU, OTHER, RUN_QUEUE, SLEEP, Queueing, _filled, charge
 from storeprof.analysis.looks import Looks, ThreadTime
 from storeprof.analysis.sightings import Sightings, sightings
 from storeprof.recording.schema import QUALITIES, REASONS
@@ -95,6 +95,52 @@ def test_unclaimed_blocked_time_is_other() -> None:
     """Blocked time that no look saw is charged, as other."""
     charged = weights(looks(["running"] * 20), totals((100, 40, 0)))
     assert np.isclose(charged[OTHER], 60)
+
+
+def places(reasons: list[str], stacks: list[int], queueing: Queueing) -> dict[tuple[int, int], float]:
+    """Charged ms by category and stack, of 100 ms with 20 on a CPU and 60 in its queue."""
+    seen = looks(reasons, step_ms=100 // len(reasons))
+    seen.looks.stack[:] = stacks
+    charged = charge(seen, totals((100, 20, 60)), np.zeros(len(seen.looks), dtype=bool), queueing)
+    found: dict[tuple[int, int], float] = {}
+    for category, stack, weight in zip(
+        charged.category.tolist(), charged.stack.tolist(), charged.weight_ns, strict=True
+    ):
+        found[category, stack] = found.get((category, stack), 0.0) + float(weight) / MS
+    return found
+
+
+SYNC, ELSEWHERE = 7, 8
+LOADED = ["running"] * 12 + ["disk"] * 4 + ["running"] * 4, [SYNC] * 16 + [ELSEWHERE] * 4
+
+
+def test_who_queues_after_a_wait_stands_where_it_waited() -> None:
+    """Running looks at a place of waits are of a thread without a CPU, as far as its queueing follows waits."""
+    charged = places(*LOADED, Queueing(np.array([1.0]), np.zeros(20, dtype=bool)))
+    assert np.isclose(charged[RUN_QUEUE, SYNC], 60)
+    assert np.isclose(charged[CPU, ELSEWHERE], 20)
+    assert (CPU, SYNC) not in charged
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6), st.floats(0, 1))
+def test_what_queues_after_waits_goes_where_the_waits_were(places: list[tuple[int, int]], part: float) -> None:
+    """Places take it by their waits, none more than its running looks, and all of it finds room."""
+    room, inflow = (np.array(column, dtype=np.float64) for column in zip(*places, strict=True))
+    total = part * float(room[inflow > 0].sum())
+    filled = _filled(room, inflow, total)
+    assert np.isclose(filled.sum(), total, atol=1e-6)
+    assert (filled <= room + 1e-9).all()
+    assert (filled[inflow == 0] == 0).all()
+
+
+def test_work_at_a_place_of_waits_is_told_by_perf() -> None:
+    """Where perf's samples lie beside looks at a place, its part of the CPU time is theirs, waits or not."""
+    reasons, stacks = ([one for one in column for _ in range(5)] for column in LOADED)
+    sampled = np.zeros(100, dtype=bool)
+    sampled[0:30:2] = sampled[80:90:2] = True
+    charged = places(reasons, stacks, Queueing(np.array([1.0]), sampled))
+    assert np.isclose(charged[CPU, SYNC], 15, rtol=0.05)
+    assert np.isclose(charged[CPU, ELSEWHERE], 5, rtol=0.05)
 
 
 @given(

@@ -12,14 +12,16 @@ from storeprof.analysis.code_owner import FirstLines, owner_of
     [
         ("Index.select.<locals>.<listcomp>", "Index.select"),
         ("Index.select.<locals>.<genexpr>.<locals>.<lambda>", "Index.select"),
-        ("<lambda>", "<module>"),
+        ("<lambda>", "<lambda>"),
+        ("<genexpr>", "<module>"),
+        ("<lambda>.<locals>.<listcomp>", "<lambda>"),
         ("Table.<listcomp>", "Table"),
         ("main.<locals>.writer", "main.<locals>.writer"),
         ("main", "main"),
     ],
 )
 def test_code_without_a_name_has_its_owners(function: str, owner: str) -> None:
-    """What has no name of its own is named after the function around it; inner functions keep theirs."""
+    """What has no name is named after the function around it; inner functions and a module's lambdas are not."""
     assert owner_of(function) == owner
 
 

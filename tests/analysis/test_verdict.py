@@ -53,6 +53,23 @@ def test_starvation_of_ones_own_making_needs_no_gain() -> None:
     assert with_severity(finding(0.5, gain=1.0, needs_gain=False), Settings()).severity == BOTTLENECK
 
 
+def test_costs_are_judged_by_the_time_that_other_programs_left() -> None:
+    """Well over a tenth of the program's own time is a bottleneck beside others too; starvation is not scaled."""
+    assert with_severity(finding(0.06), Settings(), own=0.4).severity == BOTTLENECK
+    assert with_severity(finding(0.04), Settings(), own=0.39).severity == HOTSPOT  # a crowded machine shifts shares
+    pushed = replace(finding(0.6, gain=1.0, needs_gain=False, at_most=NOTICE), kind="cpu-starvation")
+    assert with_severity(pushed, Settings(), own=0.4).wall_share.low == 0.6
+
+
+def test_what_other_programs_do_comes_last() -> None:
+    """Threads that others push aside stand below what the program does itself; those that push each other, above."""
+    hot = finding(0.08, 1.1, at_most=HOTSPOT)
+    pushed = replace(finding(0.7, gain=1.0, needs_gain=False, at_most=NOTICE), kind="cpu-starvation")
+    crowded = replace(pushed, at_most=BOTTLENECK)
+    assert rank([with_severity(one, Settings()) for one in (pushed, hot)])[0].kind == hot.kind
+    assert rank([with_severity(one, Settings()) for one in (hot, crowded)])[0].kind == "cpu-starvation"
+
+
 def test_the_largest_gain_comes_first() -> None:
     """The order is by gain; starvation, whose removal gains nothing, stands where its share would put it."""
     small, large, starved = finding(0.2, 1.2), finding(0.11, 3.0), finding(0.48, 1.0, needs_gain=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from storeprof.observe.python_runtime import find_runtime
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from python_offsets import ROWS, generate, headers
 
-NESTED = PROGRAMS / "observe_nested.py"
+NESTED, PIPELINE = PROGRAMS / "observe_nested.py", PROGRAMS / "observe_pipeline.py"
 # A runtime as a version of Python would export it, made of what the test puts into its first words.
 FORGED = """
 #include <stdint.h>
@@ -63,6 +64,23 @@ def test_generators(nested: Rows) -> None:
     stacks = [nested.places(int(stack)) for stack in np.unique(nested.packed(LOOKS)["py_stack"]) if stack != NONE]
     wanted = [(name, line_of(name)) for name in ("produce", "delegate", "consume")]
     assert wanted in [stack[:3] for stack in stacks]
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+def test_quick_generators_are_read_whole(python: str) -> None:
+    """Where generators ask each other thousands of times a second, no stage is left out or stands for others."""
+    rows = Rows()
+    with observed([python, str(PIPELINE)], mean_interval_ns=2_000_000, cpu_budget=0.5) as (process, sampler):
+        assert process.stdout is not None
+        process.stdout.readline()
+        until(lambda: sampler.stats()["looks"] >= 400)
+        sampler.stop()
+        rows.take(sampler)
+    looks = rows.packed(LOOKS)[50:]
+    stacks = [rows.functions(int(stack)) for stack in looks["py_stack"] if stack != NONE]
+    callers = Counter(next(name for name in stack if name != "work") for stack in stacks if stack)
+    assert len(stacks) >= 0.9 * len(looks)
+    assert all(0.1 < callers[name] / len(stacks) < 0.45 for name in ("source", "first", "second", "third")), callers
 
 
 def test_names_that_are_not_ascii(nested: Rows) -> None:

@@ -29,11 +29,13 @@ PLANTED = {
     "53-py-single-flusher": 4.0,
     "56-py-retry-backoff": 4.0,
     "58-cpp-too-many-threads": 4.0,
+    "72-py-packs-in-main": 6.0,
 }
 HEALTHY = [
     "62-healthy-slack-flush",
     "63-healthy-main-loop",
     "66-healthy-cpp-balanced",
+    "70-py-generator-stages-healthy",
 ]
 SYNCS_COST_NOTHING = 50e-6
 CPU_KINDS = {"cpu-hotspot", "cpu-starvation"}

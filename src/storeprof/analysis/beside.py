@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import DEPENDENCY
+from storeprof.analysis.charges import DEPENDENCY, RUN_QUEUE
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Shared
 
@@ -26,7 +26,9 @@ def beside(context: Context, waiting: Array) -> Array:
     """Mask over `context.busy`: what other threads did, busy or blocked, while the `waiting` rows waited.
 
     A holder that a look named counts alone. Threads that never wait this way themselves go first: those that do are
-    as likely the other victims. Rows without a stack say nothing and are left out; of many rows some stand for all.
+    as likely the other victims. Rows without a stack say nothing and are left out, and so are threads in library code
+    that nothing of the program's called (a pool's worker about to sleep or to start) and those without a CPU, where
+    others were at work. Of many rows some stand for all.
     """
     rows, threads = context.busy, len(context.looks.thread_ids)
     waits = rows.where(waiting)
@@ -42,10 +44,17 @@ def beside(context: Context, waiting: Array) -> Array:
     victims[waits.thread] = True
     thread = rows.thread[near]
     others = named[thread] if named.any() else np.ones(len(near), dtype=bool)
+    at_work = ~_of_library(context)[context.function[near]] & (rows.category[near] != RUN_QUEUE)
+    others &= at_work if (others & at_work).any() else True
     foreign = others & ~victims[thread]
     found = np.zeros(len(rows), dtype=bool)
     found[near[foreign if foreign.any() else others]] = True
     return found
+
+
+def _of_library(context: Context) -> Array:
+    """Whether each function (index) is a library's."""
+    return np.array([one.library for one in context.stacks.functions], dtype=bool)
 
 
 def other_side(context: Context, waiting: Array) -> tuple[Shared, ...]:

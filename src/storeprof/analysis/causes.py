@@ -21,6 +21,7 @@ SAYS_MORE = (
 )  # fmt: skip
 ALONE = frozenset({"memory-leak", "cpu-starvation"})  # costs of another currency: time and place say nothing of them
 MOSTLY = 0.5
+STANDS_FOR = 0.65  # of the other's size: what explains half of a cost is not what to mend first
 
 
 def merge_causes(findings: list[Finding], settings: Settings) -> list[Finding]:
@@ -75,7 +76,7 @@ def _have_one_cause(survivor: Finding, other: Finding) -> bool:
 
 def _is_most_of(survivor: Finding, other: Finding) -> bool:
     """Whether the survivor is large enough to stand for the other, which else is a cost of its own."""
-    return survivor.wall_share.value >= MOSTLY * other.wall_share.value
+    return survivor.wall_share.value >= STANDS_FOR * other.wall_share.value
 
 
 def _places(finding: Finding) -> set[str]:

@@ -24,6 +24,7 @@ CATEGORIES = (
     "cpu", "run_queue", "lock", "gil", "io", "network", "dependency", "gc", "page_fault", "sleep", "other",
 )  # fmt: skip
 ON_CPU = (CPU, GC)
+FEWEST_SAMPLED = 20
 CATEGORY_OF_REASON = {
     "gil": GIL, "lock": LOCK, "file-lock": LOCK, "disk": IO, "page-fault": PAGE_FAULT,
     "network-send": NETWORK, "network-receive": NETWORK, "network-accept": NETWORK, "poll": NETWORK,
@@ -32,6 +33,17 @@ CATEGORY_OF_REASON = {
     "sleep": SLEEP, "unknown": OTHER,
 }  # fmt: skip
 CATEGORY_OF_CODE = np.array([CATEGORY_OF_REASON.get(reason, OTHER) for reason in REASONS], dtype=np.int8)
+
+
+@dataclass(frozen=True)
+class Queueing:
+    """What is known of waits for a CPU: the part of each thread's that follows waits, and looks that were on a CPU.
+
+    `woken`: per thread, 0 where it is unknown. `sampled`: per look, whether perf saw the thread on a CPU just before.
+    """
+
+    woken: Array
+    sampled: Array
 
 
 @dataclass(frozen=True)
@@ -143,11 +155,12 @@ def charges_of(
     )
 
 
-def charge(seen: Sightings, totals: ThreadTime, idle: Array) -> Charges:
+def charge(seen: Sightings, totals: ThreadTime, idle: Array, queueing: Queueing | None = None) -> Charges:
     """Apportion the control totals among the looks of `seen`; `idle` marks looks that wait for work.
 
     A look at a running thread becomes two rows, one on the CPU and one in the run queue. Run time of an interval
     without a running look goes to the thread's other running looks, and to a row without a stack when it has none.
+    `queueing` says how much of either a look may be.
     """
     looks = seen.looks
     threads = len(looks.thread_ids)
@@ -160,7 +173,10 @@ def charge(seen: Sightings, totals: ThreadTime, idle: Array) -> Charges:
         mine, spans = looks.of_thread(thread), slice(first_span[thread], first_span[thread + 1])
         span = _span_of_look(looks.t_ns[mine], totals.t1_ns[spans])
         of_kernel = _run_delay_blocked(totals, spans)
-        claims = weights[0][mine], weights[0][mine], weights[1][mine]
+        runs = queues = weights[0][mine]
+        if queueing is not None:
+            runs, queues = _claims(looks, thread, runs, of_kernel, queueing)
+        claims = runs, queues, weights[1][mine]
         for place, (given, total, claim) in enumerate(zip((cpu, queue, wait), of_kernel, claims, strict=True)):
             given[mine] = _apportion(total, span, claim)
             missing[place, thread] = 0.0 if claim.any() else total.sum()
@@ -177,6 +193,51 @@ def charge(seen: Sightings, totals: ThreadTime, idle: Array) -> Charges:
             ),
         ]
     )
+
+
+def _claims(
+    looks: Looks, thread: int, running: Array, of_kernel: tuple[Array, Array, Array], queueing: Queueing
+) -> tuple[Array, Array]:
+    """What running looks of a thread claim of its CPU time and of its queueing, which a look can't tell apart.
+
+    A thread that was woken and has no CPU yet still stands where it waited; elsewhere it was pushed aside. How much of
+    its looks at places where it waits as well is CPU time, perf tells, or else the part of its queueing after waits.
+    """
+    mine, woken = looks.of_thread(thread), float(queueing.woken[thread])
+    delay_ns = float(of_kernel[1].sum())
+    blocked = looks.weight_ns[mine] * (~looks.because("running")[mine] & (looks.stack[mine] >= 0))
+    places, place = np.unique(looks.stack[mine], return_inverse=True)
+    waits, runs = (np.bincount(place, weights=weights, minlength=len(places)) for weights in (blocked, running))
+    at_wait = ((waits > 0) & (runs > 0))[place] & (running > 0)
+    here, rest = float(running[at_wait].sum()), float(running[~at_wait].sum())
+    if here <= 0 or woken * delay_ns <= 0:
+        return running, running
+    sampled = queueing.sampled[mine] & (running > 0)
+    after_waits = min(here, woken * delay_ns)
+    if sampled.sum() >= FEWEST_SAMPLED:  # then so much that their parts of what is left are those of the samples
+        of_rest = float((sampled & ~at_wait).sum())
+        surplus = here - rest * (sampled.sum() - of_rest) / of_rest if of_rest else 0.0
+        after_waits = min(max(0.0, surplus), delay_ns)
+    queued = _filled(runs, waits, after_waits)
+    after = running * np.divide(queued, runs, out=np.zeros(len(runs)), where=runs > 0)[place] * at_wait
+    left = running - after
+    if float(left.sum()) <= 0:
+        return running, running
+    return left, after + left * max(0.0, delay_ns - after_waits) / float(left.sum())
+
+
+def _filled(room: Array, inflow: Array, total: float) -> Array:
+    """Divide a total by `inflow`, where no place takes more than its room; what does not fit goes to the others."""
+    open_to = (room > 0) & (inflow > 0)
+    order = np.flatnonzero(open_to)[np.argsort(room[open_to] / inflow[open_to], kind="stable")]
+    room_before = np.concatenate([[0.0], np.cumsum(room[order])[:-1]])
+    inflow_left = np.cumsum(inflow[order][::-1])[::-1]
+    level = (total - room_before) / np.maximum(inflow_left, 1e-12)  # of those that are full before, none is open
+    full = np.minimum.accumulate(level * inflow[order] >= room[order])
+    last = level[np.count_nonzero(full)] if not full.all() else np.inf
+    filled = np.zeros(len(room))
+    filled[order] = np.where(full, room[order], np.clip(last * inflow[order], 0.0, room[order]))
+    return filled
 
 
 def _stood_for(looks: Looks, running: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Comprehensions and lambdas belong to the function that they stand in.
+"""Comprehensions and lambdas belong to the function that they stand in; a module's lambdas are functions like others.
 
 CPython gives each of them a frame of its own (3.12 no longer for most comprehensions), so a cost would fall apart
 into two functions, neither of which is what a person would name.
@@ -15,9 +15,12 @@ _INSIDE = re.compile(r"(?:^|(?:\.<locals>)?\.)<(?:listcomp|setcomp|dictcomp|gene
 
 
 def owner_of(function: str) -> str:
-    """`Index.select.<locals>.<listcomp>` -> `Index.select`; `<lambda>` of a module -> `<module>`."""
+    """`Index.select.<locals>.<listcomp>` -> `Index.select`; a comprehension of a module -> `<module>`.
+
+    A lambda of a module stays: it is called from elsewhere, and the module is no place to look at.
+    """
     owner = function
-    while found := _INSIDE.search(owner):
+    while owner != "<lambda>" and (found := _INSIDE.search(owner)):
         owner = owner[: found.start()] or "<module>"
     return owner
 

@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis.allocations import Allocations, load_allocations
-from storeprof.analysis.charges import CATEGORIES, GIL, ON_CPU, RUN_QUEUE, Charges, charge, positions
+from storeprof.analysis.charges import CATEGORIES, GIL, ON_CPU, RUN_QUEUE, Charges, Queueing, charge, positions
 from storeprof.analysis.idle import History, idle_looks
 from storeprof.analysis.imported import shortest_block_ns, time_is_known
 from storeprof.analysis.intervals import Blocks, Estimate
-from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads
-from storeprof.analysis.native_places import NativeDetail, load_native_detail, with_native_places, with_wait_stacks
+from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads, woken_part
+from storeprof.analysis.native_places import (
+    NativeDetail,
+    load_native_detail,
+    sampled_just_before,
+    with_native_places,
+    with_wait_stacks,
+)
 from storeprof.analysis.operation_looks import OperationLooks, load_operation_looks, with_native_stacks
 from storeprof.analysis.operations import OperationTree, load_operations
 from storeprof.analysis.outside import outside_cpu_seconds
@@ -28,6 +34,8 @@ from storeprof.recording.model import Recording
 Array = np.ndarray[Any, Any]
 SATURATED = 0.8
 CROWDED = 1.5
+QUEUES = 0.02  # of the threads' lives: below that it makes no difference where they stood
+OTHERS = 0.1  # of the CPUs: less than that is the observer, and what every machine does
 NEARLY_ALWAYS = 0.8
 MATTERS = 0.02
 CELL_NS = 25_000
@@ -242,6 +250,19 @@ class Context:
         return taken < (SATURATED + 0.05) * self.cores * self.recording.duration_s
 
     @cached_property
+    def pushed_aside(self) -> float:
+        """Share of busy wall in which other programs had the CPUs that the program's threads wanted.
+
+        0 where its own threads use them up, its quota throttles it, or others took next to nothing.
+        """
+        throttled, stolen, others = outside_cpu_seconds(self.recording)
+        taken = (others or 0.0) + (stolen or 0.0)
+        queued, whole = float(self.by_category[RUN_QUEUE]), float(self.by_category.sum())
+        if self.cpu_bound or taken < OTHERS * self.cores * self.recording.duration_s or whole <= 0:
+            return 0.0
+        return 0.0 if (throttled or 0.0) > 0.1 * queued else queued / whole
+
+    @cached_property
     def limiting_threads(self) -> Array:
         """Which threads (by index) are busy nearly all their life: only they can limit the throughput."""
         busy = self.by_thread.sum(axis=1)
@@ -287,7 +308,7 @@ def build_context(recording: Recording, settings: Settings) -> Context:
     seen = native.with_samples(looks, recording.window[0])
     looks = seen.looks
     idle = idle_looks(looks, stacks, native, _cpu_share(totals, len(looks.thread_ids)))
-    of_looks = charge(seen, totals, idle)
+    of_looks = charge(seen, totals, idle, _queueing(recording, looks, totals, native))
     charges = with_native_places(of_looks, native)
     return Context(
         recording=recording,
@@ -304,6 +325,13 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         process=process_of_threads(recording, looks.thread_ids),
         cores=int(recording.meta["machine"]["cpus_usable"] or max(1, len(looks.thread_ids))),
     )
+
+
+def _queueing(recording: Recording, looks: Looks, totals: ThreadTime, native: NativeDetail) -> Queueing | None:
+    """What is known of waits for a CPU; None where threads hardly wait for one."""
+    if totals.delay_ns.sum() < QUEUES * float((totals.t1_ns - totals.t0_ns).sum()):
+        return None
+    return Queueing(woken_part(recording, looks.thread_ids), sampled_just_before(looks, native))
 
 
 def _cpu_share(totals: ThreadTime, threads: int) -> Array:

@@ -92,7 +92,8 @@ def findings_document(context: Context) -> dict[str, Any]:
     enough = is_long_enough(context)
     all_found = [finding for kind in KINDS.values() for finding in kind.find(context)]
     seen = 1.0 - unseen_share(context)
-    judged = [with_severity(finding, context.settings, enough, seen) for finding in all_found]
+    own = 1.0 - context.pushed_aside
+    judged = [with_severity(finding, context.settings, enough, seen, own) for finding in all_found]
     findings = merge_causes(rank(judged), context.settings)
     covered = _coverage(context)
     verdict = judge(context, findings, covered)

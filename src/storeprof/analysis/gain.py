@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import GIL, LOCK, ON_CPU, RUN_QUEUE, positions
+from storeprof.analysis.charges import DEPENDENCY, GIL, LOCK, NETWORK, ON_CPU, RUN_QUEUE, positions
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Impact
 from storeprof.analysis.intervals import Estimate
@@ -93,9 +93,14 @@ def _induced_ratio(context: Context, taken: Array, concerned: Array) -> float:
     """How much other waiting goes with each second that is saved (at least 1: the second itself).
 
     With CPU time goes waiting for CPU and GIL. With a lock goes waiting for a CPU while CPUs are free: a thread that is
-    woken by the lock's holder queues behind it.
+    woken by the lock's holder queues behind it. Where other programs push the threads aside, they do so in everything,
+    after each wait above all; waits for other threads of the program are as much longer by that, and stand for no more.
     """
     removed, theirs = taken.sum(axis=0), context.by_thread[concerned].sum(axis=0)
+    for_threads = removed[[LOCK, GIL, DEPENDENCY, NETWORK]].sum() > 0.5 * removed.sum()
+    if context.pushed_aside > 0 and theirs[RUN_QUEUE] < theirs.sum() and not for_threads:
+        with_gil = theirs[GIL] / _on_cpu(theirs) if _on_cpu(removed) >= 0.5 * removed.sum() > 0 else 0.0
+        return float((1.0 + with_gil) / (1.0 - theirs[RUN_QUEUE] / theirs.sum()))
     if removed[LOCK] > 0.5 * removed.sum() and context.cpus_left:
         return 1.0 + float(theirs[RUN_QUEUE] / theirs[LOCK])
     if _on_cpu(removed) <= 0 or _on_cpu(removed) < 0.5 * removed.sum():

@@ -48,6 +48,7 @@ THREAD_ENTRIES = frozenset(
 RETURNS_PER_LOOK = 0.003
 NEARLY_ALWAYS = 0.95
 NATIVE_IDLE_CPU = 0.02
+MOST_WHOLE = 0.7
 
 
 def idle_looks(looks: Looks, stacks: Stacks, native: NativeDetail, cpu_share: Array) -> Array:
@@ -97,16 +98,26 @@ def takes_work(name: str) -> bool:
     return bool(TAKES.search(verb)) and not PUTS.search(verb)
 
 
+def _whole(stack: Array, stacks: Stacks) -> Array:
+    """The stacks that begin where most do: frames that were not found say nothing of what a thread left."""
+    if len(stack) == 0:
+        return stack
+    roots = stacks.roots(stack)
+    whole = roots == np.bincount(roots).argmax()
+    return stack[whole] if whole.mean() >= MOST_WHOLE else stack
+
+
 class History:
     """The stacks of one thread in order of time, summed up so that many functions can be asked for.
 
-    `stack`: stack per look, -1 without one; looks without one are left out. Not `ordered`: how often a function came
-    back is not known, only how often it was there.
+    `stack`: stack per look, -1 without one; looks without one are left out, and those whose stack breaks off before
+    the frame that most begin with. Not `ordered`: how often a function came back is not known, only how often it was
+    there.
     """
 
     def __init__(self, stack: Array, stacks: Stacks, *, ordered: bool = True) -> None:
         self._ordered = ordered
-        known = stack[stack >= 0]
+        known = _whole(stack[stack >= 0], stacks)
         self._stacks = stacks
         self._looks = len(known)
         changes = np.flatnonzero(known[1:] != known[:-1])

@@ -159,6 +159,24 @@ def _cut_to_window(recording: Recording) -> dict[str, Array]:
     )
 
 
+def woken_part(recording: Recording, thread_ids: Array) -> Array:
+    """Part of each thread's switches that began with a wait: as much of its queueing follows one. 0 where unknown."""
+    found = np.zeros(len(thread_ids))
+    if imported(recording):
+        return found
+    start, end = recording.window
+    rows = recording.sql(
+        """
+        SELECT thread_id, sum(voluntary_switches) AS waits, sum(voluntary_switches + involuntary_switches) AS n
+        FROM thread_time WHERE t1_ns > ? AND t0_ns < ? GROUP BY thread_id HAVING n > 0
+        """,
+        [start, end],
+    )
+    at = index_of(thread_ids, rows["thread_id"])
+    found[at] = rows["waits"].astype(np.float64) / rows["n"].astype(np.float64)
+    return found
+
+
 def index_of(thread_ids: Array, wanted: Array) -> Array:
     """Positions of ids in `thread_ids`; -1 for an id that is not there."""
     if len(thread_ids) == 0:

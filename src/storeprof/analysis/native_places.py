@@ -215,7 +215,7 @@ def _python_callees(looks: Looks, native: NativeDetail, stacks: Stacks) -> dict[
     functions = stacks.place_functions(looks.stack[look])
     names: dict[str | None, int] = {}
     called = _per_stack(
-        native.cpu_stack[sample], lambda stack: names.setdefault(_native_function(stacks, stack), len(names))
+        native.cpu_stack[sample], lambda stack: names.setdefault(native_function(stacks, stack), len(names))
     )
     spelled = list(names)
     pairs, counts = np.unique(functions[functions >= 0] * len(names) + called[functions >= 0], return_counts=True)
@@ -242,6 +242,20 @@ def close_pairs(looks: Looks, native: NativeDetail) -> tuple[Array, Array]:
     return look, sample
 
 
+def sampled_just_before(looks: Looks, native: NativeDetail) -> Array:
+    """Mask of the looks that perf saw the thread on a CPU less than 0.2 ms before.
+
+    (A sample just after a look says less: a thread in the queue gets its CPU then.)
+    """
+    found = np.zeros(len(looks), dtype=bool)
+    for thread in np.unique(native.cpu_thread).tolist():
+        mine = looks.of_thread(thread)
+        times = native.cpu_t[slice(*np.searchsorted(native.cpu_thread, [thread, thread + 1]))]
+        last = np.searchsorted(times, looks.t_ns[mine], side="right") - 1
+        found[mine] = (last >= 0) & (looks.t_ns[mine] - times[np.maximum(last, 0)] <= CLOSE_NS)
+    return found
+
+
 def _shares(counts: list[tuple[str | None, int]]) -> list[tuple[str, float]] | None:
     """Shares by name, largest first; None where too few samples say anything."""
     total = sum(count for _, count in counts)
@@ -251,7 +265,7 @@ def _shares(counts: list[tuple[str | None, int]]) -> list[tuple[str, float]] | N
     return [(name, count / total) for name, count in ranked if name is not None]
 
 
-def _native_function(stacks: Stacks, stack: int) -> str | None:
+def native_function(stacks: Stacks, stack: int) -> str | None:
     """The native function that the interpreter had called; None while it was in its own code."""
     called = None
     for frame in stacks.frames(stack):

@@ -158,6 +158,17 @@ class Stacks:
             self._having[function] = found
         return self._having[function].take(self._known(stack))
 
+    @cached_property
+    def _roots(self) -> Array:
+        found = self._function.copy()
+        for level in self._levels[1:]:
+            found[level] = found[self._parent[level]]
+        return found
+
+    def roots(self, stack: Array) -> Array:
+        """Function (index) at the root of each stack; -1 without a stack."""
+        return self._roots.take(self._known(stack))
+
     def _known(self, stack: Array) -> Array:
         """The same stacks, no stack for ids that the recording lost."""
         return np.where(stack < self._size, stack, -1)

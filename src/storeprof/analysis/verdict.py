@@ -10,15 +10,17 @@ from storeprof.analysis.coverage import Covered, unplaced_share, unseen_share
 from storeprof.analysis.event_loop import undecided_event_loop
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
 from storeprof.analysis.imported_coverage import why_nothing_to_judge
-from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS
+from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS, Estimate
 from storeprof.analysis.target import NOTHING_NEEDED
 
 FEWEST_LOOKS = 200
 SHORTEST_S = FEWEST_BLOCKS * BLOCK_NS / 1e9
 MARGIN = 1.5
 PLAINLY = 1.25
-NOISY = 0.5
+CROWDED = 0.5
+NOISY = 0.7  # of busy wall waiting for CPUs that others had: three tenths of the run are left to judge by
 ABOVE_ALL = 1e6
+STRETCHED = frozenset({"lock-contention", "gil-contention", "dependency-wait", "network-wait", "cpu-starvation"})
 _RANK = {NOTICE: 0, HOTSPOT: 1, BOTTLENECK: 2}
 
 
@@ -35,17 +37,25 @@ def is_long_enough(context: Context) -> bool:
     return len(context.looks) >= FEWEST_LOOKS and context.blocks.enough
 
 
-def with_severity(finding: Finding, settings: Settings, long_enough: bool = True, seen: float = 1.0) -> Finding:
+def with_severity(
+    finding: Finding, settings: Settings, long_enough: bool = True, seen: float = 1.0, own: float = 1.0
+) -> Finding:
     """The finding with its severity: by the lower bounds of its share of busy wall and of its gain.
 
     Nothing is more than a notice in a run that is too short for intervals. `seen`: part of the program's time that was
-    looked at, of which the finding has its share.
+    looked at, of which the finding has its share. `own`: part of busy wall in which no other program had the CPUs; a
+    cost is judged by its share of that, as it would be where the program is alone, and with a margin. Waits for the
+    program's own threads get longer as these queue, so their shares stay.
     """
     if finding.judged is not None:
         return replace(finding, severity=finding.judged)
-    low = finding.wall_share.low * seen
+    if own < 1.0 and finding.kind not in STRETCHED:
+        share = finding.wall_share
+        alone = Estimate(*(min(1.0, part / own) for part in (share.value, share.low, share.high)))
+        finding = replace(finding, undisturbed=alone)
+    low = finding.own_share.low * seen
     gain = not finding.needs_gain or finding.impact.speedup.low >= settings.bottleneck_speedup
-    if low >= settings.bottleneck_share and gain:
+    if low >= settings.bottleneck_share * finding.doubt and gain:
         severity = BOTTLENECK
     elif low >= settings.hotspot_share:
         severity = HOTSPOT
@@ -58,16 +68,17 @@ def with_severity(finding: Finding, settings: Settings, long_enough: bool = True
 def rank(findings: list[Finding]) -> list[Finding]:
     """Bottlenecks first, then the largest gain, the larger share where gains are equal.
 
-    A cost whose removal gains nothing by itself stands where its share would put it; threads that take the CPUs from
-    each other for most of their time stand above what they burn them with. A leak, which ends the program, is first.
+    A cost whose removal gains nothing by itself stands where its share would put it, what other programs do to this
+    one last; threads that take the CPUs from each other for most of their time stand above what they burn them with.
+    A leak, which ends the program, is first.
     A tail stands at its share too: gains in latency and in throughput do not compare.
     """
 
     def weight(one: Finding) -> float:
-        crowded = one.kind == "cpu-starvation" and one.wall_share.low >= NOISY
+        crowded = one.kind == "cpu-starvation" and one.wall_share.low >= CROWDED and one.at_most == BOTTLENECK
         if crowded or (one.kind == "memory-leak" and one.severity == BOTTLENECK):
             return ABOVE_ALL
-        gains = one.needs_gain and one.kind != "tail-latency"
+        gains = (one.needs_gain and one.kind != "tail-latency") or one.at_most == NOTICE
         return one.impact.speedup.value if gains else 1.0 / max(1.0 - one.wall_share.value, 0.001)
 
     return sorted(findings, key=lambda one: (one.severity != BOTTLENECK, -round(weight(one), 2), -one.wall_share.value))
@@ -95,8 +106,8 @@ def _why_nothing(findings: list[Finding], settings: Settings) -> str:
     sized = [one for one in findings if one.at_most != NOTICE]
     if not sized:
         return f"no single cost reaches {limit}"
-    largest = max(sized, key=lambda one: one.wall_share.value)
-    share = largest.wall_share.value
+    largest = max(sized, key=lambda one: one.own_share.value)
+    share = largest.own_share.value
     if share < settings.bottleneck_share:
         return f"no single cost reaches {limit} (the largest has {share:.0%})"
     return (
@@ -118,7 +129,11 @@ def _sentence(finding: Finding) -> str:
 def _size(finding: Finding) -> str:
     if finding.share is None:
         return f"{finding.rate.value / 1e6:.2f} MB/s" if finding.rate else "size unknown"
-    return f"{finding.share.value:.0%} of {'CPU time' if finding.share_of == 'cpu' else 'busy wall time'}"
+    if finding.share_of == "cpu":
+        return f"{finding.share.value:.0%} of CPU time"
+    left, whole = finding.own_share.value, finding.share.value
+    of_rest = f", {left:.0%} of what other programs left of it" if left > 1.1 * whole else ""
+    return f"{whole:.0%} of busy wall time{of_rest}"
 
 
 def _noise(findings: list[Finding]) -> str | None:
@@ -142,9 +157,8 @@ def undecided(findings: list[Finding], settings: Settings, seconds: float) -> st
 
     How long would be enough follows from the interval: its width (on the logit scale) shrinks with the root of time.
     """
-    limit = settings.bottleneck_share
     for one in findings:
-        share = one.wall_share
+        limit, share = settings.bottleneck_share * one.doubt, one.own_share
         gains = not one.needs_gain or one.impact.speedup.value >= settings.bottleneck_speedup
         if one.judged or one.at_most != BOTTLENECK or not gains or not share.low < limit < share.value / PLAINLY:
             continue

@@ -1,7 +1,8 @@
 """cpu-hotspot: the function whose own code burns the CPU time.
 
 Library and native code counts for the function of the program that called it, and is named with it. The program's
-main loop and thread entries are no finding: whoever drives the engine is on every stack.
+main loop and thread entries are no finding: whoever drives the engine is on every stack. What they call of a library
+by themselves is one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from storeprof.analysis.coverage import (
 from storeprof.analysis.entries import is_entry
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, Finding, Where
 from storeprof.analysis.gain import impact
+from storeprof.analysis.loop_calls import calls_of_loop
 
 Array = np.ndarray[Any, Any]
 
@@ -33,32 +35,47 @@ MOST = 8
 
 
 def find(context: Context) -> list[Finding]:
-    """Functions by self time, from 2 % of CPU time on."""
-    return [hotspot(context, key, mask) for key, mask in hot_functions(context)]
+    """Functions by self time, from 2 % of CPU time on, and what main loops call of libraries."""
+    return [*(hotspot(context, key, mask) for key, mask in hot_functions(context)), *_calls_of_loops(context)]
 
 
 def hot_functions(context: Context) -> list[tuple[int, Array]]:
     """Functions (index) by self time, from 2 % of CPU time on, each with its rows of `context.busy` as a mask."""
+    return [(key, mask) for key, mask, entry in _ranked(context) if not entry][:MOST]
+
+
+def _ranked(context: Context) -> list[tuple[int, Array, bool]]:
+    """The largest functions by self time, their rows, and whether each is an entry or main loop."""
     on_cpu = context.busy.category == CPU
     ranked = describe.sums_by(context.function[on_cpu], context.busy.weight_ns[on_cpu])
     of_cpu = context.seconds(on_cpu) / max(context.cpu_seconds, 1e-9)  # the rest is garbage collection's
-    found: list[tuple[int, Array]] = []
-    for key, share in [row for row in ranked if row[0] >= 0][: MOST * 2]:
-        if share * of_cpu < SMALLEST_SHARE or len(found) == MOST:
-            break
-        mask = on_cpu & (context.function == key)
-        if not is_entry(context, key, context.busy.where(mask)):
-            found.append((key, mask))
-    return found
+    large = [key for key, share in ranked[: MOST * 2] if key >= 0 and share * of_cpu >= SMALLEST_SHARE]
+    masks = [on_cpu & (context.function == key) for key in large]
+    entries = [is_entry(context, key, context.busy.where(mask)) for key, mask in zip(large, masks, strict=True)]
+    return list(zip(large, masks, entries, strict=True))
 
 
-def hotspot(context: Context, key: int, mask: Array) -> Finding:
-    """The finding of one function."""
+def _calls_of_loops(context: Context) -> list[Finding]:
+    least = context.settings.hotspot_share * context.cpu_seconds * 1e9
+    return [
+        hotspot(context, key, mask, name)
+        for key, rows, entry in _ranked(context)
+        if entry and context.stacks.functions[key].kind == "python" and context.busy.weight_ns[rows].sum() >= least
+        for name, mask in calls_of_loop(context, key, least)
+    ]
+
+
+def hotspot(context: Context, key: int, mask: Array, callee: str | None = None) -> Finding:
+    """The finding of one function; `callee`: of what it calls of a library, its rows alone."""
     function = context.stacks.functions[key]
     rows = context.busy.where(mask)
     share = context.share_of_cpu(mask)
-    native = context.native.callees_of(key)
-    callee = describe.top_callee(context.stacks, rows) or (native[0][0] if native and native[0][1] >= 0.5 else None)
+    native = context.native.callees_of(key) if callee is None else []
+    callee = (
+        callee
+        or describe.top_callee(context.stacks, rows)
+        or (native[0][0] if native and native[0][1] >= 0.5 else None)
+    )
     name = f"{function.name} > {callee}" if callee else function.name
     own = function.name if not callee else f"{function.name}, nearly all of it in {callee},"
     evidence = [f"{own} took {share.value:.1%} of the CPU time ({context.amount(mask)})"]

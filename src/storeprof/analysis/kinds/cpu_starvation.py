@@ -28,6 +28,8 @@ def find(context: Context) -> list[Finding]:
         _outside("the hypervisor took", stolen),
         _outside("other programs used", others),
     ]
+    if context.pushed_aside > 0:
+        evidence.append("all other costs are judged by their share of what is left without these waits")
     throttling = throttled is not None and throttled > 0.1 * context.seconds(mask)
     group = waits.Group(
         mask,

@@ -18,6 +18,7 @@ from storeprof.analysis.coverage import Covered, native_remedy, no_looks
 from storeprof.analysis.finding import Finding, Where
 from storeprof.analysis.gain import impact
 from storeprof.analysis.kernel_work import has_kernel_frames, kernel_work
+from storeprof.analysis.looks import index_of
 from storeprof.analysis.parts import split_rows, widened
 
 Array = np.ndarray[Any, Any]
@@ -43,7 +44,7 @@ def find(context: Context) -> list[Finding]:
     if faults.sum() <= 0:
         return []
     measured = has_kernel_frames(context)
-    fraction, placed = _sampled(context) if measured else _counted(context, faults)
+    fraction, placed = _sampled(context, faults) if measured else _counted(context, faults)
     weight = context.busy.weight_ns
     if float((weight * fraction).sum()) < context.settings.hotspot_share * float(weight.sum()):
         return []
@@ -88,10 +89,22 @@ def _with_giving_back(context: Context, fraction: Array) -> Array:
     return both
 
 
-def _sampled(context: Context) -> tuple[Array, Charges]:
-    """Fraction of each row, and the rows at the faults' places, by perf."""
+def _sampled(context: Context, faults: Array) -> tuple[Array, Charges]:
+    """Fraction of each row, and the rows at the faults' places, by perf; faults that read from disk have their part."""
     work = kernel_work(context, FAULT_ENTRIES)
-    return work.fraction, work.placed if len(work.placed.t_ns) else _looks_with_faults(context)
+    from_disk = _disk_faults_by_thread(context)
+    minor = np.divide(faults, faults + from_disk, out=np.ones(len(faults)), where=faults + from_disk > 0)
+    placed = work.placed if len(work.placed.t_ns) else _looks_with_faults(context)
+    return work.fraction * minor[context.busy.thread], placed
+
+
+def _disk_faults_by_thread(context: Context) -> Array:
+    """Faults of the window that read from disk, per thread index: a wait that has a kind of its own."""
+    rows = context.recording.sql("SELECT thread_id, sum(majflt) AS n FROM thread_time GROUP BY thread_id")
+    at = index_of(context.looks.thread_ids, rows["thread_id"])
+    found = np.zeros(len(context.looks.thread_ids))
+    found[at[at >= 0]] = np.ma.filled(np.ma.asarray(rows["n"]).astype(np.float64), 0.0)[at >= 0]
+    return found
 
 
 def _counted(context: Context, faults: Array) -> tuple[Array, Charges]:
