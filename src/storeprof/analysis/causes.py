@@ -41,7 +41,9 @@ def merge_causes(findings: list[Finding], settings: Settings) -> list[Finding]:
             survivors.append(reduce(_with_evidence, small, finding))
         else:
             survivors[survivors.index(same[0])] = _with_evidence(same[0], finding)
-    order = {finding.identifier: position for position, finding in enumerate(findings)}
+    order: dict[str, int] = {}
+    for position, finding in enumerate(findings):
+        order.setdefault(finding.identifier, position)  # the same place in two operations has one identifier
     return sorted(survivors, key=lambda one: order[one.identifier])
 
 
