@@ -31,6 +31,7 @@ from storeprof.analysis.kinds import (
 from storeprof.analysis.metrics import metrics, top_functions, wall_time
 from storeprof.analysis.overhead import overhead
 from storeprof.analysis.passes import build_warnings, passes
+from storeprof.analysis.probe_coverage import probe_coverage
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
@@ -115,6 +116,7 @@ def findings_document(context: Context) -> dict[str, Any]:
         "wall_time": wall_time(context),
         "operations": _operations(context),
         "functions": top_functions(context),
+        "probes": probe_coverage(context),
         "findings": found,
         "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],

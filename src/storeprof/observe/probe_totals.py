@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.observe.mapped_image import images
 from storeprof.observe.probe_gate import ProbeGate
 from storeprof.observe.probe_memory import BLOCK_LINES, BUCKETS, NODE_LINES, TAG_LINES, ProbeMemory
 from storeprof.recording.schema import JOURNAL_DTYPES, JournalTable
@@ -47,7 +48,7 @@ class ProbeTotals:
     def follow(self, process: int, fd: int, pid: int) -> None:
         """Read from now on the memory that `fd` stands for (and close it), and let the program `pid` count."""
         memory = ProbeMemory(fd)
-        self._trees.append(_Tree(process, memory, self._numbers))
+        self._trees.append(_Tree(process, memory, self._numbers, pid))
         self._gates.append(ProbeGate(pid, memory.gate_address(), self._budget))
         self._gates[-1].open()
         os.close(fd)
@@ -66,7 +67,11 @@ class ProbeTotals:
 class _Tree:
     """One process: nodes of its thread blocks merged by (parent, name), and memory tags merged by name."""
 
-    def __init__(self, process: int, memory: ProbeMemory, numbers: Iterator[int]) -> None:
+    def __init__(self, process: int, memory: ProbeMemory, numbers: Iterator[int], pid: int) -> None:
+        self._pid = pid
+        self._sites = 0
+        self._native_sites = False
+        self._images: list[str] = []
         self._process = process
         self._memory = memory
         self._numbers = numbers
@@ -90,7 +95,7 @@ class _Tree:
         if header != self._header:  # the cost of a scope is calibrated late
             self._header = header
             yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "probe": True, **header}])
-        lines = self._find_records()
+        lines = self._find_records() + self._new_sites()
         detached, locks = self._memory.detached(), self._memory.locks()
         if detached != self._detached:
             self._detached = detached
@@ -99,11 +104,33 @@ class _Tree:
         if locks != self._locks:
             self._locks = locks
             yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "locks": locks}])
+        if self._native_sites or not self._images:
+            yield from self._mapped()
         if lines:
             yield JournalTable.SCOPE_NODES, _json_lines(lines)
         yield from self._changed_nodes(t_ns)
         yield from self._changed_tags(t_ns)
         yield from self._new_slices(t_ns)
+
+    def _new_sites(self) -> list[dict[str, Any]]:
+        """Sites with a name since the last time, entered or not."""
+        found = list(self._memory.sites(self._sites))
+        self._sites = max([self._sites, *(number for number, *_ in found)])
+        self._native_sites = any(file and not file.endswith(".py") for _, _, file, _ in found)
+        return [
+            {"site": number, "process": self._process, "name": name, "file": file, "line": line}
+            for number, name, file, line in found
+        ]
+
+    def _mapped(self) -> Iterator[Frame]:
+        """Which files the program's code is mapped from: sites that were never entered are found in them."""
+        try:
+            paths = dict.fromkeys(path for path, _ in images(self._pid) if path.startswith("/"))
+        except OSError:
+            return
+        if paths and list(paths) != self._images:
+            self._images = list(paths)
+            yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "images": self._images}])
 
     def _new_slices(self, t_ns: int) -> Iterator[Frame]:
         for block, known in self._blocks.items():

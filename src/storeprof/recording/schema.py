@@ -161,6 +161,10 @@ TABLES: dict[str, dict[str, str]] = {
         "proc_id": "BIGINT", "block": "INTEGER", "number": "BIGINT", "t1_ns": "BIGINT", "operations": "BIGINT",
         "counted_only": "BOOLEAN", "cpu_ns": "BIGINT",
     },
+    "probes": {
+        "proc_id": "BIGINT", "name": "VARCHAR", "full_name": "VARCHAR", "function": "VARCHAR", "file": "VARCHAR",
+        "line": "INTEGER", "calls": "BIGINT",
+    },
     "memory": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "kind": "VARCHAR", "bytes": "BIGINT",
     },

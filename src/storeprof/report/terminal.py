@@ -16,6 +16,7 @@ from storeprof.report.bars import WORDS, bar, legend
 from storeprof.report.fitting import clipped, end_of, fitting, harmless, near, near_end
 from storeprof.report.imported import file_line
 from storeprof.report.passes import print_passes
+from storeprof.report.probes import probe_lines
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
 
@@ -60,6 +61,7 @@ def _print(console: Console, document: Document) -> None:
         _figures(console, document)
         _operations(console, document)
         _findings(console, document["findings"], document["summary"])
+    _probes(console, document)
     print_passes(console, document)
     _imported(console, document)
     _coverage(console, document["coverage"])
@@ -215,6 +217,14 @@ def _detail(console: Console, row: Document, summary: str) -> None:
 def _last_two(function: str) -> str:
     """Class and method of a Python function; a C++ name is left as it is."""
     return function if "(" in function or "::" in function else ".".join(function.rsplit("/", 1)[-1].split(".")[-2:])
+
+
+def _probes(console: Console, document: Document) -> None:
+    lines = list(probe_lines(document["probes"])) if document.get("probes") else []
+    if lines:
+        console.print()
+    for line in lines:
+        _indented(console, escape(line))
 
 
 def _imported(console: Console, document: Document) -> None:
