@@ -77,7 +77,6 @@ bool resolve() {  // what dlsym itself asks for meanwhile is refused, which it b
     return real.malloc;
 }
 REAL_API(DEFINE_FIRST)
-
 // Reserves units in a row; all but the first are complete when the first one's kind is stored.
 void publish(const Unit* units, uint64_t count) {
     uint64_t head = __atomic_load_n(&region->head, __ATOMIC_RELAXED);
@@ -189,7 +188,6 @@ __attribute__((noinline)) void forget(void* p) {
         return;
     }
 }
-
 // Counts first, so that the common case is a subtraction and a jump to the real allocator.
 // An allocator's own calls are never counted: a sample within CPython's would enter it while it makes room.
 template <class Call> inline void* alone(Call call) { int64_t left = mine.left; mine.left = NEVER; void* p = call(); mine.left = left; return p; }
@@ -202,7 +200,6 @@ template <class Call> inline void* counted(size_t n, Call call) {
     return RARE((mine.left -= n) < 0) ? counted_out(n, call) : call();
 }
 inline void released(void* p) { if (RARE(__atomic_load_n(&filter[hash_of(p)], __ATOMIC_RELAXED))) forget(p); }
-
 // CPython's allocator of small objects; it hands larger ones to malloc, where they are counted.
 constexpr size_t SMALL = 512;
 PyAllocator* was(void* ctx) { return static_cast<PyAllocator*>(ctx); }
@@ -225,7 +222,6 @@ bool watch_python() {
     }
     return true;
 }
-
 // Children see the environment they would have seen; a launcher has yet to exec the program, which keeps its pid.
 void restore_environment() {
     const char *list = getenv("LD_PRELOAD"), *rest = list ? strchr(list, ':') : nullptr;

@@ -26,7 +26,6 @@ struct LookRow {
     uint64_t stack_pointer;
 };
 #pragma pack(pop)
-
 // One JSON object on one line. Names come from foreign memory: readers replace what is not UTF-8, and split at \n only.
 class JsonLine {
   public:
@@ -53,7 +52,6 @@ class JsonLine {
     }
     std::string out_ = "{";
 };
-
 // Filled by the sampler thread, handed over round by round, and taken by Python's. Names and totals are always kept; looks
 // and operations, which are samples and the bulk, are dropped (and counted) once nobody has taken `limit` bytes.
 class Tables {

@@ -71,8 +71,7 @@ class CodeCache {
         int first_line = field<int>(head, o_.code_first_line), traceable = field<int>(head, o_.code_first_traceable);
         CodeIdentity seen{field<Address>(head, o_.code_qualname), field<Address>(head, o_.code_filename),
                           field<Address>(head, o_.code_linetable), field<uint64_t>(head, 16), static_cast<uint64_t>(first_line)};
-        if (!code || code->identity != seen)
-            code.reset(new Code{seen, now_ns, 0, 0, number(seen), traceable});
+        if (!code || code->identity != seen) code.reset(new Code{seen, now_ns, 0, 0, number(seen), traceable});
         code->checked_ns = now_ns, code->function = function;
         return code.get();
     }

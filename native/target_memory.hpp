@@ -5,7 +5,6 @@
 #include "proc_reader.hpp"
 namespace storeprof {
 using Address = uint64_t;
-
 // User addresses lie below 2^47 (x86-64) or 2^48 (aarch64), and objects are at least 8-aligned.
 inline bool plausible(Address p) { return p > 0xffff && p < (1ull << 48) && !(p & 7); }
 
@@ -44,7 +43,6 @@ class TargetMemory {
     const pid_t pid_;
     const std::string file_;
 };
-
 // Many pieces in one system call: they are copied in order within a few hundred nanoseconds, which is what makes
 // "copy twice and compare" meaningful. A batch of more than IOV_MAX pieces takes several calls.
 class ReadBatch {

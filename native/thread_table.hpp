@@ -62,7 +62,6 @@ class ThreadTable {
         if (ended_ns) json.add("ended_ns", ended_ns);
         out_.line(Table::threads, json);
     }
-
     // ---- counters ----
     bool read_schedstat(ThreadRecord& t) {  // false: gone, or a kernel without scheduler statistics
         char text[128];

@@ -90,7 +90,7 @@ class Memory:
 
 HEADER = struct.Struct("<8sII16sIIQQQQIIQQQQQ")
 FIELDS = (
-    *("magic", "version", "header_bytes", "uuid", "pid", "clock", "start_time", "gate_address", "used_bytes"),
+    *("magic", "version", "header_bytes", "uuid", "pid", "clock", "unused", "gate_address", "used_bytes"),
     *("reserve_bytes", "first_thread", "first_name", "dropped_scopes", "anchor_ticks", "anchor_monotonic_ns"),
     *("anchor_realtime_ns", "floor_ticks_x1000"),
 )
@@ -127,7 +127,9 @@ class Reader:
         """The names from the outermost scope to the node at `line`."""
         if line not in self.paths:
             parent, name = struct.unpack_from("<II", self.data, line * 64)
-            self.paths[line] = (*self.path(parent), self.names[name][0])
+            text, file, _ = self.names[name]
+            stay = file.removeprefix("storeprof:") if file in ("storeprof:held", "storeprof:waited") else ""
+            self.paths[line] = (*self.path(parent), f"{text} {stay}" if stay else text)
         return self.paths[line]
 
     def block(self, at: int) -> Block:

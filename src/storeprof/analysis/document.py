@@ -29,6 +29,7 @@ from storeprof.analysis.kinds import (
     tail_latency,
 )
 from storeprof.analysis.metrics import metrics, top_functions, wall_time
+from storeprof.analysis.named_locks import named_locks
 from storeprof.analysis.overhead import overhead
 from storeprof.analysis.passes import build_warnings, passes
 from storeprof.analysis.probe_coverage import probe_coverage
@@ -117,6 +118,7 @@ def findings_document(context: Context) -> dict[str, Any]:
         "operations": _operations(context),
         "functions": top_functions(context),
         "probes": probe_coverage(context),
+        "locks": named_locks(context),
         "findings": found,
         "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],

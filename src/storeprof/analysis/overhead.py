@@ -106,7 +106,12 @@ def _calls(recording: Recording) -> Calls | None:
             coalesce(p.counted_floor_ns, 0) AS counted, coalesce(p.function_floor_ns, 0) AS function,
             coalesce(p.block_floor_ns, 0) AS with_block
         FROM scope_slices s JOIN scope_nodes n USING (node) JOIN processes p ON p.proc_id = s.proc_id
-        WHERE s.t1_ns > ? AND s.t1_ns <= ? AND p.probe_floor_ns IS NOT NULL GROUP BY ALL
+        WHERE s.t1_ns > $1 AND s.t1_ns <= $2 AND p.probe_floor_ns IS NOT NULL GROUP BY ALL
+        UNION ALL
+        SELECT 'lock ' || s.lock, false, false, sum(s.count), sum(s.timed), p.probe_floor_ns,
+            coalesce(p.counted_floor_ns, 0), 0, 0
+        FROM lock_stays s JOIN processes p USING (proc_id)
+        WHERE s.t1_ns > $1 AND s.t1_ns <= $2 AND p.probe_floor_ns IS NOT NULL GROUP BY ALL
         """,
         [start, end + 1_500_000_000],
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from storeprof.observe.mapped_image import images
 from storeprof.observe.probe_gate import ProbeGate
-from storeprof.observe.probe_memory import BLOCK_LINES, BUCKETS, NODE_LINES, TAG_LINES, ProbeMemory
+from storeprof.observe.probe_memory import BLOCK_LINES, BUCKETS, NODE_LINES, STAYS, TAG_LINES, ProbeMemory
 from storeprof.recording.schema import JOURNAL_DTYPES, JournalTable
 
 Array = np.ndarray[Any, Any]
@@ -167,8 +167,10 @@ class _Tree:
             self._histograms = np.append(self._histograms, np.zeros((1, BUCKETS), np.uint32), axis=0)
         self._node_rows[line] = row
         text, file, source_line = self._memory.name(name)
+        # What is counted of a lock is no scope: nobody is ever inside, and it is no operation.
+        key, kind = ("stay", {"kind": STAYS[file]}) if file in STAYS else ("node", {})
         return {
-            "node": int(self._counts[row]["node"]), "process": self._process, "record": line,
+            key: int(self._counts[row]["node"]), **kind, "process": self._process, "record": line,
             "parent": int(self._counts[above]["node"]) if above >= 0 else 0,
             "name": text, "file": file, "line": source_line,
         }  # fmt: skip

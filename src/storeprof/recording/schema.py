@@ -157,6 +157,10 @@ TABLES: dict[str, dict[str, str]] = {
         "thread_id": "BIGINT", "op_seq": "BIGINT", "node": "INTEGER", "start_ns": "BIGINT", "duration_ns": "BIGINT",
         "hit": "BOOLEAN", "weight": "DOUBLE",
     },
+    "lock_stays": {
+        "proc_id": "BIGINT", "lock": "VARCHAR", "kind": "VARCHAR", "node": "INTEGER", "t0_ns": "BIGINT",
+        "t1_ns": "BIGINT", "count": "BIGINT", "timed": "BIGINT", "total_ns": "BIGINT", "max_ns": "BIGINT",
+    },
     "probe_slices": {
         "proc_id": "BIGINT", "block": "INTEGER", "number": "BIGINT", "t1_ns": "BIGINT", "operations": "BIGINT",
         "counted_only": "BOOLEAN", "cpu_ns": "BIGINT",

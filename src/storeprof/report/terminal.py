@@ -15,6 +15,7 @@ from rich.table import Table
 from storeprof.report.bars import WORDS, bar, legend
 from storeprof.report.fitting import clipped, end_of, fitting, harmless, near, near_end
 from storeprof.report.imported import file_line
+from storeprof.report.locks import lock_lines
 from storeprof.report.passes import print_passes
 from storeprof.report.probes import probe_lines
 from storeprof.report.runs import print_runs
@@ -61,7 +62,7 @@ def _print(console: Console, document: Document) -> None:
         _figures(console, document)
         _operations(console, document)
         _findings(console, document["findings"], document["summary"])
-    _probes(console, document)
+    _locks_and_probes(console, document)
     print_passes(console, document)
     _imported(console, document)
     _coverage(console, document["coverage"])
@@ -219,8 +220,9 @@ def _last_two(function: str) -> str:
     return function if "(" in function or "::" in function else ".".join(function.rsplit("/", 1)[-1].split(".")[-2:])
 
 
-def _probes(console: Console, document: Document) -> None:
-    lines = list(probe_lines(document["probes"])) if document.get("probes") else []
+def _locks_and_probes(console: Console, document: Document) -> None:
+    lines = list(lock_lines(document.get("locks") or [], document["duration_s"]))
+    lines += probe_lines(document["probes"]) if document.get("probes") else []
     if lines:
         console.print()
     for line in lines:

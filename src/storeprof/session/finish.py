@@ -135,6 +135,7 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "scope_slices": tabulate_scopes.scope_slices_table(journal, ids),
         "scope_histograms": tabulate_scopes.scope_histograms_table(journal, ids),
         "operations": tabulate_scopes.operations_table(journal, ids),
+        "lock_stays": tabulate_scopes.lock_stays_table(journal, ids),
         "probes": probes_table(journal, ids),
         "probe_slices": tabulate_scopes.probe_slices_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),

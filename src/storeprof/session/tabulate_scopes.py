@@ -78,7 +78,33 @@ def _rhythm(rows: Array, starts: int) -> Array:
 
 
 def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
-    """Columns of `scope_slices`: differences between a node's consecutive cumulative rows.
+    """Columns of `scope_slices`: all of the slices but those of locks."""
+    columns = _slices(journal, ids)
+    scopes = ~np.isin(columns["node"], list(_stays(journal)))
+    return {name: values[scopes] for name, values in columns.items()}
+
+
+def lock_stays_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `lock_stays`: per lock and scope it was taken in, how often and long it was waited for and held."""
+    stays = _stays(journal)
+    columns = _slices(journal, ids)
+    mine = np.isin(columns["node"], list(stays))
+    kept = {name: values[mine] for name, values in columns.items()}
+    lines = [stays[node] for node in kept["node"].tolist()]
+    return {
+        "lock": strings([line["name"] for line in lines]),
+        "kind": strings([line["kind"] for line in lines]),
+        **{name: kept[name] for name in ("proc_id", "t0_ns", "t1_ns", "count", "timed", "total_ns", "max_ns")},
+        "node": np.array([line["parent"] for line in lines], dtype=np.int64),
+    }
+
+
+def _stays(journal: Journal) -> dict[int, dict[str, Any]]:
+    return last_lines(journal, JournalTable.SCOPE_NODES, "stay")
+
+
+def _slices(journal: Journal, ids: Identities) -> dict[str, Array]:
+    """Differences between a node's consecutive cumulative rows, as columns of `scope_slices`.
 
     A node's first row counts from the row before it in its process's once-a-second rhythm, whichever node wrote it.
     Counts are exact. Where the probe's budget let only some of the calls be timed, totals are theirs times calls over
@@ -141,7 +167,7 @@ def scope_histograms_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `scope_histograms`, edges turned from ticks to ns."""
     rows = journal.packed[JournalTable.SCOPE_HISTOGRAMS]
     process = ids.nodes.processes_of(rows["node"])
-    of_this_run = ~counted_before(journal, process, rows["t_ns"])
+    of_this_run = ~counted_before(journal, process, rows["t_ns"]) & ~np.isin(rows["node"], list(_stays(journal)))
     rows, process = rows[of_this_run], process[of_this_run]
     ns_per_tick = ids.ticks.factors(process)
     low, high = bucket_edges(rows["bucket"].astype(np.int64))
