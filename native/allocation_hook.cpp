@@ -14,7 +14,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
 #define RARE(condition) __builtin_expect(!!(condition), 0)
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 #define PYTHON_API(X) \
@@ -23,13 +22,11 @@
     X(void, PyErr_Fetch, (void**, void**, void**)) X(void, PyErr_Restore, (void*, void*, void*)) X(void, Py_DecRef, (void*)) \
     X(void*, PyObject_GetAttrString, (void*, const char*)) X(const char*, PyUnicode_AsUTF8, (void*)) X(long, PyLong_AsLong, (void*)) \
     X(void, PyMem_GetAllocator, (int, PyAllocator*)) X(void, PyMem_SetAllocator, (int, PyAllocator*))
-
 namespace {
 constexpr uint64_t MAGIC = 0x01434f4c4c415053, UNITS = 8192, LEAST_MEAN = 65536;
 constexpr uint32_t BUCKETS = 2048, WAYS = 8, FILTER = 8192, TOLD = 4096, DEEPEST = 32, OURS = 3, MOST_UNITS = 150;
 constexpr int64_t NEVER = INT64_MAX, UNTIL_STARTED = 1 << 20;
 enum Kind : uint32_t { SAMPLE = 1, FREED, STACK, TEXT };
-
 struct Unit { uint32_t kind, id; uint64_t word[7]; };
 struct Region {
     uint64_t magic; uint32_t pid, behind_launcher; uint64_t mean, lost; uint32_t hooked, python;

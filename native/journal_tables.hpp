@@ -13,7 +13,6 @@ enum class Table : uint8_t {
     looks = 1, thread_time, threads, frames, stacks, resources, scope_nodes, scope_counts, scope_histograms,
     operations, memory_tags, memory, anchors, processes,
 };
-
 #pragma pack(push, 1)
 struct LookRow {
     uint64_t t_ns;

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <memory>
 #include <random>
-
 #define STOREPROF_LAYOUT_ONLY
 #include <storeprof/profile.hpp>
 #include "proc_reader.hpp"
@@ -44,7 +43,6 @@ class ProbeMapping {
     const uint8_t* base_;
     uint64_t readable_ = 0;
 };
-
 struct ProbePosition { uint32_t node_line = 0, op_seq = 0; };
 struct ProbeThread {  // what the observer remembers of a thread's block
     const Block* block = nullptr;
@@ -56,7 +54,6 @@ struct ProbeStats {
     std::string why = "no probe seen";
     uint64_t dropped_scopes = 0, lost_operations = 0;
 };
-
 class ProbeReader {
   public:
     using Found = std::vector<std::pair<uint32_t, FileDescriptor>>;  // process number, its memory

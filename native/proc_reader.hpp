@@ -84,7 +84,6 @@ struct ImagePlace {
     uint64_t start_code = 0, end_code = 0, start_stack = 0;
     bool operator!=(const ImagePlace& o) const { return memcmp(this, &o, sizeof o); }  // has no padding
 };
-
 struct ThreadStat {  // fields as in proc(5)
     char state = '?';
     std::string name;

@@ -32,13 +32,11 @@ class StackTable {
     std::unordered_map<std::string, uint32_t> codes_;
     std::unordered_map<uint64_t, uint32_t> frames_, stacks_;
 };
-
 struct CodeIdentity {  // of a code object, as far as it can be told cheaply
     Address qualname, filename, linetable;
     uint64_t units, first_line;
     bool operator!=(const CodeIdentity& o) const { return memcmp(this, &o, sizeof o); }  // has no padding
 };
-
 struct Code {
     CodeIdentity identity;
     uint64_t first_ns, checked_ns;
@@ -46,7 +44,6 @@ struct Code {
     uint32_t number;
     int first_traceable;
 };
-
 class CodeCache {
   public:
     CodeCache(const TargetMemory& memory, StackTable& stacks) : memory_(memory), stacks_(stacks) {}

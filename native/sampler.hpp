@@ -13,7 +13,6 @@ struct SamplerOptions {
     double cpu_budget = 0.02;
     size_t buffer_bytes = 256u << 20;
 };
-
 struct SamplerStats {
     uint64_t rounds = 0, looks = 0, reused = 0, cpu_ns = 0, mean_interval_ns = 0, threads = 0;
     uint64_t by_status[5] = {}, dropped_looks = 0;
@@ -22,7 +21,6 @@ struct SamplerStats {
     ProbeStats probe;
     bool gone = false;
 };
-
 class Sampler {
   public:
     Sampler(const SamplerOptions& o, FindPython find_python)

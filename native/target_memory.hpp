@@ -7,13 +7,11 @@ namespace storeprof {
 using Address = uint64_t;
 // User addresses lie below 2^47 (x86-64) or 2^48 (aarch64), and objects are at least 8-aligned.
 inline bool plausible(Address p) { return p > 0xffff && p < (1ull << 48) && !(p & 7); }
-
 template <class T> T field(const uint8_t* object, uint64_t offset) {
     T v;
     memcpy(&v, object + offset, sizeof v);
     return v;
 }
-
 class TargetMemory {
   public:
     explicit TargetMemory(pid_t pid) : pid_(pid), file_("/proc/" + std::to_string(pid) + "/mem") {}

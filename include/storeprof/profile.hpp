@@ -69,7 +69,8 @@ struct TagRecord {
   uint32_t next, name_id;
   uint64_t allocations, allocated_bytes, frees, freed_bytes;
   int64_t peak_live_bytes;
-  uint64_t reserved[2];
+  uint32_t node, next_here;  // node: 0, all of the tag in this block; else below this scope (1: outside any), in part
+  uint64_t reserved;
 };
 static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 29248 &&
               sizeof(Node) == 2944 && sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128);
@@ -105,7 +106,7 @@ static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block
 namespace storeprof {
 inline namespace v1 {
 // ---- What only this process sees ----
-constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8, kTags = 256, kTimedHolds = 1024;
+constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8, kTags = 256, kMany = 1024;
 
 struct Site {  // one per call site, static; id is 0 until the name is interned
   const char *name, *file;
@@ -115,7 +116,7 @@ struct Site {  // one per call site, static; id is 0 until the name is interned
 };
 struct TreeNode {  // a node's private side: how its children are found
   Node* shared;    // null for the root and for what was dropped
-  uint32_t line, name_id, flags, depth;
+  uint32_t line, name_id, flags, depth, tags;  // tags: the first record of those counted here
   TreeNode *first_child, *sibling;
   TreeNode* cache[kCache];  // children by name_id % kCache; never null, so that a miss is one comparison
 };
@@ -467,25 +468,46 @@ inline void leave(uint32_t index) {
   if (STOREPROF_LIKELY(t->top == t->frames + index)) finish(t, t->top, end);
 }
 // ---- Memory tags ----
-STOREPROF_COLD inline TagRecord* find_tag(Thread* t, uint32_t id) {  // 0: no room for a new one
-  for (uint32_t line = t->block->first_tag; line; line = at_line<TagRecord>(line)->next)
-    if (at_line<TagRecord>(line)->name_id == id) return t->tags[id % kTags] = at_line<TagRecord>(line);
+inline TagRecord* new_tag(Thread* t, uint32_t id, uint32_t node, uint32_t next_here) {  // null: no room
   const Lock lock;
   const uint32_t line = id ? new_lines(sizeof(TagRecord)) : 0;
   if (line == 0) return nullptr;
   auto* tag = at_line<TagRecord>(line);
-  tag->next = t->block->first_tag, tag->name_id = id;
+  tag->next = t->block->first_tag, tag->name_id = id, tag->node = node, tag->next_here = next_here;
   publish(t->block->first_tag, line);
-  return t->tags[id % kTags] = tag;
+  return tag;
+}
+template <bool freed> inline void add_to(TagRecord* tag, uint64_t calls, uint64_t bytes) {
+  add(freed ? tag->frees : tag->allocations, calls);
+  add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
+}
+// By the scope it stands in: the first kMany calls of a tag, then one in 64, which stands for 64.
+template <bool freed> STOREPROF_COLD inline TagRecord* count_here(Thread* t, uint32_t id, uint64_t bytes) {
+  TagRecord *tag = t->tags[id % kTags], *here = nullptr;
+  const bool many = tag && tag->name_id == id;  // only such a one is kept there
+  uint32_t line = t->block->first_tag;
+  while (!many && line && (at_line<TagRecord>(line)->name_id != id || at_line<TagRecord>(line)->node))
+    line = at_line<TagRecord>(line)->next;
+  if (!many && !(tag = line ? at_line<TagRecord>(line) : new_tag(t, id, 0, 0))) return nullptr;
+  if (tag->allocations + tag->frees >= kMany) t->tags[id % kTags] = tag;
+  TreeNode* at = t->top->node;
+  for (line = at->tags; line && !here; line = at_line<TagRecord>(line)->next_here)
+    if (at_line<TagRecord>(line)->name_id == id) here = at_line<TagRecord>(line);
+  if (!here && at != &t->dropped && (here = new_tag(t, id, at->line ? at->line : 1, at->tags))) at->tags = t->block->first_tag;
+  if (here) add_to<freed>(here, many ? 64 : 1, many ? 64 * bytes : bytes);
+  return tag;
 }
 template <bool freed> inline void count(Site& site, uint64_t bytes) {
   Thread* t = this_thread();
   if (STOREPROF_UNLIKELY(!t)) return;
   const uint32_t id = number_of(site);
   TagRecord* tag = t->tags[id % kTags];
-  if (STOREPROF_UNLIKELY(!tag || tag->name_id != id) && !(tag = find_tag(t, id))) return drop();
-  add(freed ? tag->frees : tag->allocations, uint64_t{1});
-  add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
+  // Which ones: spread by the golden ratio, so that no period of the program's falls in with it.
+  if (STOREPROF_UNLIKELY(!tag || tag->name_id != id ||
+                         (freed ? tag->frees : tag->allocations) * 0x9e3779b97f4a7c15 >> 58 == 0))
+    tag = count_here<freed>(t, id, bytes);
+  if (STOREPROF_UNLIKELY(!tag)) return drop();
+  add_to<freed>(tag, 1, bytes);
   const auto live = static_cast<int64_t>(tag->allocated_bytes - tag->freed_bytes);
   if (!freed && live > tag->peak_live_bytes) store(tag->peak_live_bytes, live);
 }
@@ -534,9 +556,9 @@ inline void calibrate(Thread* t) {  // mutex held
   t->root.cache[1] = &t->dropped;
   TagRecord tag{};
   tag.name_id = 1;
-  t->tags[1] = &tag;
+  t->tags[1] = &tag, t->frames->node = &t->dropped;  // no record is made for it
   store(h->tag_ticks_x1000, cost_of([&] { count<false>(site, 1); }));
-  t->tags[1] = nullptr;
+  t->tags[1] = nullptr, t->frames->node = &t->root;
 }
 inline void hand_back(void* thread) {  // a thread ended: its block, counters included, waits for the next one
   auto* t = static_cast<Thread*>(thread);
@@ -714,7 +736,7 @@ struct Held {  // beside a lock; its holder alone writes it. Counts lie below th
     thread = t, at = t->top->node, depth = 0;
     if (STOREPROF_UNLIKELY(asked)) note(waited, asked);
     // Of a lock that is taken often a fourth of the holds is timed, at random; waits all are.
-    since = t->top->flags & kUntimed || (++times > kTimedHolds && random(t) % 4) ? 0 : now();
+    since = t->top->flags & kUntimed || (++times > kMany && random(t) % 4) ? 0 : now();
   }
   void released() {
     if (!thread || (thread == open_thread() && depth && depth--)) return;

@@ -28,6 +28,7 @@ from storeprof.analysis.kinds import (
     sleep_wait,
     tail_latency,
 )
+from storeprof.analysis.memory_tags import memory_tags
 from storeprof.analysis.metrics import metrics, top_functions, wall_time
 from storeprof.analysis.named_locks import named_locks
 from storeprof.analysis.overhead import overhead
@@ -119,6 +120,7 @@ def findings_document(context: Context) -> dict[str, Any]:
         "functions": top_functions(context),
         "probes": probe_coverage(context),
         "locks": named_locks(context),
+        "memory_tags": memory_tags(recording),
         "findings": found,
         "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],

@@ -16,6 +16,7 @@ from storeprof.analysis.beside import beside
 from storeprof.analysis.charges import CATEGORIES, LOCK
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import functions
+from storeprof.analysis.scope_paths import scope_paths
 from storeprof.recording.model import rows_of
 
 Document = dict[str, Any]
@@ -36,7 +37,7 @@ def named_locks(context: Context) -> list[Document]:
     by_lock: dict[str, list[Document]] = defaultdict(list)
     for row in rows:
         by_lock[row["lock"]].append(row)
-    paths = _paths(context) if by_lock else {}
+    paths = scope_paths(context.recording) if by_lock else {}
     found = [_lock(name, rows, paths, context.recording.duration_s) for name, rows in by_lock.items()]
     ranked = sorted(found, key=lambda one: (-one["waits"]["seconds"], -one["holds"]["seconds"]))[:MOST_LOCKS]
     return [{**one, **_holders(context, one["name"])} for one in ranked]
@@ -73,15 +74,6 @@ def _sums(rows: list[Document]) -> Document:
         "mean_s": float(f"{seconds / count:.4g}") if count else None,
         "max_s": float(f"{max(longest):.4g}") if longest else None,
     }
-
-
-def _paths(context: Context) -> dict[int, list[str]]:
-    """Names of the scopes that lead to each node, the outermost first."""
-    nodes = rows_of(context.recording.sql("SELECT node, coalesce(parent, 0) AS parent, name FROM scope_nodes"))
-    found: dict[int, list[str]] = {0: []}
-    for row in sorted(nodes, key=lambda one: int(one["node"])):  # parents have smaller numbers than their children
-        found[row["node"]] = [*found.get(row["parent"], []), row["name"]]
-    return found
 
 
 def _holders(context: Context, name: str) -> Document:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storeprof.analysis.findings_of_runs import merged_findings, order
+from storeprof.analysis.memory_tags import merged_tags
 from storeprof.analysis.named_locks import merged_locks
 from storeprof.analysis.probe_coverage import merged_coverage
 from storeprof.analysis.spread import between_runs, mean
@@ -56,6 +57,7 @@ def combine(folder: str, runs: Sequence[Run], target_per_s: float | None = None)
         "operations": [row for name, documents in groups.items() for row in _operations(name, documents)],
         "functions": _functions(everything),
         "locks": merged_locks(one["locks"] for one in everything),
+        "memory_tags": merged_tags(one["memory_tags"] for one in everything),
         "probes": merged_coverage(one["probes"] for one in everything),
         "findings": findings,
         "coverage": _coverage(everything),

@@ -22,6 +22,7 @@ from storeprof.recording.schema import JOURNAL_DTYPES, JournalTable
 Array = np.ndarray[Any, Any]
 Frame = tuple[int, bytes]  # journal table, payload
 PERIOD_NS = 1_000_000_000
+OUTSIDE = 1  # in place of a scope: of a tag's record that counts outside any
 MAX_PART = 0xFFFF  # of the count in one histogram row
 _NO_MINIMUM = np.iinfo(np.uint64).max
 
@@ -83,7 +84,7 @@ class _Tree:
         self._node_rows: dict[int, int] = {0: -1}
         self._tag_rows: dict[int, int] = {}
         self._merged: dict[tuple[int, int], int] = {}  # (row of the parent, name) -> row
-        self._tags: dict[int, int] = {}  # name -> row
+        self._tags: dict[tuple[int, int | None], int] = {}  # name, row of the scope (None: all of them) -> row
         # As last written.
         self._counts = np.zeros(0, dtype=JOURNAL_DTYPES[JournalTable.SCOPE_COUNTS])
         self._histograms = np.zeros((0, BUCKETS), dtype=np.uint32)
@@ -150,7 +151,8 @@ class _Tree:
         for block in memory.linked(memory.first_block(), self._blocks, BLOCK_LINES):
             self._blocks[block] = 0
         for block in self._blocks:
-            first_node, first_tag = memory.firsts_of(block)
+            _, first_tag = memory.firsts_of(block)  # before the nodes: those that a tag names are there by then
+            first_node, _ = memory.firsts_of(block)
             nodes = list(memory.linked(first_node, self._node_rows, NODE_LINES, next_word=2))
             lines += [self._add_node(line) for line in reversed(nodes)]  # parents come before their children
             tags = list(memory.linked(first_tag, self._tag_rows, TAG_LINES))
@@ -176,12 +178,16 @@ class _Tree:
         }  # fmt: skip
 
     def _add_tag(self, line: int) -> Iterator[dict[str, Any]]:
-        name = int(self._memory.words[line, 1])
-        row = self._tag_rows[line] = self._tags.setdefault(name, len(self._tags))
+        name, node = int(self._memory.words[line, 1]), int(self._memory.words[line, 12])
+        above = {OUTSIDE: -1}.get(node, self._node_rows.get(node, -1)) if node else None
+        row = self._tag_rows[line] = self._tags.setdefault((name, above), len(self._tags))
         if row == len(self._tag_counts):
             self._tag_counts = np.append(self._tag_counts, np.zeros(1, self._tag_counts.dtype))
             self._tag_counts[row]["process"], self._tag_counts[row]["tag"] = self._process, row
-            yield {"tag": row, "process": self._process, "name": self._memory.name(name)[0]}
+            found = {"tag": row, "process": self._process, "name": self._memory.name(name)[0]}
+            if above is not None:
+                found["at"] = int(self._counts[above]["node"]) if above >= 0 else 0
+            yield found
 
     def _changed_nodes(self, t_ns: int) -> Iterator[Frame]:
         lines, rows = _pairs(self._node_rows)
@@ -221,6 +227,7 @@ class _Tree:
         now = _zeroed(self._tag_counts, ("process", "tag"), t_ns)
         for column, name in enumerate(("allocations", "allocated_bytes", "frees", "freed_bytes"), start=1):
             np.add.at(now[name], rows, records[:, column])
+        np.add.at(now["peak_most_bytes"], rows, records[:, 5])
         now["live_bytes"] = (now["allocated_bytes"] - now["freed_bytes"]).astype(np.int64)
         before = self._tag_counts
         changed = (

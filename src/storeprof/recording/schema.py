@@ -67,7 +67,7 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
     ),
     JournalTable.MEMORY_TAGS: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("tag", "u4"), ("allocations", "u8"), ("allocated_bytes", "u8"),
-        ("frees", "u8"), ("freed_bytes", "u8"), ("live_bytes", "i8"), ("reserved", "u8"),
+        ("frees", "u8"), ("freed_bytes", "u8"), ("live_bytes", "i8"), ("peak_most_bytes", "u8"),
     ),
     JournalTable.PROBE_SLICES: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("block", "u4"), ("number", "u4"), ("operations", "u4"),
@@ -174,7 +174,11 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "memory_tags": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "tag": "VARCHAR", "allocations": "BIGINT", "allocated_bytes": "BIGINT",
-        "frees": "BIGINT", "freed_bytes": "BIGINT", "live_bytes": "BIGINT",
+        "frees": "BIGINT", "freed_bytes": "BIGINT", "live_bytes": "BIGINT", "peak_most_bytes": "BIGINT",
+    },
+    "memory_tag_paths": {
+        "t_ns": "BIGINT", "proc_id": "BIGINT", "tag": "VARCHAR", "node": "INTEGER", "allocations": "BIGINT",
+        "allocated_bytes": "BIGINT", "frees": "BIGINT", "freed_bytes": "BIGINT",
     },
     "allocations": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "thread_id": "BIGINT", "bytes": "BIGINT", "weight_bytes": "BIGINT",

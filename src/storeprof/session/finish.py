@@ -139,6 +139,7 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "probes": probes_table(journal, ids),
         "probe_slices": tabulate_scopes.probe_slices_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),
+        "memory_tag_paths": tabulate_scopes.memory_tag_paths_table(journal, ids),
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),
     }
     tables["resources"] = tabulate.resources_table(resources)

@@ -210,16 +210,30 @@ def probe_slices_table(journal: Journal, ids: Identities) -> Columns:
 
 
 def memory_tags_table(journal: Journal, ids: Identities) -> Columns:
-    """Columns of `memory_tags`."""
+    """Columns of `memory_tags`: cumulative, all scopes together."""
+    columns, lines = _tag_rows(journal, ids, by_scope=False)
+    return {**columns, "tag": strings([line.get("name") for line in lines])}
+
+
+def memory_tag_paths_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `memory_tag_paths`: cumulative, by the scope that the macro or call stands in (0: outside any)."""
+    columns, lines = _tag_rows(journal, ids, by_scope=True)
+    kept = {name: values for name, values in columns.items() if name not in ("live_bytes", "peak_most_bytes")}
+    node = np.array([line["at"] for line in lines], dtype=np.int64)
+    return {**kept, "tag": strings([line.get("name") for line in lines]), "node": node}
+
+
+def _tag_rows(journal: Journal, ids: Identities, by_scope: bool) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Columns of the rows of tags that are counted by scope, or of those that are not, and the line that names each."""
     rows = journal.packed[JournalTable.MEMORY_TAGS]
-    names = {
-        (row["process"], row["tag"]): row["name"] for row in journal.lines[JournalTable.SCOPE_NODES] if "tag" in row
-    }
-    keys = zip(rows["process"].tolist(), rows["tag"].tolist(), strict=True)
-    counters = ("allocations", "allocated_bytes", "frees", "freed_bytes", "live_bytes")
-    return {
+    lines = {(row["process"], row["tag"]): row for row in journal.lines[JournalTable.SCOPE_NODES] if "tag" in row}
+    found = [lines.get(key, {}) for key in zip(rows["process"].tolist(), rows["tag"].tolist(), strict=True)]
+    kept = np.array([("at" in line) == by_scope for line in found], dtype=bool)
+    rows, found = rows[kept], [line for line, one in zip(found, kept.tolist(), strict=True) if one]
+    counters = ("allocations", "allocated_bytes", "frees", "freed_bytes", "live_bytes", "peak_most_bytes")
+    columns = {
         "t_ns": rows["t_ns"].astype(np.int64),
         "proc_id": ids.processes(rows["process"]),
-        "tag": strings([names.get(key) for key in keys]),
         **{name: rows[name].astype(np.int64) for name in counters},
     }
+    return columns, found
