@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recordings import PROGRAMS, build, record, storeprof
+from recordings import PROGRAMS, build, findings, record, storeprof
 from storeprof.analysis.probe_coverage import is_named, merged_coverage
 from storeprof.collect.linux.compiled_probes import compiled_probes
 
@@ -18,7 +18,7 @@ FLAGS = ("-std=c++17", "-O2", "-g", "-DSTOREPROF_ENABLE", f"-I{INCLUDE}")
 QUICK = ("--no-alloc-hook",)
 APP = """
 import os, time
-from storeprof import profile_function, profile_memory_alloc, profile_scope
+from storeprof import *
 class Store:
     @profile_function
     def put(self): return sum(range(20_000))
@@ -30,7 +30,8 @@ class Store:
     def size(self): return 1
 def main():
     store, end = Store(), time.monotonic() + float(os.environ["RUN_SECONDS"])
-    profile_memory_alloc("Row", 8)
+    with profile_scope("both"):
+        profile_memory_alloc("Row", 8), profile_memory_alloc("Row", 80), profile_memory_dealloc("Row", 80)
     while time.monotonic() < end:
         store.put(), store.get()
         with profile_scope("both"):
@@ -75,6 +76,14 @@ def test_probes_of_a_python_program_are_told_apart(tmp_path: Path) -> None:
     assert 0.2 < found["outside_share"] < 0.5
     assert found["outside"][0]["function"].endswith("Store.get")
     assert statuses(probes(tmp_path, "--expect", "Store.*")).keys() >= {"app.Store.get", "app.Store.size"}
+    document = findings(tmp_path)
+    (tag,) = document["memory_tags"]
+    assert (tag["name"], tag["allocations"], tag["live_bytes"], tag["peak_bytes"][1]) == ("Row", 2, 8, 88)
+    assert [(row["scopes"], row["allocated_bytes"], row["freed_bytes"]) for row in tag["paths"]] == [(["both"], 88, 80)]
+    low, high = document["overhead"]["memory_ci"]
+    assert low <= document["overhead"]["memory_percent"] <= high
+    low, high = document["overhead"]["observer_ci"]
+    assert low <= document["overhead"]["observer_percent"] <= high
     text = storeprof("report", tmp_path / "recording").stdout
     assert "functions that ought to have probes: 1 of 4 have one that was entered" in text
     assert "their probes were never entered: Store.compact" in text
