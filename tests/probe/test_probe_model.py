@@ -35,7 +35,7 @@ class Broken(Exception): pass
 def steps(of):
     for step in of: run(*step)
 def body(of): steps(of)
-functions = {name: profile_function(name)(lambda of: steps(of)) for name in "abc"}
+functions = {name: profile_function(f"f {name}")(lambda of: steps(of)) for name in "abc"}
 parent = os.getpid()
 def attempt(of):
     try: steps(of)
@@ -95,6 +95,7 @@ class Model:
                 self.held.discard(name)
                 self.calls[(*path, f"{name} held")] += 1
             return done
+        name = f"f {name}" if kind == "function" else name  # another site, though it had the same name
         inside = path if path[-1:] == (name,) else (*path, name)  # what calls itself directly is one node
         done = self.steps(of, inside)
         self.calls[inside] += 1
