@@ -221,12 +221,14 @@ def _last_two(function: str) -> str:
 
 
 def _locks_and_probes(console: Console, document: Document) -> None:
+    probes = document.get("probes") or {}
     lines = list(lock_lines(document.get("locks") or [], document["duration_s"]))
-    lines += probe_lines(document["probes"]) if document.get("probes") else []
+    lines += probe_lines(probes) if probes else []
     if lines:
         console.print()
-    for line in lines:
-        _indented(console, escape(line))
+    for line in lines:  # what was asked for has more room
+        room = LINES_OF_A_REASON if probes.get("expected") else 1
+        _indented(console, escape(clipped(line, console.width - 2, room)))
 
 
 def _imported(console: Console, document: Document) -> None:
