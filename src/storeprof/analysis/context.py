@@ -331,16 +331,15 @@ def build_context(recording: Recording, settings: Settings) -> Context:
     )
 
 
-<<<<<<< HEAD
 def _queueing(recording: Recording, looks: Looks, totals: ThreadTime, native: NativeDetail) -> Queueing | None:
     """What is known of waits for a CPU; None where threads hardly wait for one."""
     if totals.delay_ns.sum() < QUEUES * float((totals.t1_ns - totals.t0_ns).sum()):
         return None
     return Queueing(woken_part(recording, looks.thread_ids), sampled_just_before(looks, native))
-=======
+
+
 def _looked_at(of_looks: Charges) -> Charges:
     return of_looks.where((of_looks.row < len(of_looks.seen.looks)) & ~of_looks.idle).thinned(MOST_IN_OPERATIONS)
->>>>>>> 5950342 (--expect: which functions that matter carry no probe, which probes never fired, what no scope covers)
 
 
 def _cpu_share(totals: ThreadTime, threads: int) -> Array:

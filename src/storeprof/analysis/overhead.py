@@ -74,16 +74,11 @@ def overhead(context: Context) -> dict[str, Any]:
         "timing_ci": _timing_ci(part, floor, calibrated),
         "floor_percent": _rounded(floor),
         "toggled_percent": _rounded(part.value) if part else None,
-<<<<<<< HEAD
-        "observer_percent": _observer_percent(context),
-        "memory_percent": _rounded(100 * tags_s / cpu_s) if tags_s is not None and cpu_s > 0 else None,
-        "counting_percent": _counting_percent(recording, cpu_s),
-=======
         "observer_percent": observer,
         "observer_ci": observer_ci,
         "memory_percent": _rounded(memory),
         "memory_ci": _scaled(memory, part, calibrated),
->>>>>>> e2e7777 (Intervals of the observer's and memory tags' overhead; tags by scope are tested)
+        "counting_percent": _counting_percent(recording, cpu_s),
         "timed_share": round(calls.timed / calls.scopes, 4) if calls and calls.scopes else None,
         "budget_percent": recording.meta.get("overhead_budget_percent"),
         "advice": _advice(recording, calls, floor, cpu_s),
@@ -211,21 +206,17 @@ def _percent(toggled: Estimate | None, recording: Recording, cpu_s: float) -> Es
     return Estimate(*(100 * timed_s / cpu_s * (1 - math.exp(-x)) for x in (toggled.value, toggled.low, toggled.high)))
 
 
-<<<<<<< HEAD
 def _counting_percent(recording: Recording, cpu_s: float) -> float | None:
     """What counting system calls took of the program's CPU time; None where nobody counted them."""
     counted = counted_calls(recording)
     return _rounded(100 * counted["system_calls"] * CALL_COST_NS / 1e9 / cpu_s) if counted and cpu_s > 0 else None
 
 
-def _observer_percent(context: Context) -> float | None:
-=======
 def _observer_percent(context: Context) -> tuple[float | None, list[float] | None]:
     """Observer and perf, of the usable CPUs, with the interval that the clocks of the parts leave.
 
     They are counted, not sampled; what is not known is the time of the recorder's last steps, after its clock was read.
     """
->>>>>>> e2e7777 (Intervals of the observer's and memory tags' overhead; tags by scope are tested)
     recording = context.recording
     observer = recording.meta.get("observer") or {}
     names = ("sampler_cpu_s", "recorder_cpu_s", "native_cpu_s", "py_spy_cpu_s")
