@@ -73,7 +73,8 @@ def ratios(figures: dict[str, dict[str, float]]) -> list[str]:
     return [
         f"  on over the do-nothing wrapper {on / wrapper:.2f} (3.0 at most), over cProfile "
         f"{on / figures['cProfile']['min']:.2f} (0.4 at most); off {off - wrapper:+.1f} ns (+3 at most)",
-        f"  a scope over the do-nothing block {block / nothing:.2f} (1 at most)",
+        f"  a scope over the do-nothing block {block / nothing:.2f} (1 at most); a lock with a name "
+        f"{figures['with storeprof.Lock']['min'] - figures['with threading.Lock']['min']:+.1f} ns (+25 at most)",
         "",
     ]
 
@@ -100,7 +101,11 @@ def main() -> None:
     clocks = figures["floor: two clock reads"]["min"]
     lines += table("C++", figures)
     one, eight = (figures[name]["min"] / clocks for name in ("PROFILE_SCOPE, on", "PROFILE_SCOPE at depth 8, each, on"))
-    lines += [f"  over two clock reads: {one:.2f} at depth 1 (1.5 at most), {eight:.2f} at depth 8 (2 at most)"]
+    locks = [figures[f"{name}, lock + unlock"]["min"] for name in ("std::mutex", "storeprof::mutex")]
+    lines += [
+        f"  over two clock reads: {one:.2f} at depth 1 (1.5 at most), {eight:.2f} at depth 8 (2 at most); "
+        f"a lock with a name {locks[1] - locks[0]:+.1f} ns (+25 at most)"
+    ]
     print("\n".join(lines))
     if given.out:
         given.out.write_text("\n".join(lines) + "\n")

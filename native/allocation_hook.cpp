@@ -14,7 +14,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
 #define RARE(condition) __builtin_expect(!!(condition), 0)
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 #define PYTHON_API(X) \
@@ -23,13 +22,11 @@
     X(void, PyErr_Fetch, (void**, void**, void**)) X(void, PyErr_Restore, (void*, void*, void*)) X(void, Py_DecRef, (void*)) \
     X(void*, PyObject_GetAttrString, (void*, const char*)) X(const char*, PyUnicode_AsUTF8, (void*)) X(long, PyLong_AsLong, (void*)) \
     X(void, PyMem_GetAllocator, (int, PyAllocator*)) X(void, PyMem_SetAllocator, (int, PyAllocator*))
-
 namespace {
 constexpr uint64_t MAGIC = 0x01434f4c4c415053, UNITS = 8192, LEAST_MEAN = 65536;
 constexpr uint32_t BUCKETS = 2048, WAYS = 8, FILTER = 8192, TOLD = 4096, DEEPEST = 32, OURS = 3, MOST_UNITS = 150;
 constexpr int64_t NEVER = INT64_MAX, UNTIL_STARTED = 1 << 20;
 enum Kind : uint32_t { SAMPLE = 1, FREED, STACK, TEXT };
-
 struct Unit { uint32_t kind, id; uint64_t word[7]; };
 struct Region {
     uint64_t magic; uint32_t pid, behind_launcher; uint64_t mean, lost; uint32_t hooked, python;
@@ -77,7 +74,6 @@ bool resolve() {  // what dlsym itself asks for meanwhile is refused, which it b
     return real.malloc;
 }
 REAL_API(DEFINE_FIRST)
-
 // Reserves units in a row; all but the first are complete when the first one's kind is stored.
 void publish(const Unit* units, uint64_t count) {
     uint64_t head = __atomic_load_n(&region->head, __ATOMIC_RELAXED);
@@ -189,7 +185,6 @@ __attribute__((noinline)) void forget(void* p) {
         return;
     }
 }
-
 // Counts first, so that the common case is a subtraction and a jump to the real allocator.
 // An allocator's own calls are never counted: a sample within CPython's would enter it while it makes room.
 template <class Call> inline void* alone(Call call) { int64_t left = mine.left; mine.left = NEVER; void* p = call(); mine.left = left; return p; }
@@ -202,7 +197,6 @@ template <class Call> inline void* counted(size_t n, Call call) {
     return RARE((mine.left -= n) < 0) ? counted_out(n, call) : call();
 }
 inline void released(void* p) { if (RARE(__atomic_load_n(&filter[hash_of(p)], __ATOMIC_RELAXED))) forget(p); }
-
 // CPython's allocator of small objects; it hands larger ones to malloc, where they are counted.
 constexpr size_t SMALL = 512;
 PyAllocator* was(void* ctx) { return static_cast<PyAllocator*>(ctx); }
@@ -225,7 +219,6 @@ bool watch_python() {
     }
     return true;
 }
-
 // Children see the environment they would have seen; a launcher has yet to exec the program, which keeps its pid.
 void restore_environment() {
     const char *list = getenv("LD_PRELOAD"), *rest = list ? strchr(list, ':') : nullptr;

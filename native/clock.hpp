@@ -15,7 +15,6 @@ inline uint64_t read_ticks() { return __builtin_ia32_rdtsc(); }
 #else
 inline uint64_t read_ticks() { return now_ns(); }
 #endif
-
 // One moment on all clocks: what the probe's ticks are turned into nanoseconds by, when a recording is finished.
 struct Anchor { uint64_t ticks = 0, monotonic_ns = 0, boottime_ns = 0, realtime_ns = 0; };
 inline Anchor take_anchor() {
@@ -30,7 +29,6 @@ inline Anchor take_anchor() {
     best.realtime_ns = now_ns(CLOCK_REALTIME) - since;
     return best;
 }
-
 // Something done every `period_ns`, and less often when it is so dear that it would use over `share` of the time.
 class Pace {
   public:
@@ -45,7 +43,6 @@ class Pace {
   private:
     uint64_t next_ = 0;
 };
-
 // From what a look has cost of late, all else included: first a longer mean interval (up to three times the wanted one),
 // then fewer threads at each round, in turn, whose looks then stand for longer; a longer interval again at last.
 class Governor {

@@ -13,7 +13,6 @@ enum class Table : uint8_t {
     looks = 1, thread_time, threads, frames, stacks, resources, scope_nodes, scope_counts, scope_histograms,
     operations, memory_tags, memory, anchors, processes,
 };
-
 #pragma pack(push, 1)
 struct LookRow {
     uint64_t t_ns;
@@ -26,7 +25,6 @@ struct LookRow {
     uint64_t stack_pointer;
 };
 #pragma pack(pop)
-
 // One JSON object on one line. Names come from foreign memory: readers replace what is not UTF-8, and split at \n only.
 class JsonLine {
   public:
@@ -53,7 +51,6 @@ class JsonLine {
     }
     std::string out_ = "{";
 };
-
 // Filled by the sampler thread, handed over round by round, and taken by Python's. Names and totals are always kept; looks
 // and operations, which are samples and the bulk, are dropped (and counted) once nobody has taken `limit` bytes.
 class Tables {

@@ -12,7 +12,6 @@ struct SamplerObject {
 };
 Sampler& sampler_of(PyObject* self) { return *reinterpret_cast<SamplerObject*>(self)->sampler; }
 PyObject* finder = nullptr;  // storeprof.observe.python_runtime, imported once and kept
-
 // Called from the sampler's thread, which holds the GIL for nothing else.
 storeprof::PythonRuntime ask_python(pid_t pid) {
     storeprof::PythonRuntime found;
@@ -52,9 +51,7 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 }
 void dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
-    Py_BEGIN_ALLOW_THREADS
-    delete &sampler_of(self);
-    Py_END_ALLOW_THREADS
+    Py_BEGIN_ALLOW_THREADS delete &sampler_of(self); Py_END_ALLOW_THREADS
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -63,9 +60,7 @@ PyObject* start(PyObject* self, PyObject*) {
     Py_RETURN_NONE;
 }
 PyObject* stop(PyObject* self, PyObject*) {
-    Py_BEGIN_ALLOW_THREADS
-    sampler_of(self).stop();
-    Py_END_ALLOW_THREADS
+    Py_BEGIN_ALLOW_THREADS sampler_of(self).stop(); Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
 PyObject* alive(PyObject* self, PyObject*) { return PyBool_FromLong(sampler_of(self).alive()); }
@@ -78,9 +73,7 @@ PyObject* set_budget(PyObject* self, PyObject* value) {
 }
 PyObject* drain(PyObject* self, PyObject*) {
     storeprof::Tables::Bytes taken;
-    Py_BEGIN_ALLOW_THREADS
-    taken = sampler_of(self).drain();
-    Py_END_ALLOW_THREADS
+    Py_BEGIN_ALLOW_THREADS taken = sampler_of(self).drain(); Py_END_ALLOW_THREADS
     PyObject* list = PyList_New(0);
     for (int table : {14, 3, 4, 5, 6, 7, 13, 1, 2, 8, 9, 10, 11}) {  // rows refer to names, so names come first
         const std::string& bytes = taken[table];
@@ -116,19 +109,13 @@ PyObject* stats(PyObject* self, PyObject*) {
         "stacks", "ok", s.by_status[1], "leaf_moved", s.by_status[2], "partial", s.by_status[3], "torn", s.by_status[4]);
 }
 PyMethodDef methods[] = {
-    {"start", start, METH_NOARGS, nullptr},   {"stop", stop, METH_NOARGS, nullptr},
-    {"alive", alive, METH_NOARGS, nullptr},   {"drain", drain, METH_NOARGS, nullptr},
-    {"probes", probes, METH_NOARGS, nullptr}, {"stats", stats, METH_NOARGS, nullptr},
-    {"set_budget", set_budget, METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
+    {"start", start, METH_NOARGS, nullptr}, {"stop", stop, METH_NOARGS, nullptr}, {"alive", alive, METH_NOARGS, nullptr},
+    {"drain", drain, METH_NOARGS, nullptr}, {"probes", probes, METH_NOARGS, nullptr}, {"stats", stats, METH_NOARGS, nullptr},
+    {"set_budget", set_budget, METH_O, nullptr}, {nullptr, nullptr, 0, nullptr}};
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("Looks at every thread of another process at random intervals, without stopping it.")},
-    {Py_tp_new, reinterpret_cast<void*>(make)},
-    {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
-    {Py_tp_methods, methods},
-    {0, nullptr},
-};
+    {Py_tp_new, reinterpret_cast<void*>(make)}, {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+    {Py_tp_methods, methods}, {0, nullptr}};
 PyType_Spec sampler_spec = {"storeprof.observe._observer.Sampler", sizeof(SamplerObject), 0, Py_TPFLAGS_DEFAULT, slots};
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_observer", nullptr, -1, nullptr, nullptr, nullptr, nullptr, nullptr};
 }  // namespace

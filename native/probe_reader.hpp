@@ -4,14 +4,12 @@
 #include <sys/mman.h>
 #include <memory>
 #include <random>
-
 #define STOREPROF_LAYOUT_ONLY
 #include <storeprof/profile.hpp>
 #include "proc_reader.hpp"
 #include "target_memory.hpp"
 namespace storeprof {
 template <class T> T load(const T& from) { return __atomic_load_n(&from, __ATOMIC_ACQUIRE); }
-
 // The mapping; only what is allocated is ever touched, so it can't raise SIGBUS, and it outlives the program.
 class ProbeMapping {
   public:
@@ -45,7 +43,6 @@ class ProbeMapping {
     const uint8_t* base_;
     uint64_t readable_ = 0;
 };
-
 struct ProbePosition { uint32_t node_line = 0, op_seq = 0; };
 struct ProbeThread {  // what the observer remembers of a thread's block
     const Block* block = nullptr;
@@ -57,7 +54,6 @@ struct ProbeStats {
     std::string why = "no probe seen";
     uint64_t dropped_scopes = 0, lost_operations = 0;
 };
-
 class ProbeReader {
   public:
     using Found = std::vector<std::pair<uint32_t, FileDescriptor>>;  // process number, its memory
@@ -67,11 +63,11 @@ class ProbeReader {
         if (mapping_) stats_.dropped_scopes = load(mapping_->header()->dropped_scopes);
         return stats_;
     }
-    void scan(uint32_t process, long pid, uint64_t start_ticks) {
+    void scan(uint32_t process, long pid) {
         for (long fd : proc_.numbered_entries("fd")) {
             std::string name = "fd/" + std::to_string(fd);
             if (!starts_with(proc_.link(name), "/memfd:storeprof-probe")) continue;
-            stats_.why = try_to_map(name, pid, start_ticks);
+            stats_.why = try_to_map(name, pid);
             if (!stats_.why.empty()) continue;
             stats_.attached = true;
             std::lock_guard<std::mutex> hold(found_mutex_);
@@ -89,7 +85,6 @@ class ProbeReader {
         std::lock_guard<std::mutex> hold(found_mutex_);
         return std::exchange(found_, {});
     }
-
     // ---- looks ----
     ProbePosition position(ProbeThread& t, long tid, uint64_t round_ns) {
         if (!mapping_ || !find_block(t, tid, round_ns)) return {};
@@ -104,15 +99,13 @@ class ProbeReader {
     }
   private:
     static constexpr size_t kMaxBlocks = 1 << 20;
-    std::string try_to_map(const std::string& name, long pid, uint64_t start_ticks) {
-        static const uint8_t no_uuid[16] = {};
+    std::string try_to_map(const std::string& name, long pid) {
         FileDescriptor fd = proc_.open_file(name);
         Header h;
         if (pread(fd.get(), &h, sizeof h, 0) != sizeof h || memcmp(h.magic, "STORPRF", 8)) return "its memory is not written yet";
         if (h.version != 2 || h.header_bytes != 4096)
             return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 2";
-        if (!memcmp(h.uuid, no_uuid, 16) || (h.clock != 1 && h.clock != 2)) return "its memory is not written yet";
-        if (h.pid != pid || (h.start_time && h.start_time != start_ticks)) return "the probe's memory belongs to another process";
+        if (h.pid != pid) return "the probe's memory belongs to another process";
         auto mapping = std::make_unique<ProbeMapping>(std::move(fd), std::min<uint64_t>(h.reserve_bytes, 4ull << 30));
         if (!mapping->header()) return "its memory can't be mapped";
         mapping_ = std::move(mapping);
@@ -156,8 +149,7 @@ class ProbeReader {
         write_operation(found, thread, 0, finished * 1000, now);
     }
     void write_operation(const RingEntry& op, uint32_t thread, uint32_t hit, uint64_t weight_x1000, uint64_t now) {
-        out_.row<48>(Table::operations, thread, op.op_seq, op.node_line, hit, op.start_ticks, op.duration_ticks, weight_x1000,
-                     now);
+        out_.row<48>(Table::operations, thread, op.op_seq, op.node_line, hit, op.start_ticks, op.duration_ticks, weight_x1000, now);
     }
     Tables& out_;
     const ProcDirectory& proc_;

@@ -20,7 +20,6 @@ class FileDescriptor {
   private:
     int fd_;
 };
-
 // Reads numbers one after another; at the end of the text it gives zeros.
 struct Scanner {
     const char* at;
@@ -33,7 +32,6 @@ struct Scanner {
     }
 };
 inline bool starts_with(const std::string& s, const char* prefix) { return s.compare(0, strlen(prefix), prefix) == 0; }
-
 // The number after `key` in a file of "Key:   number" lines.
 inline bool value_after(const std::string& text, const char* key, uint64_t& value) {
     size_t at = text.find(key);
@@ -46,7 +44,6 @@ inline long inner_tid(const std::string& status, long otherwise) {
     if (line == std::string::npos) return otherwise;
     return atol(status.c_str() + status.find_last_of(" \t", status.find('\n', line) - 1));
 }
-
 // Files of /proc/PID by a descriptor of that folder: they fail with ESRCH once the process is gone, even when its
 // number was given to another.
 class ProcDirectory {
@@ -82,13 +79,11 @@ class ProcDirectory {
   private:
     FileDescriptor directory_;
 };
-
 // Where the program's code and first stack lie: elsewhere after every exec; zeros while exec is under way, and in a zombie.
 struct ImagePlace {
     uint64_t start_code = 0, end_code = 0, start_stack = 0;
     bool operator!=(const ImagePlace& o) const { return memcmp(this, &o, sizeof o); }  // has no padding
 };
-
 struct ThreadStat {  // fields as in proc(5)
     char state = '?';
     std::string name;
@@ -113,7 +108,6 @@ struct ThreadStat {  // fields as in proc(5)
         return true;
     }
 };
-
 // The three files of a thread that every look reads: kept open, or (with threads by the hundred) opened each time.
 class ThreadFiles {
   public:
@@ -150,7 +144,6 @@ class ThreadFiles {
     std::string folder_;
     FileDescriptor kept_[3];
 };
-
 // What stands behind the first argument of system calls, where it is a descriptor's number; whether the call takes a
 // descriptor at all, and what kind of thing it names, is decided by whoever reads the rows.
 class ResourceTable {

@@ -32,13 +32,11 @@ class StackTable {
     std::unordered_map<std::string, uint32_t> codes_;
     std::unordered_map<uint64_t, uint32_t> frames_, stacks_;
 };
-
 struct CodeIdentity {  // of a code object, as far as it can be told cheaply
     Address qualname, filename, linetable;
     uint64_t units, first_line;
     bool operator!=(const CodeIdentity& o) const { return memcmp(this, &o, sizeof o); }  // has no padding
 };
-
 struct Code {
     CodeIdentity identity;
     uint64_t first_ns, checked_ns;
@@ -46,7 +44,6 @@ struct Code {
     uint32_t number;
     int first_traceable;
 };
-
 class CodeCache {
   public:
     CodeCache(const TargetMemory& memory, StackTable& stacks) : memory_(memory), stacks_(stacks) {}
@@ -71,8 +68,7 @@ class CodeCache {
         int first_line = field<int>(head, o_.code_first_line), traceable = field<int>(head, o_.code_first_traceable);
         CodeIdentity seen{field<Address>(head, o_.code_qualname), field<Address>(head, o_.code_filename),
                           field<Address>(head, o_.code_linetable), field<uint64_t>(head, 16), static_cast<uint64_t>(first_line)};
-        if (!code || code->identity != seen)
-            code.reset(new Code{seen, now_ns, 0, 0, number(seen), traceable});
+        if (!code || code->identity != seen) code.reset(new Code{seen, now_ns, 0, 0, number(seen), traceable});
         code->checked_ns = now_ns, code->function = function;
         return code.get();
     }

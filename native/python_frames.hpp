@@ -10,7 +10,6 @@
 #include "python_code.hpp"
 namespace storeprof {
 enum class StackStatus : uint8_t { none, ok, leaf_moved, partial, torn };  // py_status of the journal
-
 struct PythonThread {  // what one look leaves for the next; only hints, all of it is verified
     struct Chunk { Address address; uint64_t size; Address top; };
     Address state = 0;
@@ -18,7 +17,6 @@ struct PythonThread {  // what one look leaves for the next; only hints, all of 
     std::vector<Address> outside;  // frames outside the data stack, latest first
     std::vector<Address> entries;  // into the evaluation loop (a cframe on the C stack), latest first
 };
-
 class StackReader {
   public:
     StackReader(const TargetMemory& memory, CodeCache& codes) : memory_(memory), codes_(codes) {}

@@ -22,7 +22,6 @@ class PythonProcess {
         if (found_.state != PythonState::attached) return;
         codes_.reset(o_, found_.code_type), reader_.reset(o_);
     }
-
     // Reads thread states and GIL in one batch, checking that the list still links as remembered; walks it again when it
     // does not, or when told to. False when memory is not what it was.
     bool begin_round(bool relist) {
@@ -54,7 +53,6 @@ class PythonProcess {
     }
   private:
     static constexpr size_t kMaxThreads = 16384;
-
     // Walks the linked list, one call a link: only when something changed.
     void list_again() {
         auto get = [&](Address at) { return memory_.get_or_zero<Address>(at); };

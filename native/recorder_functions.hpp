@@ -10,7 +10,6 @@ namespace {
 using storeprof::Site;
 
 template <typename T> T* as(PyObject* object) { return reinterpret_cast<T*>(object); }
-
 // Every object here is callable, and keeps its vectorcallfunc as its first member.
 PyTypeObject callable_type(const char* name, Py_ssize_t size, unsigned long flags, descrgetfunc bind) {
   PyTypeObject type = {};
@@ -78,7 +77,6 @@ void wrapped_dealloc(PyObject* self) {
 }
 PyObject* wrapped_repr(PyObject* self) { return PyUnicode_FromFormat("<profiled %R>", as<Wrapped>(self)->callable); }
 PyObject* wrapped_reduce(PyObject* self, PyObject*) { return PyObject_GetAttrString(self, "__qualname__"); }
-
 // Attributes are the callable's own, read and written: __name__, __code__, an lru_cache's cache_clear.
 PyObject* wrapped_getattr(PyObject* self, PyObject* name) {
   PyObject* value = PyObject_GenericGetAttr(self, name);

@@ -1,7 +1,7 @@
 // The CPython face of include/storeprof/profile.hpp: functions, scopes and operations, memory tags. No logic
 // of recording lives here. The full docstrings are those of probe/_recorder.pyi.
 #define PY_SSIZE_T_CLEAN
-#include "recorder_scopes.hpp"
+#include "recorder_locks.hpp"
 namespace {
 PyObject* profile_scope(PyObject*, PyObject* name) {
   return Py_XNewRef(scope_of(kScope, name, "profile_scope"));
@@ -43,14 +43,6 @@ PyObject* gate(PyObject*, PyObject* const* args, Py_ssize_t count) {
     storeprof::store(*storeprof::registry.gate, args[0] == Py_True ? 1u : 0u);
   return PyBool_FromLong(storeprof::is_on());
 }
-// What Python adds, as _floors.py measures it, in ns: to a decorated call, a `with` block, a memory tag.
-PyObject* set_floors(PyObject*, PyObject* args) {
-  double ns[3];
-  if (!PyArg_ParseTuple(args, "ddd", ns, ns + 1, ns + 2)) return nullptr;
-  if (storeprof::Header* h = storeprof::registry.header)
-    for (int i = 0; i < 3; ++i) storeprof::store(h->python_ticks_x1000[i], storeprof::ticks_of(ns[i] * 1000));
-  Py_RETURN_NONE;
-}
 bool is_wrapped(PyObject* object) { return Py_TYPE(object)->tp_traverse == wrapped_traverse; }
 PyObject* detach(PyObject*, PyObject* function) {
   if (is_wrapped(function)) as<Wrapped>(function)->vectorcall = detached_call;
@@ -67,7 +59,6 @@ PyObject* when_over_budget(PyObject*, PyObject* function) {
   storeprof::registry.over_budget = [] { Py_AddPendingCall(call_on_budget, nullptr); };
   Py_RETURN_NONE;
 }
-
 // A coroutine's or generator's scope: enter, then suspend and resume at each of its steps, then leave (_tasks.py).
 PyObject* task_enter(PyObject*, PyObject* function) {
   return PyLong_FromLong(is_wrapped(function) && storeprof::is_on() ? storeprof::enter(as<Wrapped>(function)->site) : 0);
@@ -94,30 +85,21 @@ PyObject* task_resume(PyObject*, PyObject* kept) {
 PyMethodDef functions[] = {
     {"profile_function", profile_function<kScope>, METH_O,
      "profile_function(function_or_name, /)\n--\n\nTimes every call of a function; goes below @property."},
-    {"profile_scope", profile_scope, METH_O,
-     "profile_scope(name, /)\n--\n\nA context manager, or decorator, that times its block under `name`."},
+    {"profile_scope", profile_scope, METH_O, "profile_scope(name, /)\n--\n\nTimes its block, or a function, under `name`."},
     {"profile_operation", profile_function<kOperation>, METH_O,
      "profile_operation(name_or_function, /)\n--\n\nTimes an operation of the engine: a read, a commit."},
-    {"profile_memory_alloc", FAST(profile_memory<false>), METH_FASTCALL,
-     "profile_memory_alloc(type_name, bytes, /)\n--\n\nCounts one allocation."},
-    {"profile_memory_dealloc", FAST(profile_memory<true>), METH_FASTCALL,
-     "profile_memory_dealloc(type_name, bytes, /)\n--\n\nCounts one release, by any thread."},
-    {"new_function", new_function, METH_VARARGS, "new_function(callable, name, file, line, operation, /)\n--\n\nWraps"},
-    {"memory_fd", memory_fd, METH_NOARGS, "memory_fd()\n--\n\nThe shared memory's descriptor, -1: none."},
+    {"profile_memory_alloc", FAST(profile_memory<false>), METH_FASTCALL, "profile_memory_alloc(type_name, bytes, /)\n--\n\n"},
+    {"profile_memory_dealloc", FAST(profile_memory<true>), METH_FASTCALL, "profile_memory_dealloc(type_name, bytes, /)\n--\n\n"},
+    {"new_function", new_function, METH_VARARGS, nullptr}, {"memory_fd", memory_fd, METH_NOARGS, nullptr},
     {"gate", FAST(gate), METH_FASTCALL, "gate(on=None, /)\n--\n\nSets the gate when told; tells it."},
-    {"set_floors", set_floors, METH_VARARGS, nullptr},
-    {"detach", detach, METH_O, nullptr},
-    {"when_over_budget", when_over_budget, METH_O, nullptr},
-    {"task_enter", task_enter, METH_O, nullptr},
-    {"task_leave", task_leave, METH_O, nullptr},
-    {"task_suspend", FAST(task_suspend), METH_FASTCALL, nullptr},
-    {"task_resume", task_resume, METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr}};
+    {"detach", detach, METH_O, nullptr}, {"when_over_budget", when_over_budget, METH_O, nullptr},
+    {"task_enter", task_enter, METH_O, nullptr}, {"task_leave", task_leave, METH_O, nullptr},
+    {"task_suspend", FAST(task_suspend), METH_FASTCALL, nullptr}, {"task_resume", task_resume, METH_O, nullptr},
+    {"lock_calls", lock_calls, METH_VARARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "storeprof.probe._recorder", "The probe's recorder.", -1,
                           functions, nullptr, nullptr, nullptr, nullptr};
 bool prepare_types() {
-  for (PyTypeObject* type : {&ProfiledFunction, &ProfiledCallable, &HalfType, &ScopeType})
-    if (PyType_Ready(type) < 0) return false;
+  for (auto* type : {&ProfiledFunction, &ProfiledCallable, &HalfType, &ScopeType, &LockCall}) if (PyType_Ready(type)) return false;
   for (PyObject*& kind : scopes) kind = PyDict_New();
   PyObject *enter = new_half(nullptr, false), *exit = new_half(nullptr, true);
   return scopes[2] && enter && exit && PyDict_SetItemString(ScopeType.tp_dict, "__enter__", enter) == 0 &&

@@ -10,7 +10,6 @@ struct Scope {
   PyObject *name, *enter, *exit;
 };
 extern PyTypeObject ScopeType, HalfType;
-
 // A memory tag is kept as a scope is, only that nobody enters it.
 enum Kind { kScope, kOperation, kTag };
 PyObject* scopes[3];  // by kind: name -> Scope
@@ -25,10 +24,9 @@ void leave_scope(const Site& site) {
   if (!t || t->top == t->frames) return;  // entered while off, or before a fork
   const storeprof::Frame* f = t->top;
   while (f > t->frames && f->name_id != site.id) --f;
-  if (f > t->frames) storeprof::leave_on(t, static_cast<uint32_t>(f - t->frames));
+  if (f > t->frames) storeprof::leave(static_cast<uint32_t>(f - t->frames));
   else storeprof::drop();  // entered on another thread
 }
-
 // `__enter__` or `__exit__`, ready-made for each scope: binding one for each `with` costs more than the scope
 // does. Without a scope it is the descriptor on the type, and takes the scope as first argument (ExitStack).
 struct Half {
@@ -71,7 +69,6 @@ PyObject* scope_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObj
     return PyErr_Format(PyExc_TypeError, "the scope %R decorates one function", as<Scope>(self)->name);
   return wrap(args[0], as<Scope>(self)->name, as<Scope>(self)->site.operation);
 }
-
 // The one object of this kind and name, borrowed; `function` asks for it.
 PyObject* scope_of(Kind kind, PyObject* name, const char* function) {
   PyObject* known = PyUnicode_Check(name) ? PyDict_GetItemWithError(scopes[kind], name) : nullptr;

@@ -13,7 +13,6 @@ struct SamplerOptions {
     double cpu_budget = 0.02;
     size_t buffer_bytes = 256u << 20;
 };
-
 struct SamplerStats {
     uint64_t rounds = 0, looks = 0, reused = 0, cpu_ns = 0, mean_interval_ns = 0, threads = 0;
     uint64_t by_status[5] = {}, dropped_looks = 0;
@@ -22,7 +21,6 @@ struct SamplerStats {
     ProbeStats probe;
     bool gone = false;
 };
-
 class Sampler {
   public:
     Sampler(const SamplerOptions& o, FindPython find_python)
@@ -66,7 +64,6 @@ class Sampler {
     bool read_main_stat(ThreadStat& stat) const {  // of the thread: the process's own adds up all of its threads
         return stat.parse(proc_.text("task/" + std::to_string(options_.pid) + "/stat").c_str());
     }
-
     // ---- the loop ----
     void run() {
         pthread_setname_np(pthread_self(), "storeprof-look");
@@ -121,10 +118,9 @@ class Sampler {
         }
         if (!probe_.attached() && probe_scan_.due(now_)) {
             uint64_t period = (age < kSecond ? 10 : age < 6 * kSecond ? 100 : 1000) * kMillisecond;
-            probe_scan_.run(period, budget_ / 4, [&] { probe_.scan(process_, ns_pid_, start_ticks_); });
+            probe_scan_.run(period, budget_ / 4, [&] { probe_.scan(process_, ns_pid_); });
         }
     }
-
     // Processes: exec keeps the number and start time, and makes all else new.
     bool is_other_image(const ImagePlace& seen) {  // asked at every fresh look: a thread that did not run did not exec
         if (!seen.start_code || !seen.start_stack) return false;
@@ -163,7 +159,6 @@ class Sampler {
         json.add("t_ns", now_);
         made_.line(Table::processes, json);
     }
-
     // ---- one look ----
     void assign_states() {
         size_t matching = 0;
@@ -220,7 +215,6 @@ class Sampler {
         if (t.name != t.stat.name) threads_.write(t);
         return true;
     }
-
     // ---- totals, by the clock ----
     void totals() {
         uint64_t now = now_ns();

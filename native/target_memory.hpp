@@ -5,16 +5,13 @@
 #include "proc_reader.hpp"
 namespace storeprof {
 using Address = uint64_t;
-
 // User addresses lie below 2^47 (x86-64) or 2^48 (aarch64), and objects are at least 8-aligned.
 inline bool plausible(Address p) { return p > 0xffff && p < (1ull << 48) && !(p & 7); }
-
 template <class T> T field(const uint8_t* object, uint64_t offset) {
     T v;
     memcpy(&v, object + offset, sizeof v);
     return v;
 }
-
 class TargetMemory {
   public:
     explicit TargetMemory(pid_t pid) : pid_(pid), file_("/proc/" + std::to_string(pid) + "/mem") {}
@@ -44,7 +41,6 @@ class TargetMemory {
     const pid_t pid_;
     const std::string file_;
 };
-
 // Many pieces in one system call: they are copied in order within a few hundred nanoseconds, which is what makes
 // "copy twice and compare" meaningful. A batch of more than IOV_MAX pieces takes several calls.
 class ReadBatch {

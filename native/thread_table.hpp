@@ -7,7 +7,6 @@ struct ThreadCounters {  // they only grow
     uint64_t run_ns = 0, delay_ns = 0, minflt = 0, majflt = 0, voluntary = 0, involuntary = 0, slices = 0;
     bool operator!=(const ThreadCounters& o) const { return memcmp(this, &o, sizeof o); }  // has no padding
 };
-
 struct ThreadRecord {
     ThreadRecord(const ProcDirectory& proc, long tid_, bool keep) : files(proc, tid_, keep), tid(tid_), ns_tid(tid_) {}
     ThreadFiles files;
@@ -27,11 +26,9 @@ struct ThreadRecord {
     PythonThread hints;
     const PythonProcess::ThreadState* python = nullptr;  // for this round only
 };
-
 class ThreadTable {
   public:
     ThreadTable(Tables& out, const ProcDirectory& proc, ProbeReader& probe) : out_(out), proc_(proc), probe_(probe) {}
-
     std::vector<std::unique_ptr<ThreadRecord>>& all() { return threads_; }
     size_t size() const { return threads_.size(); }
     ThreadRecord* by_native_id(uint32_t id) const {  // as the program sees it
@@ -62,7 +59,6 @@ class ThreadTable {
         if (ended_ns) json.add("ended_ns", ended_ns);
         out_.line(Table::threads, json);
     }
-
     // ---- counters ----
     bool read_schedstat(ThreadRecord& t) {  // false: gone, or a kernel without scheduler statistics
         char text[128];
@@ -107,7 +103,6 @@ class ThreadTable {
     }
   private:
     static constexpr size_t kKeptOpen = 200;  // threads; three files each, of 1,024 a process may usually open
-
     bool list(const std::vector<long>& tids, uint64_t now) {
         std::set<long> added(tids.begin(), tids.end());
         size_t kept = 0;

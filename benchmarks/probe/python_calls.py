@@ -108,6 +108,21 @@ def in_nothing(value: int) -> int:
         return value
 
 
+plain_lock, named_lock = threading.Lock(), storeprof.Lock("bench")
+
+
+def in_plain_lock(value: int) -> int:
+    """An ordinary lock that nobody else wants."""
+    with plain_lock:
+        return value
+
+
+def in_named_lock(value: int) -> int:
+    """The same, counted and timed."""
+    with named_lock:
+        return value
+
+
 def storeprof_variants() -> dict[str, Timed]:
     """What is ours, and the floor."""
     return {
@@ -118,6 +133,8 @@ def storeprof_variants() -> dict[str, Timed]:
         "floor: C block that does nothing": lambda: timed(in_nothing),
         "with profile_scope(name), on": gated(True, in_scope),
         "with profile_scope(name), off": gated(False, in_scope),
+        "with threading.Lock": gated(True, in_plain_lock),
+        "with storeprof.Lock": gated(True, in_named_lock),
     }
 
 

@@ -26,10 +26,10 @@ struct Header {
   uint32_t version, header_bytes;
   unsigned char uuid[16];
   uint32_t pid, clock;
-  uint64_t start_time, gate_address, used_bytes, reserve_bytes;
+  uint64_t unused, gate_address, used_bytes, reserve_bytes;
   uint32_t first_thread, first_name;
   uint64_t dropped_scopes, anchor_ticks, anchor_monotonic_ns, anchor_realtime_ns, floor_ticks_x1000;
-  uint64_t counted_ticks_x1000, tag_ticks_x1000, python_ticks_x1000[3];  // these: a function, a block, a tag's call
+  uint64_t counted_ticks_x1000, tag_ticks_x1000, python_ns_x1000[3];  // by Python: a function, a block, a tag's call
   unsigned char reserved[3936];
 };
 struct NameRecord {
@@ -69,7 +69,8 @@ struct TagRecord {
   uint32_t next, name_id;
   uint64_t allocations, allocated_bytes, frees, freed_bytes;
   int64_t peak_live_bytes;
-  uint64_t reserved[2];
+  uint32_t node, next_here;  // node: 0, all of the tag in this block; else below this scope (1: outside any), in part
+  uint64_t reserved;
 };
 static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 29248 &&
               sizeof(Node) == 2944 && sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128);
@@ -105,7 +106,7 @@ static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block
 namespace storeprof {
 inline namespace v1 {
 // ---- What only this process sees ----
-constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8, kTags = 256;
+constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8, kTags = 256, kMany = 1024;
 
 struct Site {  // one per call site, static; id is 0 until the name is interned
   const char *name, *file;
@@ -115,7 +116,7 @@ struct Site {  // one per call site, static; id is 0 until the name is interned
 };
 struct TreeNode {  // a node's private side: how its children are found
   Node* shared;    // null for the root and for what was dropped
-  uint32_t line, name_id, flags, depth;
+  uint32_t line, name_id, flags, depth, tags;  // tags: the first record of those counted here
   TreeNode *first_child, *sibling;
   TreeNode* cache[kCache];  // children by name_id % kCache; never null, so that a miss is one comparison
 };
@@ -192,7 +193,6 @@ inline uint32_t bucket_of(uint64_t v) {
 inline void drop() {  // several threads may write: approximate, as the page says
   if (registry.header) store(registry.header->dropped_scopes, load(registry.header->dropped_scopes) + 1);
 }
-
 // ---- Memory: shared lines, and a private arena (no malloc: probes may stand inside an allocator) ----
 // The number may have become a file of the program's own: daemons close everything.
 inline bool is_our_file() {
@@ -235,13 +235,7 @@ template <typename T> inline T* private_memory(size_t count = 1) {  // mutex hel
   registry.arena += bytes;
   return reinterpret_cast<T*>(registry.arena - bytes);
 }
-
 // ---- Names ----
-inline std::string_view clip(std::string_view s) {  // lengths have 16 bits; never half a UTF-8 character
-  size_t n = 4096;
-  while (n < s.size() && n > 0 && (s[n] & 0xc0) == 0x80) --n;
-  return s.substr(0, n);
-}
 inline uint32_t write_name(uint32_t id, std::string_view name, std::string_view file, uint32_t source_line) {
   const uint32_t line = new_lines(sizeof(NameRecord) + name.size() + file.size());  // mutex held; 0: no room
   if (line == 0) return 0;
@@ -255,7 +249,7 @@ inline uint32_t write_name(uint32_t id, std::string_view name, std::string_view 
 inline uint32_t intern(std::string_view name, std::string_view file, uint32_t line) {  // 0: no room
   const Lock lock;
   if (!registry.header) return 0;
-  name = clip(name), file = clip(file);
+  name = name.substr(0, 4096), file = file.substr(0, 4096);  // lengths have 16 bits
   Name*& bucket = registry.names[(std::hash<std::string_view>()(name) + line) % 1024];
   for (const Name* n = bucket; n; n = n->next_in_bucket) {
     const auto* known = at_line<NameRecord>(n->line);
@@ -270,7 +264,6 @@ inline uint32_t number_of(Site& site) {  // 0: no room
   if (STOREPROF_UNLIKELY(load(site.id) == 0) && site.name) store(site.id, intern(site.name, site.file, site.line));
   return load(site.id);
 }
-
 // ---- The tree and the stack of open scopes ----
 inline void init_node(TreeNode& node, TreeNode* miss, uint32_t name_id, uint32_t depth) {
   node.name_id = name_id, node.depth = depth;
@@ -318,7 +311,6 @@ inline uint32_t push(Thread* t, const Frame& frame) {  // the frame's index
 inline uint32_t push_uncounted(Thread* t, uint32_t id) {
   return push(t, {&t->dropped, 0, 0, t->top->position, id, t->top->flags & kUntimed, t->top->suspended});
 }
-
 // ---- Operations ----
 inline uint32_t next_operation(Thread* t) {
   if (STOREPROF_UNLIKELY(++t->op_seq == 0)) ++t->op_seq;
@@ -351,12 +343,10 @@ __attribute__((noinline)) inline uint32_t declare_operation(Thread* t, Frame* to
   if (static_cast<uint32_t>(top->position) != 0) {
     Frame* began = top;
     while (began > t->frames && !(began->flags & kOperation)) --began;
-    if (!(began->flags & kSaidOutright))
-      for (Frame* f = began; f <= top; ++f) make_driver(f);
+    if (!(began->flags & kSaidOutright)) for (Frame* f = began; f <= top; ++f) make_driver(f);
   }
   return next_operation(t);
 }
-
 // ---- Which operations are timed ----
 inline uint64_t random(Thread* t) {  // xorshift64* (Vigna 2016)
   t->random ^= t->random >> 12, t->random ^= t->random << 25, t->random ^= t->random >> 27;
@@ -380,9 +370,10 @@ STOREPROF_COLD inline void next_slice(Thread* t) {
     publish(b->slices, b->slices + 1);
     size = t->slice_size * fmin(fmax(5e6 / spent, 0.25), 4.0);
     const Header* h = registry.header;
-    const double rate = static_cast<double>(t->calls - t->slice_calls) / (spent * ticks_per_ns() * 1000);
-    const double counted = rate * static_cast<double>(load(h->counted_ticks_x1000) + load(h->python_ticks_x1000[0]));
-    const double timing = rate * static_cast<double>(load(h->floor_ticks_x1000) - load(h->counted_ticks_x1000));
+    const double rate = static_cast<double>(t->calls - t->slice_calls) / (spent * 1000), clock = ticks_per_ns();
+    const auto python = static_cast<double>(load(h->python_ns_x1000[0]));
+    const double counted = rate * (static_cast<double>(load(h->counted_ticks_x1000)) / clock + python);
+    const double timing = rate * static_cast<double>(load(h->floor_ticks_x1000) - load(h->counted_ticks_x1000)) / clock;
     const double part = (budget * 0.8e-6 - counted) / timing;  // of the operations may be timed; aims below
     if (part < 1) t->gap = -1 / log1p(-fmax(part, 1.0 / 1024));
     if (part <= 0 && registry.over_budget) registry.over_budget();
@@ -399,9 +390,14 @@ inline uint32_t choose(Thread* t) {  // an operation begins: kUntimed where it i
     t->skip = static_cast<uint32_t>(-t->gap * log(static_cast<double>((random(t) >> 11) + 1) / 9007199254740992.0));
   return 0;
 }
-
 // ---- The hot path ----
-inline uint32_t enter_on(Thread* t, Site& site) {  // the frame's index; 0: not taken
+__attribute__((cold)) inline Thread* adopt();
+inline Thread* this_thread() { return STOREPROF_LIKELY(current) ? current : adopt(); }
+// This thread's block; null where there is none, or where it is the parent's after a fork without handlers.
+inline Thread* open_thread() { return STOREPROF_LIKELY(load(load(registry.gate)[1])) ? current : nullptr; }
+inline uint32_t enter(Site& site) {  // the frame's index; 0: not taken
+  Thread* t = this_thread();
+  if (STOREPROF_UNLIKELY(!t)) return 0;
   if (!has_room(t)) return drop(), 0;
   Frame* top = t->top;
   TreeNode* parent = top->node;
@@ -434,6 +430,14 @@ inline uint32_t enter_on(Thread* t, Site& site) {  // the frame's index; 0: not 
   store(t->block->position, position);
   return push(t, {node, start, 0, position, id, flags, top->suspended});
 }
+inline void tally(Node* node, uint64_t ticks, uint64_t own) {  // a timed call
+  add(node->self_ticks, own);
+  if (ticks < node->min_ticks) store(node->min_ticks, ticks);
+  if (ticks > node->max_ticks) store(node->max_ticks, ticks);
+  const auto x = static_cast<double>(static_cast<int64_t>(ticks));
+  add(node->sum_squares, x * x);
+  add(node->histogram[bucket_of(ticks)], 1u);
+}
 inline void finish(Thread* t, Frame* f, uint64_t end) {
   t->top = f - 1;
   store(t->block->position, f[-1].position);
@@ -444,12 +448,7 @@ inline void finish(Thread* t, Frame* f, uint64_t end) {
   const uint64_t ticks = STOREPROF_LIKELY(end > f->start) ? end - f->start : 0;
   f[-1].children += ticks - (f->suspended - f[-1].suspended);  // while a task waits, what called it goes on
   if (STOREPROF_LIKELY(!(f->flags & kRecursive))) add(node->total_ticks, ticks);
-  add(node->self_ticks, ticks > f->children ? ticks - f->children : 0);
-  if (ticks < node->min_ticks) store(node->min_ticks, ticks);
-  if (ticks > node->max_ticks) store(node->max_ticks, ticks);
-  const auto x = static_cast<double>(static_cast<int64_t>(ticks));
-  add(node->sum_squares, x * x);
-  add(node->histogram[bucket_of(ticks)], 1u);
+  tally(node, ticks, ticks > f->children ? ticks - f->children : 0);
   if (f->flags & kOperation) {
     Block* b = t->block;
     RingEntry& entry = b->ring[b->ops_finished % kRing];
@@ -461,34 +460,57 @@ inline void finish(Thread* t, Frame* f, uint64_t end) {
   }
 }
 // Scopes above `index` were left open (a `with` that ended on another thread): dropped.
-inline void leave_on(Thread* t, uint32_t index) {
+inline void leave(uint32_t index) {
+  Thread* t = open_thread();
+  if (STOREPROF_UNLIKELY(!t)) return;
   const uint64_t end = STOREPROF_UNLIKELY(t->top->flags & kUntimed) ? 0 : now();
   for (; STOREPROF_UNLIKELY(t->top > t->frames + index); --t->top) drop();
   if (STOREPROF_LIKELY(t->top == t->frames + index)) finish(t, t->top, end);
 }
-
 // ---- Memory tags ----
-STOREPROF_COLD inline TagRecord* find_tag(Thread* t, uint32_t id) {  // 0: no room for a new one
-  for (uint32_t line = t->block->first_tag; line; line = at_line<TagRecord>(line)->next)
-    if (at_line<TagRecord>(line)->name_id == id) return t->tags[id % kTags] = at_line<TagRecord>(line);
+inline TagRecord* new_tag(Thread* t, uint32_t id, uint32_t node, uint32_t next_here) {  // null: no room
   const Lock lock;
   const uint32_t line = id ? new_lines(sizeof(TagRecord)) : 0;
   if (line == 0) return nullptr;
   auto* tag = at_line<TagRecord>(line);
-  tag->next = t->block->first_tag, tag->name_id = id;
+  tag->next = t->block->first_tag, tag->name_id = id, tag->node = node, tag->next_here = next_here;
   publish(t->block->first_tag, line);
-  return t->tags[id % kTags] = tag;
+  return tag;
 }
-template <bool freed> inline void count_on(Thread* t, Site& site, uint64_t bytes) {
+template <bool freed> inline void add_to(TagRecord* tag, uint64_t calls, uint64_t bytes) {
+  add(freed ? tag->frees : tag->allocations, calls);
+  add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
+}
+// By the scope it stands in: the first kMany calls of a tag, then one in 64, which stands for 64.
+template <bool freed> STOREPROF_COLD inline TagRecord* count_here(Thread* t, uint32_t id, uint64_t bytes) {
+  TagRecord *tag = t->tags[id % kTags], *here = nullptr;
+  const bool many = tag && tag->name_id == id;  // only such a one is kept there
+  uint32_t line = t->block->first_tag;
+  while (!many && line && (at_line<TagRecord>(line)->name_id != id || at_line<TagRecord>(line)->node))
+    line = at_line<TagRecord>(line)->next;
+  if (!many && !(tag = line ? at_line<TagRecord>(line) : new_tag(t, id, 0, 0))) return nullptr;
+  if (tag->allocations + tag->frees >= kMany) t->tags[id % kTags] = tag;
+  TreeNode* at = t->top->node;
+  for (line = at->tags; line && !here; line = at_line<TagRecord>(line)->next_here)
+    if (at_line<TagRecord>(line)->name_id == id) here = at_line<TagRecord>(line);
+  if (!here && at != &t->dropped && (here = new_tag(t, id, at->line ? at->line : 1, at->tags))) at->tags = t->block->first_tag;
+  if (here) add_to<freed>(here, many ? 64 : 1, many ? 64 * bytes : bytes);
+  return tag;
+}
+template <bool freed> inline void count(Site& site, uint64_t bytes) {
+  Thread* t = this_thread();
+  if (STOREPROF_UNLIKELY(!t)) return;
   const uint32_t id = number_of(site);
   TagRecord* tag = t->tags[id % kTags];
-  if (STOREPROF_UNLIKELY(!tag || tag->name_id != id) && !(tag = find_tag(t, id))) return drop();
-  add(freed ? tag->frees : tag->allocations, uint64_t{1});
-  add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
+  // Which ones: spread by the golden ratio, so that no period of the program's falls in with it.
+  if (STOREPROF_UNLIKELY(!tag || tag->name_id != id ||
+                         (freed ? tag->frees : tag->allocations) * 0x9e3779b97f4a7c15 >> 58 == 0))
+    tag = count_here<freed>(t, id, bytes);
+  if (STOREPROF_UNLIKELY(!tag)) return drop();
+  add_to<freed>(tag, 1, bytes);
   const auto live = static_cast<int64_t>(tag->allocated_bytes - tag->freed_bytes);
   if (!freed && live > tag->peak_live_bytes) store(tag->peak_live_bytes, live);
 }
-
 // ---- Threads ----
 inline Thread* new_thread() {  // mutex held
   constexpr uint32_t capacity = 64;
@@ -526,7 +548,7 @@ inline void calibrate(Thread* t) {  // mutex held
   child.shared = &node;
   child.flags = kDriver;  // no operation
   t->root.cache[1] = &child;
-  const auto scope = [&] { leave_on(t, enter_on(t, site)); };
+  const auto scope = [&] { leave(enter(site)); };
   t->frames->flags = kUntimed;
   store(h->counted_ticks_x1000, cost_of(scope));
   t->frames->flags = 0;
@@ -534,9 +556,9 @@ inline void calibrate(Thread* t) {  // mutex held
   t->root.cache[1] = &t->dropped;
   TagRecord tag{};
   tag.name_id = 1;
-  t->tags[1] = &tag;
-  store(h->tag_ticks_x1000, cost_of([&] { count_on<false>(t, site, 1); }));
-  t->tags[1] = nullptr;
+  t->tags[1] = &tag, t->frames->node = &t->dropped;  // no record is made for it
+  store(h->tag_ticks_x1000, cost_of([&] { count<false>(site, 1); }));
+  t->tags[1] = nullptr, t->frames->node = &t->root;
 }
 inline void hand_back(void* thread) {  // a thread ended: its block, counters included, waits for the next one
   auto* t = static_cast<Thread*>(thread);
@@ -547,36 +569,21 @@ inline void hand_back(void* thread) {  // a thread ended: its block, counters in
   t->next_free = registry.free_threads, registry.free_threads = t;
   current = nullptr;
 }
-STOREPROF_COLD inline Thread* adopt() {  // the first scope of a thread; the gate is on, so there is a header
+__attribute__((cold)) inline Thread* adopt() {  // the first scope of a thread; the gate is on, so there is a header
   const Lock lock;
   Thread* t = registry.free_threads ? registry.free_threads : new_thread();
   if (!t) return drop(), nullptr;
   if (t == registry.free_threads) registry.free_threads = t->next_free;
+  current = t;
   if (registry.header->floor_ticks_x1000 == 0) calibrate(t);
   t->slice_left = t->slice_size = t->skip = t->gap = 0;  // a new thread's first operation is timed
   t->random = now() | 1;
   add(t->block->generation, 1u);
   store(t->block->taken_ticks, now());
   publish(t->block->tid, static_cast<uint32_t>(syscall(SYS_gettid)));
-  current = t;
   pthread_setspecific(registry.key, t);
   return t;
 }
-inline Thread* this_thread() { return STOREPROF_LIKELY(current) ? current : adopt(); }
-// This thread's block; null where there is none, or where it is the parent's after a fork without handlers.
-inline Thread* open_thread() { return STOREPROF_LIKELY(load(load(registry.gate)[1])) ? current : nullptr; }
-inline uint32_t enter(Site& site) {
-  Thread* t = this_thread();
-  return STOREPROF_LIKELY(t) ? enter_on(t, site) : 0;
-}
-inline void leave(uint32_t index) {
-  if (Thread* t = open_thread()) leave_on(t, index);
-}
-
-template <bool freed> inline void count(Site& site, uint64_t bytes) {
-  if (Thread* t = this_thread()) count_on<freed>(t, site, bytes);
-}
-
 // ---- Tasks: what a coroutine or generator has open leaves the thread's stack with it ----
 struct Suspended {
   Thread* thread;
@@ -616,24 +623,14 @@ inline uint32_t resume(const Suspended* from, Site& waiting) {  // the index the
   }
   for (Frame* f = t->frames + index; f <= t->top; ++f) f->suspended += ticks;
   if (from->waits && static_cast<uint32_t>(t->top->position) && !(t->top->flags & kUntimed)) {
-    const uint32_t inside = enter_on(t, waiting);  // a scope of its own says how long
+    const uint32_t inside = enter(waiting);  // a scope of its own says how long
     t->top->start = from->since;
-    leave_on(t, inside);
+    leave(inside);
   }
   store(t->block->position, t->top->position);
   return index;
 }
-
 // ---- The recorder's beginning, and fork ----
-inline uint64_t process_start_time() {  // field 22 of /proc/self/stat, behind the command's parentheses
-  char text[1024] = {};
-  const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  const char* p = read(fd, text, sizeof text - 1) > 0 ? strrchr(text, ')') : nullptr;
-  close(fd);
-  for (int field = 2; p && field < 22; ++field) p = strchr(p + 1, ' ');
-  return p ? strtoull(p + 1, nullptr, 10) : 0;
-}
 inline Header* map_memory() {  // mutex held
   rlimit limit;  // a limited address space is the program's: a sixteenth of it is plenty
   if (getrlimit(RLIMIT_AS, &limit) != 0) return nullptr;
@@ -656,7 +653,6 @@ inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
   if (getrandom(h->uuid, sizeof h->uuid, GRND_NONBLOCK) < 0) memcpy(h->uuid, &registry.file.st_ino, sizeof(ino_t));
   h->pid = static_cast<uint32_t>(getpid());
   h->clock = registry.tsc ? 1 : 2;
-  h->start_time = process_start_time();
   h->gate_address = reinterpret_cast<uint64_t>(registry.gate);
   h->used_bytes = sizeof(Header), h->reserve_bytes = registry.reserve;
   h->anchor_realtime_ns = clock_ns(CLOCK_REALTIME);
@@ -713,15 +709,51 @@ inline bool start() {
   return create(is_asked_to_record());
 }
 STOREPROF_EXPORT inline const bool started = start();
-
-// ---- Locks with names: waits for one show whose it is. Nothing is added to locking itself ----
+// ---- Locks with names: waits for one show whose it is; how long it is waited for and held, and how often ----
 inline void name_lock(const void* lock, const char* name) {
   char file[40] = "storeprof:lock@";  // in place of a file (the page says how it is read)
   snprintf(file + strlen(file), 20, "%llx", static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(lock)));
   intern(name, file, 0);
 }
+struct Held {  // beside a lock; its holder alone writes it. Counts lie below the scope that took the lock
+  Site held, waited;
+  Thread* thread = nullptr;  // that took it, if we saw it
+  TreeNode* at = nullptr;
+  uint64_t since = 0, depth = 0, times = 0;
+  explicit Held(const char* name) : held{name, "storeprof:held", 0, 0, 0}, waited{name, "storeprof:waited", 0, 0, 0} {}
+  void note(Site& site, uint64_t start) {  // start 0: only counted
+    const uint64_t end = start ? now() : 0, ticks = end > start ? end - start : 0;
+    const uint32_t id = number_of(site);
+    TreeNode* child = at->cache[id % kCache];
+    if (STOREPROF_UNLIKELY(child->name_id != id)) child = find_child(thread, at, id);
+    if (STOREPROF_UNLIKELY(!child->shared)) return drop();
+    add(child->shared->count, uint64_t{1});
+    if (start) add(child->shared->total_ticks, ticks), tally(child->shared, ticks, ticks);
+  }
+  void taken(uint64_t asked) {  // asked: when somebody else was found to hold it, else 0
+    Thread* t = is_on() ? this_thread() : nullptr;
+    if (!t || (t == thread && ++depth)) return;
+    thread = t, at = t->top->node, depth = 0;
+    if (STOREPROF_UNLIKELY(asked)) note(waited, asked);
+    // Of a lock that is taken often a fourth of the holds is timed, at random; waits all are.
+    since = t->top->flags & kUntimed || (++times > kMany && random(t) % 4) ? 0 : now();
+  }
+  void released() {
+    if (!thread || (thread == open_thread() && depth && depth--)) return;
+    if (STOREPROF_LIKELY(thread == open_thread())) note(held, since);
+    thread = nullptr;
+  }
+};
 template <typename T> struct named : T {  // std::mutex and its like: still a std::mutex for guards and conditions
-  explicit named(const char* name) { name_lock(static_cast<T*>(this), name); }
+  Held held;
+  explicit named(const char* name) : held(name) { name_lock(static_cast<T*>(this), name); }
+  bool try_lock() { return T::try_lock() && (held.taken(0), true); }
+  void lock() {
+    const uint64_t asked = T::try_lock() ? 0 : now();
+    if (STOREPROF_UNLIKELY(asked)) T::lock();
+    held.taken(asked);
+  }
+  void unlock() { held.released(), T::unlock(); }
 };
 using mutex = named<std::mutex>;
 struct Scope {

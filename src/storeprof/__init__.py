@@ -26,25 +26,22 @@ if TYPE_CHECKING:
     from storeprof.api.results import Finding
     from storeprof.errors import StoreprofError
 
+# What `from storeprof import *` brings: the probe alone. The rest loads the profiler; `open` would hide the built-in.
 __all__ = [
     "Condition",
-    "Finding",
     "Lock",
-    "OwnRecording",
     "RLock",
-    "Recording",
-    "StoreprofError",
     "__version__",
     "instrument",
     "name_lock",
-    "open",
     "profile_function",
     "profile_memory_alloc",
     "profile_memory_dealloc",
     "profile_operation",
     "profile_scope",
-    "recording",
 ]
+if TYPE_CHECKING:
+    __all__ += ["Finding", "OwnRecording", "Recording", "StoreprofError", "open", "recording"]
 
 # A constant: asking importlib.metadata would cost the program under study more than the probe.
 __version__ = "0.1.0"

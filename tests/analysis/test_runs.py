@@ -44,6 +44,11 @@ def document(findings: list[Document], verdict: str = "bottleneck", rate: float 
             {"name": "put", "count": 10, "throughput_per_s": rate, "latency_s": latency, "wall_time": {}, "tail": None}
         ],
         "functions": [{"function": "f", "file": "a.py", "line": 1, "self_cpu_share": 0.5, "total_cpu_share": 0.5}],
+        "locks": [], "memory_tags": [],
+        "probes": {
+            "carried": 0, "never_fired": [], "never_fired_count": 0, "expected": [], "outside_share": None,
+            "outside_ci": None, "outside": [],
+        },
         "findings": findings, "coverage": [{"kind": "io-wait", "checked": True, "by": "observer", "reason": None}],
     }  # fmt: skip
 

@@ -37,11 +37,12 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> storeprof.OwnRecording:
 
 
 def test_importing_storeprof_is_light() -> None:
-    """It loads the probe and nothing of the profiler, within some milliseconds."""
-    code = "import sys; before = set(sys.modules); import storeprof; print(*sorted(set(sys.modules) - before))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    """It loads the probe and nothing of the profiler, within some milliseconds; `import *` does so, too."""
     probe = ["storeprof", "storeprof.probe", "storeprof.probe._locks", "storeprof.probe._recorder"]
-    assert loaded == ["__future__", *probe]
+    for form in ("import storeprof", "from storeprof import *"):
+        code = f"import sys; before = set(sys.modules)\n{form}\nprint(*sorted(set(sys.modules) - before), open)"
+        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert loaded.split() == ["__future__", *probe, "<built-in", "function", "open>"]
     code = "import time; t = time.perf_counter(); import storeprof; print(time.perf_counter() - t)"
     took = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
     assert min(took) < IMPORT_S
@@ -140,8 +141,10 @@ def test_a_damaged_recording_raises_one_error_class(
 
 
 def test_all_names_are_there_and_no_others() -> None:
-    """Every name in `__all__` can be used, and an unknown one is an AttributeError."""
-    assert all(hasattr(storeprof, name) for name in storeprof.__all__)
+    """Every name in `__all__` and of the profiler can be used, and an unknown one is an AttributeError."""
+    late = {"Finding", "OwnRecording", "Recording", "StoreprofError", "open", "recording"}
+    assert all(hasattr(storeprof, name) for name in late | set(storeprof.__all__))
+    assert not late & set(storeprof.__all__)
     assert not hasattr(storeprof, "no_such_name")
 
 

@@ -68,6 +68,7 @@ class Block:
     ring: list[Operation]
     nodes: dict[tuple[str, ...], Node]
     tags: dict[str, Tag]
+    tags_here: dict[tuple[str, ...], Tag]  # by the scope it was counted in, and its name
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Memory:
 
 HEADER = struct.Struct("<8sII16sIIQQQQIIQQQQQ")
 FIELDS = (
-    *("magic", "version", "header_bytes", "uuid", "pid", "clock", "start_time", "gate_address", "used_bytes"),
+    *("magic", "version", "header_bytes", "uuid", "pid", "clock", "unused", "gate_address", "used_bytes"),
     *("reserve_bytes", "first_thread", "first_name", "dropped_scopes", "anchor_ticks", "anchor_monotonic_ns"),
     *("anchor_realtime_ns", "floor_ticks_x1000"),
 )
@@ -127,7 +128,9 @@ class Reader:
         """The names from the outermost scope to the node at `line`."""
         if line not in self.paths:
             parent, name = struct.unpack_from("<II", self.data, line * 64)
-            self.paths[line] = (*self.path(parent), self.names[name][0])
+            text, file, _ = self.names[name]
+            stay = file.removeprefix("storeprof:") if file in ("storeprof:held", "storeprof:waited") else ""
+            self.paths[line] = (*self.path(parent), f"{text} {stay}" if stay else text)
         return self.paths[line]
 
     def block(self, at: int) -> Block:
@@ -144,7 +147,7 @@ class Reader:
             finished,
             [Operation(seq, self.path(line), start, ticks) for seq, line, start, ticks in ring],
             {node.path: node for node in nodes},
-            dict(self.tag(tag) for tag in self.linked(first_tag)),
+            *self.tags(first_tag),
         )
 
     def node(self, at: int) -> Node:
@@ -152,10 +155,17 @@ class Reader:
         flags, *rest = struct.unpack_from("<IQQQQQd", self.data, at + 12)
         return Node(self.path(at // 64), flags, *rest, struct.unpack_from("<720I", self.data, at + 64))
 
-    def tag(self, at: int) -> tuple[str, Tag]:
-        """One memory tag."""
-        _, name, *rest = struct.unpack_from("<IIQQQQq", self.data, at)
-        return self.names[name][0], Tag(*rest)
+    def tags(self, first: int) -> tuple[dict[str, Tag], dict[tuple[str, ...], Tag]]:
+        """Memory tags of a block as a whole, and by scope."""
+        whole, here = {}, {}
+        for at in self.linked(first):
+            _, name, *rest, node = struct.unpack_from("<IIQQQQqI", self.data, at)
+            text = self.names[name][0]
+            if node == 0:
+                whole[text] = Tag(*rest)
+            else:
+                here[(*(self.path(node) if node > 1 else ()), text)] = Tag(*rest)
+        return whole, here
 
 
 def read_descriptor(fd: int) -> Memory:

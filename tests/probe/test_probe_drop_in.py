@@ -1,11 +1,8 @@
 """The header as a drop-in: both compilers, sanitizers with 16 threads, CMake, extension modules, locks."""
 
-import json
-import os
 import subprocess
 import sys
 import sysconfig
-from pathlib import Path
 
 import pytest
 from probe_memory import ROOT, Program, build, python
@@ -16,7 +13,7 @@ EVERYTHING = """
 #include <thread>
 #include <vector>
 static storeprof::mutex memtable("memtable");
-struct Engine { PROFILE_LOCKABLE(std::mutex, guard); long done = 0; };
+struct Engine { PROFILE_LOCKABLE(std::recursive_mutex, guard); long done = 0; };
 static Engine engine;
 template <typename T> static T twice(T value) { PROFILE_FUNCTION(); return value * 2; }
 namespace { struct Early { Early() { PROFILE_SCOPE("static initializer"); } } early; }
@@ -25,7 +22,8 @@ static void operation(int n) {
   PROFILE_OPERATION("op"); PROFILE_SCOPE("in"); PROFILE_TIMING("old");
   PROFILE_MEMORY_ALLOC("T", 8);
   (void)twice(n); (void)twice(1.5);
-  const std::lock_guard<std::mutex> hold(n % 2 ? static_cast<std::mutex&>(memtable) : engine.guard);
+  const std::lock_guard<storeprof::mutex> one(memtable);
+  const std::lock_guard<decltype(engine.guard)> two(engine.guard), again(engine.guard);
   ++engine.done;
 }
 int main() {
@@ -59,12 +57,16 @@ def test_sixteen_threads_count_exactly_under_both_compilers(tmp_path, compiler, 
     settings = {"STOREPROF_RECORD": "1", "TSAN_OPTIONS": "halt_on_error=1", "UBSAN_OPTIONS": "halt_on_error=1"}
     with Program([str(program)], **settings) as running:
         counts = {path[-1]: count for path, count in running.memory().counts().items() if "twice" not in path[-1]}
+        waited = counts.pop("memtable waited", 0)
         twice = sum(count for path, count in running.memory().counts().items() if "twice" in path[-1])
         names = set(running.memory().names.values())
         assert running.process.stdin
         running.process.communicate("\n", timeout=60)
         assert running.process.returncode == 0
-    assert counts == {"op": OPERATIONS, "in": OPERATIONS, "old": OPERATIONS, "thread exit": 16, "static initializer": 1}
+    stays = {"memtable held": OPERATIONS, "guard held": OPERATIONS}
+    once = {"thread exit": 16, "static initializer": 1}
+    assert counts == {"op": OPERATIONS, "in": OPERATIONS, "old": OPERATIONS, **stays, **once}
+    assert waited <= OPERATIONS
     assert twice == 2 * OPERATIONS
     assert {name for name, file, _ in names if file.startswith("storeprof:lock@")} == {"memtable", "guard"}
 
@@ -174,36 +176,3 @@ outer()
             ("outer", "native compact"): 1,
             ("outer", "native compact", "callback"): 1,
         }
-
-
-def test_a_wait_for_a_named_lock_is_reported_under_its_name(tmp_path: Path) -> None:
-    """Locks of Python get a name for reports, and nothing is added to taking them."""
-    script = tmp_path / "locks.py"
-    script.write_text(
-        "import os, threading, time, queue, storeprof\n"
-        "lock = storeprof.Lock('memtable')\n"
-        "storeprof.name_lock(queue.Queue(), 'flush queue'); storeprof.Condition('table'); storeprof.RLock('wal')\n"
-        "assert type(lock) is type(threading.Lock())\n"
-        "end = time.monotonic() + float(os.environ['RUN_SECONDS'])\n"
-        "def writer():\n"
-        "    while time.monotonic() < end:\n"
-        "        with lock: time.sleep(0.005)\n"
-        "threads = [threading.Thread(target=writer) for _ in range(3)]\n"
-        "[t.start() for t in threads]; [t.join() for t in threads]\n"
-    )
-    env = {**os.environ, "RUN_SECONDS": "2"}
-    command = [sys.executable, "-m", "storeprof"]
-    recording = [
-        "record",
-        "--no-perf",
-        "--no-alloc-hook",
-        "--out",
-        str(tmp_path / "r"),
-        "--",
-        sys.executable,
-        str(script),
-    ]
-    subprocess.run([*command, *recording], check=True, capture_output=True, env=env)
-    answer = subprocess.run([*command, "analyze", str(tmp_path / "r"), "--json"], check=True, capture_output=True)
-    (finding,) = (one for one in json.loads(answer.stdout)["findings"] if one["kind"] == "lock-contention")
-    assert finding["where"]["resource"] == "memtable"

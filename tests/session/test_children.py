@@ -125,6 +125,38 @@ def test_operations_of_all_processes_are_added_up(tmp_path: Path) -> None:
     assert sum(row["probe"] for row in processes(tmp_path)) == 3
 
 
+WORKERS = """
+import multiprocessing, sys
+import engine
+def task(n): return helper(n)
+def helper(n): return engine.work(n)
+class Store:
+    def put(self, n): return task(n)
+if __name__ == "__main__":
+    for method in ("spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            assert len(pool.map(task, [100_000] * 150)) == 150
+    Store().put(5)
+    assert sys.gettrace() is None
+    print(type(task).__name__)
+"""
+
+
+def test_instrumented_modules_are_so_in_spawned_children_and_the_main_script_too(tmp_path: Path) -> None:
+    """Functions of a module and of the script itself are counted in the parent and in children of both kinds."""
+    (tmp_path / "engine.py").write_text("def work(n): return sum(range(n))\n")
+    (tmp_path / "app.py").write_text(WORKERS)
+    options = (*QUICK, "--no-alloc-hook", "--instrument", "engine", "--instrument", "app")
+    done = record(tmp_path, sys.executable, "app.py", options=options)
+    assert (done.status, done.stdout) == (0, "ProfiledFunction\n"), done.stderr
+    rows = opened(tmp_path).sql(
+        "SELECT p.name, list_sort(list(calls)) AS calls FROM probes p GROUP BY p.name ORDER BY p.name"
+    )
+    counted = {name: list(calls) for name, calls in zip(rows["name"].tolist(), rows["calls"].tolist(), strict=True)}
+    assert counted == {"Store.put": [0, 0, 1], "helper": [1, 150, 150], "task": [1, 150, 150], "work": [1, 150, 150]}
+    assert [row["functions"] for row in opened(tmp_path).meta["instrument_asked"]] == [1, 3]
+
+
 def test_children_can_be_left_out(tmp_path: Path) -> None:
     """--no-subprocesses observes COMMAND alone, and coverage says what that left out."""
     options = (*QUICK, "--no-subprocesses")

@@ -47,7 +47,7 @@ MOST_BESIDE = 200_000
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds of the method, as shares of busy wall; and the throughput asked for, if any.
+    """Thresholds of the method, as shares of busy wall; the throughput asked for, if any, and functions to have probes.
 
     Of a tail: P99 over P50, the share of the gap that makes one cause of it, and the gap in seconds below which nobody
     would mend it (a buffer that is written out every hundredth call is meant to be so).
@@ -62,6 +62,7 @@ class Settings:
     tail_floor_s: float = 0.0005
     target_per_s: float | None = None
     fold_templates: bool = False
+    expected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Context:
 
     Where a mask over the rows of `busy` is asked for, an array of their positions does as well. `process`: index of the
     process of each thread. `in_operations`: the busy rows of looks that fell into operations; those that `busy` has
-    perf's samples in place of are among them.
+    perf's samples in place of are among them. `looked_at`: busy rows of looks, inside scopes and outside; None where no
+    scope was ever entered.
     """
 
     recording: Recording
@@ -86,6 +88,7 @@ class Context:
     in_operations: Charges
     process: Array
     cores: int
+    looked_at: Charges | None = None
 
     @cached_property
     def allocations(self) -> Allocations:
@@ -324,6 +327,7 @@ def build_context(recording: Recording, settings: Settings) -> Context:
         in_operations=of_looks.where((of_looks.op_seq != 0) & ~of_looks.idle).thinned(MOST_IN_OPERATIONS),
         process=process_of_threads(recording, looks.thread_ids),
         cores=int(recording.meta["machine"]["cpus_usable"] or max(1, len(looks.thread_ids))),
+        looked_at=_looked_at(of_looks) if looks.node.any() else None,
     )
 
 
@@ -332,6 +336,10 @@ def _queueing(recording: Recording, looks: Looks, totals: ThreadTime, native: Na
     if totals.delay_ns.sum() < QUEUES * float((totals.t1_ns - totals.t0_ns).sum()):
         return None
     return Queueing(woken_part(recording, looks.thread_ids), sampled_just_before(looks, native))
+
+
+def _looked_at(of_looks: Charges) -> Charges:
+    return of_looks.where((of_looks.row < len(of_looks.seen.looks)) & ~of_looks.idle).thinned(MOST_IN_OPERATIONS)
 
 
 def _cpu_share(totals: ThreadTime, threads: int) -> Array:

@@ -28,9 +28,12 @@ from storeprof.analysis.kinds import (
     sleep_wait,
     tail_latency,
 )
+from storeprof.analysis.memory_tags import memory_tags
 from storeprof.analysis.metrics import metrics, top_functions, wall_time
+from storeprof.analysis.named_locks import named_locks
 from storeprof.analysis.overhead import overhead
 from storeprof.analysis.passes import build_warnings, passes
+from storeprof.analysis.probe_coverage import probe_coverage
 from storeprof.analysis.tail_causes import Tail
 from storeprof.analysis.tail_document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
@@ -115,6 +118,9 @@ def findings_document(context: Context) -> dict[str, Any]:
         "wall_time": wall_time(context),
         "operations": _operations(context),
         "functions": top_functions(context),
+        "probes": probe_coverage(context),
+        "locks": named_locks(context),
+        "memory_tags": memory_tags(recording),
         "findings": found,
         "imported": (imported(recording) or {}).get("files"),
         "coverage": [row.as_document() for row in covered],

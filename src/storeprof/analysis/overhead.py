@@ -27,6 +27,8 @@ Array = np.ndarray[Any, Any]
 SHORTEST_NS = 1_000_000  # the first slices of a thread are shorter: it does not know yet how many operations fill 5 ms
 FEWEST_PAIRS = 10
 TRIMMED = 0.1
+LEAST_IN_PLACE, MOST_IN_PLACE = 0.5, 2.0  # of the calibrated cost, where the run says no more
+CLOCK_S = 0.0001  # CPU times of the observer's parts are rounded to this
 MEASURED = "CPU time per operation of slices timed over slices only counted, at random"
 CALIBRATED = "timed calls times the calibrated cost of timing one"
 METHOD = (
@@ -63,6 +65,8 @@ def overhead(context: Context) -> dict[str, Any]:
     floor = 100 * calls.floor_s / cpu_s if known and calls else None
     part = _percent(toggled, recording, cpu_s)
     tags_s = calls.tags_s if calls else None
+    memory = 100 * tags_s / cpu_s if tags_s is not None and cpu_s > 0 else None
+    observer, observer_ci = _observer_percent(context)
     calibrated = 100 * calls.timing_s / cpu_s if known and calls else None
     timing = None if floor is None or calibrated is None else floor + (part.value if part else calibrated)
     return {
@@ -70,8 +74,10 @@ def overhead(context: Context) -> dict[str, Any]:
         "timing_ci": _timing_ci(part, floor, calibrated),
         "floor_percent": _rounded(floor),
         "toggled_percent": _rounded(part.value) if part else None,
-        "observer_percent": _observer_percent(context),
-        "memory_percent": _rounded(100 * tags_s / cpu_s) if tags_s is not None and cpu_s > 0 else None,
+        "observer_percent": observer,
+        "observer_ci": observer_ci,
+        "memory_percent": _rounded(memory),
+        "memory_ci": _scaled(memory, part, calibrated),
         "counting_percent": _counting_percent(recording, cpu_s),
         "timed_share": round(calls.timed / calls.scopes, 4) if calls and calls.scopes else None,
         "budget_percent": recording.meta.get("overhead_budget_percent"),
@@ -88,8 +94,21 @@ def _timing_ci(part: Estimate | None, floor: float | None, calibrated: float | N
     """
     if part is None or floor is None or not calibrated:
         return None
-    least, most = sorted((min(max(part.low / calibrated, 0.5), 1.0), min(max(part.high / calibrated, 1.0), 2.0)))
+    least, most = _in_place(part, calibrated)
     return [round(floor * least + part.low, 3), round(floor * most + part.high, 3)]
+
+
+def _in_place(part: Estimate | None, calibrated: float | None) -> tuple[float, float]:
+    """How many times what was calibrated a probe costs in its place, at least and at most."""
+    if part is None or not calibrated:
+        return LEAST_IN_PLACE, MOST_IN_PLACE
+    low, high = part.low / calibrated, part.high / calibrated
+    return min(max(low, LEAST_IN_PLACE), 1.0), min(max(high, 1.0), MOST_IN_PLACE)
+
+
+def _scaled(percent: float | None, part: Estimate | None, calibrated: float | None) -> list[float] | None:
+    """The interval of a cost that is only calibrated."""
+    return None if percent is None else [round(percent * factor, 3) for factor in _in_place(part, calibrated)]
 
 
 def _rounded(value: float | None) -> float | None:
@@ -106,7 +125,12 @@ def _calls(recording: Recording) -> Calls | None:
             coalesce(p.counted_floor_ns, 0) AS counted, coalesce(p.function_floor_ns, 0) AS function,
             coalesce(p.block_floor_ns, 0) AS with_block
         FROM scope_slices s JOIN scope_nodes n USING (node) JOIN processes p ON p.proc_id = s.proc_id
-        WHERE s.t1_ns > ? AND s.t1_ns <= ? AND p.probe_floor_ns IS NOT NULL GROUP BY ALL
+        WHERE s.t1_ns > $1 AND s.t1_ns <= $2 AND p.probe_floor_ns IS NOT NULL GROUP BY ALL
+        UNION ALL
+        SELECT 'lock ' || s.lock, false, false, sum(s.count), sum(s.timed), p.probe_floor_ns,
+            coalesce(p.counted_floor_ns, 0), 0, 0
+        FROM lock_stays s JOIN processes p USING (proc_id)
+        WHERE s.t1_ns > $1 AND s.t1_ns <= $2 AND p.probe_floor_ns IS NOT NULL GROUP BY ALL
         """,
         [start, end + 1_500_000_000],
     )
@@ -188,13 +212,21 @@ def _counting_percent(recording: Recording, cpu_s: float) -> float | None:
     return _rounded(100 * counted["system_calls"] * CALL_COST_NS / 1e9 / cpu_s) if counted and cpu_s > 0 else None
 
 
-def _observer_percent(context: Context) -> float | None:
+def _observer_percent(context: Context) -> tuple[float | None, list[float] | None]:
+    """Observer and perf, of the usable CPUs, with the interval that the clocks of the parts leave.
+
+    They are counted, not sampled; what is not known is the time of the recorder's last steps, after its clock was read.
+    """
     recording = context.recording
     observer = recording.meta.get("observer") or {}
     names = ("sampler_cpu_s", "recorder_cpu_s", "native_cpu_s", "py_spy_cpu_s")
     known = [observer[name] for name in names if observer.get(name) is not None]
     seconds = (recording.meta["ended_ns"] - recording.meta["started_ns"]) / 1e9
-    return round(100.0 * sum(known) / (seconds * context.cores), 3) if known and seconds > 0 else None
+    if not known or seconds <= 0:
+        return None, None
+    whole, error = sum(known), CLOCK_S / 2 * len(known)
+    percent = [100.0 * value / (seconds * context.cores) for value in (whole, max(0.0, whole - error), whole + error)]
+    return round(percent[0], 3), [round(percent[1], 3), round(percent[2], 3)]
 
 
 def _advice(recording: Recording, calls: Calls | None, floor: float | None, cpu_s: float) -> str | None:

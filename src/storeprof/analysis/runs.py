@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from storeprof.analysis.findings_of_runs import merged_findings, order
+from storeprof.analysis.memory_tags import merged_tags
+from storeprof.analysis.named_locks import merged_locks
+from storeprof.analysis.probe_coverage import merged_coverage
 from storeprof.analysis.spread import between_runs, mean
 from storeprof.analysis.target import target_of, with_target
 
@@ -53,6 +56,9 @@ def combine(folder: str, runs: Sequence[Run], target_per_s: float | None = None)
         "wall_time": _mean_shares([one["wall_time"] for one in everything]),
         "operations": [row for name, documents in groups.items() for row in _operations(name, documents)],
         "functions": _functions(everything),
+        "locks": merged_locks(one["locks"] for one in everything),
+        "memory_tags": merged_tags(one["memory_tags"] for one in everything),
+        "probes": merged_coverage(one["probes"] for one in everything),
         "findings": findings,
         "coverage": _coverage(everything),
         "passes": next((one["passes"] for one in everything if _has_passes(one)), []),

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from storeprof.cli.arguments import add_fold_option, add_target_option
+from storeprof.cli.arguments import add_judging_options, asked_for
 from storeprof.errors import UsageError
 
 
@@ -25,8 +25,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--fail-on", metavar="KIND[,KIND]", help="exit with 1 when a bottleneck of these kinds is found"
     )
-    add_target_option(parser)
-    add_fold_option(parser)
+    add_judging_options(parser)
     parser.add_argument(
         "--baseline",
         type=Path,
@@ -44,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     wanted = _kinds(options.fail_on)
     if options.baseline:
         _check_baseline(options.baseline)
-    document = findings_of(options.recording or newest_recording(), options.target, options.fold_templates)
+    document = findings_of(options.recording or newest_recording(), asked_for(options))
     if options.baseline:
         _write_baseline(document, options.baseline)
     if options.json:

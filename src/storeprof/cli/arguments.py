@@ -6,6 +6,10 @@ import argparse
 import math
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storeprof.analysis.context import Settings
 
 
 def seconds(text: str) -> float:
@@ -75,6 +79,24 @@ def module_pattern(text: str) -> str:
     return text
 
 
+def function_names(text: str) -> tuple[str, ...]:
+    """Names of functions: those in a file, one a line (`#` begins a comment), or the one given."""
+    path = Path(text)
+    if not (path.is_file() or "/" in text):
+        if not text.strip():
+            raise argparse.ArgumentTypeError("an empty name; name a function, as StorageImpl.write, or a file of names")
+        return (text.strip(),)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no text"
+        raise argparse.ArgumentTypeError(f"{text}: can't be read ({why}); name a file with a function a line") from None
+    names = tuple(name for line in lines if (name := line.partition("#")[0].strip()))
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text}: names no function; write one a line, as StorageImpl.write")
+    return names
+
+
 def add_target_option(parser: argparse.ArgumentParser) -> None:
     """`--target`, of all commands that judge."""
     parser.add_argument(
@@ -92,6 +114,44 @@ def add_fold_option(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count all instances of a C++ template as one function (inlined code is always its caller's)",
     )
+
+
+def add_expect_option(parser: argparse.ArgumentParser) -> None:
+    """`--expect`, of all commands that record or judge."""
+    parser.add_argument(
+        "--expect",
+        type=function_names,
+        action="append",
+        default=[],
+        metavar="FILE|NAME",
+        help="functions that ought to carry a probe: a file with a name a line, or a name (StorageImpl.write, "
+        "'kv::Store::*'; repeatable); the report says which carry none and which were never entered",
+    )
+
+
+def add_judging_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the commands that judge what is already recorded."""
+    add_target_option(parser)
+    add_fold_option(parser)
+    add_expect_option(parser)
+
+
+def expected(options: argparse.Namespace) -> tuple[str, ...]:
+    """The names that `--expect` gave, in their order."""
+    return tuple(dict.fromkeys(name for names in options.expect for name in names))
+
+
+def asked_for(options: argparse.Namespace) -> Settings:
+    """What `add_judging_options` asked for."""
+    from storeprof.analysis.context import Settings
+
+    return Settings(target_per_s=options.target, fold_templates=options.fold_templates, expected=expected(options))
+
+
+def asked_to_judge(options: argparse.Namespace) -> dict[str, Any]:
+    """What a recording keeps of it: the target, and functions that ought to carry a probe."""
+    kept = {"target_per_s": options.target, "expected": list(expected(options))}
+    return {name: value for name, value in kept.items() if value}
 
 
 def add_runs_option(parser: argparse.ArgumentParser) -> None:

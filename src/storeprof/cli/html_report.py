@@ -6,31 +6,27 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from storeprof.analysis.context import Context, Settings, build_context
+from storeprof.analysis.context import Settings, build_context
 from storeprof.analysis.document import findings_document
 from storeprof.analysis.runs import Run, combine
 from storeprof.errors import UsageError
+from storeprof.recording.model import read_meta
 from storeprof.report.html import Side, page
+from storeprof.session.documents import as_recorded
 from storeprof.session.finish import open_recording
 from storeprof.session.runs import is_series, runs_of
 from storeprof.views.view import MOST_ROWS, view_of
 
 
-def write_page(
-    path: Path, folder: Path, against: Path | None, target_per_s: float | None, fold_templates: bool = False
-) -> None:
+def write_page(path: Path, folder: Path, against: Path | None, asked: Settings) -> None:
     """Write the page of a recording (or of several runs), or of what changed against another.
 
     Raises UsageError when the file can't be written, RecordingError when a recording can't be read.
     """
     check_writable(path)
     sides = 1 if against is None else 2
-    shown = _side(folder, Settings(target_per_s=target_per_s, fold_templates=fold_templates), MOST_ROWS // sides)
-    other = (
-        _side(against, Settings(target_per_s=target_per_s, fold_templates=fold_templates), MOST_ROWS // sides)
-        if against
-        else None
-    )
+    shown = _side(folder, asked, MOST_ROWS // sides)
+    other = _side(against, asked, MOST_ROWS // sides) if against else None
     title = f"{folder.name} against {against.name}" if against else folder.name
     text = page(f"{title} – storeprof", shown, other)
     try:
@@ -51,20 +47,16 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"--html {path}: there is no folder {path.parent}; make it, or name another file")
 
 
-def _side(folder: Path, settings: Settings, most_rows: int) -> Side:
+def _side(folder: Path, asked: Settings, most_rows: int) -> Side:
     if not is_series(folder):
-        context = _context(folder, settings)
+        recording = open_recording(folder)
+        context = build_context(recording, as_recorded(asked, recording.meta))
         return Side(findings_document(context), [(folder.name, view_of(context, most_rows))])
     runs = runs_of(folder)
     found, views = [], []
+    whole = as_recorded(asked, read_meta(runs[0][1]))
     for workload, run in runs:
-        context = _context(run, replace(settings, target_per_s=None))
+        context = build_context(open_recording(run), replace(whole, target_per_s=None))
         found.append(Run(workload, findings_document(context)))
         views.append((str(run.relative_to(folder)), view_of(context, most_rows // len(runs))))
-    return Side(combine(str(folder), found, settings.target_per_s), views)
-
-
-def _context(folder: Path, settings: Settings) -> Context:
-    recording = open_recording(folder)
-    target = settings.target_per_s if settings.target_per_s is not None else recording.meta.get("target_per_s")
-    return build_context(recording, replace(settings, target_per_s=target))
+    return Side(combine(str(folder), found, whole.target_per_s), views)

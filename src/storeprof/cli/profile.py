@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from storeprof.cli.arguments import (
+    add_expect_option,
     add_recording_options,
     add_runs_option,
     add_target_option,
+    asked_to_judge,
     positive,
     seconds,
     seed,
@@ -41,6 +43,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=seed, default=1, metavar="K", help="seed of the workload (default: 1)")
     add_runs_option(parser)
     add_target_option(parser)
+    add_expect_option(parser)
     add_recording_options(parser)
     add_collecting_options(parser)
     parser.set_defaults(run=run)
@@ -90,7 +93,7 @@ def _run(options: argparse.Namespace, folder: Path, workload: str) -> Any:
         command=_driver(options, workload, data, options.duration),
         pass_command=_driver(options, workload, data, min(options.duration, PASS_S)),
         environment={"STOREPROF_WINDOW_FILE": str((folder / "window.json").absolute())},
-        description=asked | ({"target_per_s": options.target} if options.target else {}),
+        description=asked | asked_to_judge(options),
         observer_budget=options.overhead_budget / 100,
         **{**chosen, "use_perf": chosen.get("use_perf", True) and not options.no_perf},
         call_graph=None if options.call_graph == "auto" else options.call_graph,

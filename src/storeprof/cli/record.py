@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from storeprof.cli.arguments import (
+    add_expect_option,
     add_recording_options,
     add_runs_option,
     add_target_option,
+    asked_to_judge,
     dotted_name,
     module_pattern,
     positive,
@@ -67,6 +69,7 @@ def add_parser(commands: Any) -> None:
     )
     add_runs_option(parser)
     add_target_option(parser)
+    add_expect_option(parser)
     add_recording_options(parser)
     add_collecting_options(parser)
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG...]", help="the program to run")
@@ -106,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
         instrument=tuple(dict.fromkeys(options.instrument)),
         **{**chosen, "use_perf": chosen.get("use_perf", True) and not options.no_perf},
         call_graph=None if options.call_graph == "auto" else options.call_graph,
-        description={"target_per_s": options.target} if options.target else {},
+        description=asked_to_judge(options),
         use_allocation_hook=not options.no_alloc_hook,
         children=bool(command) if options.subprocesses is None else options.subprocesses,
         ops_pattern=options.ops_regex.encode() if options.ops_regex else OPS_PATTERN,

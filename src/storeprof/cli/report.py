@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from storeprof.cli.arguments import add_fold_option, add_target_option
+from storeprof.cli.arguments import add_judging_options, asked_for
+
+if TYPE_CHECKING:
+    from storeprof.analysis.context import Settings
 
 
 def add_parser(commands: Any) -> None:
@@ -30,8 +33,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--against", type=Path, metavar="BASELINE", help="show what changed against this earlier recording"
     )
-    add_target_option(parser)
-    add_fold_option(parser)
+    add_judging_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -39,29 +41,29 @@ def run(options: argparse.Namespace) -> int:
     """Analyse and show."""
     from storeprof.session.folder import newest_recording
 
-    folder = options.recording or newest_recording()
+    folder, asked = options.recording or newest_recording(), asked_for(options)
     if options.html:
         from storeprof.cli.html_report import write_page
 
-        write_page(options.html, folder, options.against, options.target, options.fold_templates)
+        write_page(options.html, folder, options.against, asked)
     elif options.against:
-        show_difference(folder, options.against, options.target)
+        show_difference(folder, options.against, asked)
     else:
-        show(folder, options.target, options.fold_templates)
+        show(folder, asked)
     return 0
 
 
-def show(folder: Path, target_per_s: float | None = None, fold_templates: bool = False) -> None:
+def show(folder: Path, asked: Settings | None = None) -> None:
     """Print the report of a recording, or of several runs."""
     from storeprof.report.terminal import print_report
     from storeprof.session.documents import findings_of
 
-    print_report(findings_of(folder, target_per_s, fold_templates), sys.stdout)
+    print_report(findings_of(folder, asked), sys.stdout)
 
 
-def show_difference(folder: Path, against: Path, target_per_s: float | None) -> None:
+def show_difference(folder: Path, against: Path, asked: Settings) -> None:
     """Print what changed between two recordings."""
     from storeprof.report.difference import print_difference
     from storeprof.session.documents import findings_of
 
-    print_difference(findings_of(folder, target_per_s), findings_of(against, target_per_s), sys.stdout)
+    print_difference(findings_of(folder, asked), findings_of(against, asked), sys.stdout)

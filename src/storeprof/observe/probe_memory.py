@@ -15,9 +15,11 @@ BUCKETS = 720
 BLOCK_LINES, NODE_LINES, TAG_LINES, NAME_LINES = 457, 46, 1, 1  # of 64 bytes; a name's text is more
 UNKNOWN = ("?", "", 0)
 # Of a scope, of one that is only counted, of a memory tag; and what Python adds to a function, a block and a tag.
-COSTS = ("floor_ticks", "counted_ticks", "tag_ticks", "function_ticks", "block_ticks", "tag_call_ticks")
+COSTS = ("floor_ticks", "counted_ticks", "tag_ticks", "function_ns", "block_ns", "tag_call_ns")
 SLICES, SLICES_AT, SLICES_LINES = 256, 386, 64  # of a thread block: entries, and lines of 64 bytes
 LOCK = "storeprof:lock@"  # in place of a file, with the lock's address in hexadecimal digits
+OWN = ("storeprof: what a probe costs", "(suspended)", "?")  # names that are no site of the program's
+STAYS = {"storeprof:held": "hold", "storeprof:waited": "wait"}  # in place of a file: of threads at a lock of that name
 DETACHED = "storeprof:detached"  # in place of a file: the function is not counted any more
 
 
@@ -89,6 +91,14 @@ class ProbeMemory:
         self.name(-1)
         named = sorted((number, name, file) for number, (name, file, _) in self._names.items())
         return {file.removeprefix(LOCK): name for _, name, file in named if file.startswith(LOCK)}
+
+    def sites(self, known: int) -> Iterator[tuple[int, str, str, int]]:
+        """Number, name, file and line of the sites whose numbers are above `known`: they may never be entered."""
+        self.name(-1)
+        for number in range(known + 1, max(self._names, default=0) + 1):
+            name, file, line = self._names.get(number, UNKNOWN)
+            if not file.startswith("storeprof:") and not name.startswith(OWN):
+                yield number, name, file, line
 
     def linked(self, first: int, known: Container[int], lines: int, next_word: int = 0) -> Iterator[int]:
         """Records of (at least) so many lines, linked by one of their words: from the newest to the first known one."""

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.observe.mapped_image import images
 from storeprof.observe.probe_gate import ProbeGate
-from storeprof.observe.probe_memory import BLOCK_LINES, BUCKETS, NODE_LINES, TAG_LINES, ProbeMemory
+from storeprof.observe.probe_memory import BLOCK_LINES, BUCKETS, NODE_LINES, STAYS, TAG_LINES, ProbeMemory
 from storeprof.recording.schema import JOURNAL_DTYPES, JournalTable
 
 Array = np.ndarray[Any, Any]
 Frame = tuple[int, bytes]  # journal table, payload
 PERIOD_NS = 1_000_000_000
+OUTSIDE = 1  # in place of a scope: of a tag's record that counts outside any
 MAX_PART = 0xFFFF  # of the count in one histogram row
 _NO_MINIMUM = np.iinfo(np.uint64).max
 
@@ -47,7 +49,7 @@ class ProbeTotals:
     def follow(self, process: int, fd: int, pid: int) -> None:
         """Read from now on the memory that `fd` stands for (and close it), and let the program `pid` count."""
         memory = ProbeMemory(fd)
-        self._trees.append(_Tree(process, memory, self._numbers))
+        self._trees.append(_Tree(process, memory, self._numbers, pid))
         self._gates.append(ProbeGate(pid, memory.gate_address(), self._budget))
         self._gates[-1].open()
         os.close(fd)
@@ -66,7 +68,11 @@ class ProbeTotals:
 class _Tree:
     """One process: nodes of its thread blocks merged by (parent, name), and memory tags merged by name."""
 
-    def __init__(self, process: int, memory: ProbeMemory, numbers: Iterator[int]) -> None:
+    def __init__(self, process: int, memory: ProbeMemory, numbers: Iterator[int], pid: int) -> None:
+        self._pid = pid
+        self._sites = 0
+        self._native_sites = False
+        self._images: list[str] = []
         self._process = process
         self._memory = memory
         self._numbers = numbers
@@ -78,7 +84,7 @@ class _Tree:
         self._node_rows: dict[int, int] = {0: -1}
         self._tag_rows: dict[int, int] = {}
         self._merged: dict[tuple[int, int], int] = {}  # (row of the parent, name) -> row
-        self._tags: dict[int, int] = {}  # name -> row
+        self._tags: dict[tuple[int, int | None], int] = {}  # name, row of the scope (None: all of them) -> row
         # As last written.
         self._counts = np.zeros(0, dtype=JOURNAL_DTYPES[JournalTable.SCOPE_COUNTS])
         self._histograms = np.zeros((0, BUCKETS), dtype=np.uint32)
@@ -90,7 +96,7 @@ class _Tree:
         if header != self._header:  # the cost of a scope is calibrated late
             self._header = header
             yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "probe": True, **header}])
-        lines = self._find_records()
+        lines = self._find_records() + self._new_sites()
         detached, locks = self._memory.detached(), self._memory.locks()
         if detached != self._detached:
             self._detached = detached
@@ -99,11 +105,33 @@ class _Tree:
         if locks != self._locks:
             self._locks = locks
             yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "locks": locks}])
+        if self._native_sites or not self._images:
+            yield from self._mapped()
         if lines:
             yield JournalTable.SCOPE_NODES, _json_lines(lines)
         yield from self._changed_nodes(t_ns)
         yield from self._changed_tags(t_ns)
         yield from self._new_slices(t_ns)
+
+    def _new_sites(self) -> list[dict[str, Any]]:
+        """Sites with a name since the last time, entered or not."""
+        found = list(self._memory.sites(self._sites))
+        self._sites = max([self._sites, *(number for number, *_ in found)])
+        self._native_sites = any(file and not file.endswith(".py") for _, _, file, _ in found)
+        return [
+            {"site": number, "process": self._process, "name": name, "file": file, "line": line}
+            for number, name, file, line in found
+        ]
+
+    def _mapped(self) -> Iterator[Frame]:
+        """Which files the program's code is mapped from: sites that were never entered are found in them."""
+        try:
+            paths = dict.fromkeys(path for path, _ in images(self._pid) if path.startswith("/"))
+        except OSError:
+            return
+        if paths and list(paths) != self._images:
+            self._images = list(paths)
+            yield JournalTable.PROCESSES, _json_lines([{"process": self._process, "images": self._images}])
 
     def _new_slices(self, t_ns: int) -> Iterator[Frame]:
         for block, known in self._blocks.items():
@@ -123,7 +151,8 @@ class _Tree:
         for block in memory.linked(memory.first_block(), self._blocks, BLOCK_LINES):
             self._blocks[block] = 0
         for block in self._blocks:
-            first_node, first_tag = memory.firsts_of(block)
+            _, first_tag = memory.firsts_of(block)  # before the nodes: those that a tag names are there by then
+            first_node, _ = memory.firsts_of(block)
             nodes = list(memory.linked(first_node, self._node_rows, NODE_LINES, next_word=2))
             lines += [self._add_node(line) for line in reversed(nodes)]  # parents come before their children
             tags = list(memory.linked(first_tag, self._tag_rows, TAG_LINES))
@@ -140,19 +169,25 @@ class _Tree:
             self._histograms = np.append(self._histograms, np.zeros((1, BUCKETS), np.uint32), axis=0)
         self._node_rows[line] = row
         text, file, source_line = self._memory.name(name)
+        # What is counted of a lock is no scope: nobody is ever inside, and it is no operation.
+        key, kind = ("stay", {"kind": STAYS[file]}) if file in STAYS else ("node", {})
         return {
-            "node": int(self._counts[row]["node"]), "process": self._process, "record": line,
+            key: int(self._counts[row]["node"]), **kind, "process": self._process, "record": line,
             "parent": int(self._counts[above]["node"]) if above >= 0 else 0,
             "name": text, "file": file, "line": source_line,
         }  # fmt: skip
 
     def _add_tag(self, line: int) -> Iterator[dict[str, Any]]:
-        name = int(self._memory.words[line, 1])
-        row = self._tag_rows[line] = self._tags.setdefault(name, len(self._tags))
+        name, node = int(self._memory.words[line, 1]), int(self._memory.words[line, 12])
+        above = {OUTSIDE: -1}.get(node, self._node_rows.get(node, -1)) if node else None
+        row = self._tag_rows[line] = self._tags.setdefault((name, above), len(self._tags))
         if row == len(self._tag_counts):
             self._tag_counts = np.append(self._tag_counts, np.zeros(1, self._tag_counts.dtype))
             self._tag_counts[row]["process"], self._tag_counts[row]["tag"] = self._process, row
-            yield {"tag": row, "process": self._process, "name": self._memory.name(name)[0]}
+            found = {"tag": row, "process": self._process, "name": self._memory.name(name)[0]}
+            if above is not None:
+                found["at"] = int(self._counts[above]["node"]) if above >= 0 else 0
+            yield found
 
     def _changed_nodes(self, t_ns: int) -> Iterator[Frame]:
         lines, rows = _pairs(self._node_rows)
@@ -192,6 +227,7 @@ class _Tree:
         now = _zeroed(self._tag_counts, ("process", "tag"), t_ns)
         for column, name in enumerate(("allocations", "allocated_bytes", "frees", "freed_bytes"), start=1):
             np.add.at(now[name], rows, records[:, column])
+        np.add.at(now["peak_most_bytes"], rows, records[:, 5])
         now["live_bytes"] = (now["allocated_bytes"] - now["freed_bytes"]).astype(np.int64)
         before = self._tag_counts
         changed = (

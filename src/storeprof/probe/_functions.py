@@ -7,6 +7,7 @@ from typing import Any
 from storeprof.probe import _recorder
 from storeprof.probe._tasks import FLAGS, drive
 
+MAIN = ("__main__", "__mp_main__")  # multiprocessing runs the main program's file once more in a spawned child
 MAX_WRAPPERS = 64  # an object that makes up attributes has a __wrapped__ for ever
 
 
@@ -49,7 +50,12 @@ def dotted_name(function: Callable[..., Any], file: str) -> str:
     if not isinstance(qualname, str):
         qualname = type(function).__qualname__
     module = getattr(function, "__module__", None)
-    if module == "__main__" and file and not file.startswith("<"):  # <stdin>, <string>
+    return f"{module_name(module, file)}.{qualname}" if isinstance(module, str) else qualname
+
+
+def module_name(module: str, file: str | None) -> str:
+    """A module's name; that of the main program is the stem of its file, in spawned children as well."""
+    if module in MAIN and file and not file.startswith("<"):  # <stdin>, <string>
         base = file.rpartition("/")[2]
-        module = base.partition(".")[0] or base
-    return f"{module}.{qualname}" if isinstance(module, str) else qualname
+        return base.partition(".")[0] or base
+    return module

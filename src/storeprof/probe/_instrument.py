@@ -56,14 +56,15 @@ class Instrumented:
         if not self._probes:
             _recorder.when_over_budget(self.relieve)
         found: list[str] = []
+        written = _functions.module_name(module.__name__, getattr(module, "__file__", None))
         for owner, path, value in _defined(module, module, ()):
             name = ".".join(path)
             if any(fnmatchcase(name, one) for one in include) and not any(fnmatchcase(name, one) for one in exclude):
                 wrapped = _wrapped(value)
                 if wrapped is not None:
                     setattr(owner, path[-1], wrapped)
-                    self._probes.append(_Probe(owner, path[-1], value, wrapped, f"{module.__name__}.{name}"))
-                    found.append(f"{module.__name__}.{name}")
+                    self._probes.append(_Probe(owner, path[-1], value, wrapped, f"{written}.{name}"))
+                    found.append(f"{written}.{name}")
         return found
 
     def relieve(self) -> None:
@@ -121,9 +122,12 @@ def instrument(module: str | ModuleType, include: str | Iterable[str], exclude: 
     return list(found)
 
 
-def instrument_all(module: ModuleType) -> list[str]:
-    """As `instrument` does it with one module: the names of what was instrumented."""
-    return _instrumented.module(module, ["*"], ())
+def instrument_all(module: ModuleType, first: str = "*") -> list[str]:
+    """As `instrument` does it with one module: the names of what was instrumented.
+
+    `first`: only this function or class of it.
+    """
+    return _instrumented.module(module, [first, f"{first}.*"], ())
 
 
 def instrument_matching(pattern: str, instrument_one: Callable[[ModuleType], object]) -> None:

@@ -88,9 +88,6 @@ def detach(function: object, /) -> bool:
 def when_over_budget(function: Callable[[], None], /) -> None:
     """Have it called in the main thread, every few milliseconds, while counting alone costs more than the budget."""
 
-def set_floors(function: float, block: float, tag: float, /) -> None:
-    """Put into the header what Python adds to a call, a `with` block and a memory tag, in ns."""
-
 def task_enter(function: object, /) -> int:
     """Enter the scope of a profiled function; where it lies on the thread's stack, 0 when it is not taken."""
 
@@ -102,6 +99,17 @@ def task_resume(kept: bytes, /) -> int:
 
 def task_leave(index: int, /) -> None:
     """Leave the scope that lies there, and what is above it."""
+
+def lock_calls(
+    acquire: Callable[..., bool] = ..., release: Callable[[], None] = ..., of: object = ..., /
+) -> tuple[Any, Any]:
+    """A lock's two methods, which also count and time how long it is waited for and held.
+
+    `of`: the lock's name (UTF-8), or one of these methods of it, to share what it knows.
+
+    The second one called with one argument lets go of it however often it was taken. Without arguments: what stands
+    for `__enter__` and `__exit__` on a type whose objects have `acquire` and `release`.
+    """
 
 def memory_fd() -> int:
     """The shared memory's descriptor, -1 when there is none."""

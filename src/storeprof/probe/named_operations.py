@@ -8,12 +8,12 @@ definition, waits for it there.
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from storeprof.probe import _functions
+from storeprof.probe import _children, _functions
 from storeprof.probe._after_import import AfterImport
-from storeprof.probe._instrument import instrument_all, instrument_matching
+from storeprof.probe._instrument import instrument_all, instrument_matching, matches
 
 MOST_CALLS = 500_000  # traced before the main program's definition is given up
 INSTRUMENT = "instrument:"  # before a pattern of modules, among the names
@@ -98,10 +98,12 @@ def _raw_attribute(owner: Any, name: str) -> Any:
 class WrapInMain:
     """A trace function that follows the main program's module code until the names it defines are wrapped."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, patterns: Sequence[str] = ()) -> None:
         self._names = names
+        self._patterns = patterns
         self._calls = 0
-        self._wanted: set[tuple[str, str]] = set()  # (what is defined at module level, the module's name as asked for)
+        # (what is defined at module level, the module's name as asked for, or the pattern that means it)
+        self._wanted: set[tuple[str, str]] = set()
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         """A function is called: only the main program's module code is followed, line by line."""
@@ -120,11 +122,16 @@ class WrapInMain:
         return None
 
     def _defined_in(self, frame: FrameType) -> set[tuple[str, str]]:
-        spec = frame.f_globals.get("__spec__")
-        stem = frame.f_code.co_filename.rpartition("/")[2].partition(".")[0]
         defined = {one.co_name for one in frame.f_code.co_consts if isinstance(one, CodeType)}
-        result = set()
-        for module in {"__main__", stem, getattr(spec, "name", None) or stem}:
+        modules = names_of_main(frame.f_globals, frame.f_code.co_filename)
+        result = {
+            (first, INSTRUMENT + pattern)
+            for pattern in self._patterns
+            if any(matches(module, pattern) for module in modules)
+            for first in defined
+            if first.isidentifier()
+        }
+        for module in modules:
             for name in [one for one in self._names.pending if one.startswith(module + ".")]:
                 first = name[len(module) + 1 :].split(".")[0]
                 if first in defined:
@@ -137,9 +144,12 @@ class WrapInMain:
     def _line(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         for first, module in list(self._wanted):
             if callable(frame.f_globals.get(first)) or event == "return":
+                self._wanted.discard((first, module))
+                if module.startswith(INSTRUMENT):
+                    _instrument_one(module.removeprefix(INSTRUMENT), sys.modules["__main__"], self._names.report, first)
+                    continue
                 recorded = frame.f_code.co_filename.rpartition("/")[2].partition(".")[0]
                 self._names.wrap_in(module, frame.f_globals, recorded if recorded.isidentifier() else module)
-                self._wanted.discard((first, module))
         if self._wanted:
             return self._line
         sys.settrace(None)
@@ -147,31 +157,70 @@ class WrapInMain:
         return None
 
 
-def watch(names: Iterable[str], report_path: str) -> None:
-    """Wrap the named functions as soon as each is defined, and all of the modules that a pattern names."""
+def names_of_main(namespace: dict[str, Any], file: str) -> set[str]:
+    """What the main program's module may be called: `__main__`, its file's stem, the name it was run by."""
+    stem = file.rpartition("/")[2].partition(".")[0]
+    return {"__main__", stem, getattr(namespace.get("__spec__"), "name", None) or stem}
+
+
+def watch(names: Sequence[str], report_path: str) -> None:
+    """Wrap the named functions as soon as each is defined, and all of the modules that a pattern names.
+
+    Children that multiprocessing spawns do the same.
+    """
+    asked, patterns = begin(names, report_path)
+    _children.follow(names)
+    if (asked.pending or patterns) and sys.gettrace() is None:
+        sys.settrace(WrapInMain(asked, patterns))
+
+
+def begin(names: Iterable[str], report_path: str) -> tuple[Names, list[str]]:
+    """Do so for all modules but the main program's; the names that are still pending, and the patterns."""
     report = Report(report_path)
     patterns = [name.removeprefix(INSTRUMENT) for name in names if name.startswith(INSTRUMENT)]
     asked = Names([name for name in names if not name.startswith(INSTRUMENT)], report)
     report.say(python=f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}", why=None)
     for pattern in patterns:
         _instrument(pattern, report)
-    if not asked.pending:
-        return
     for module in sorted(asked.modules() & set(sys.modules)):
         if module != "__main__":
             asked.wrap_in(module, sys.modules[module].__dict__)
-    sys.meta_path.insert(
-        0, AfterImport(lambda name: name in asked.modules(), lambda one: asked.wrap_in(one.__name__, one.__dict__))
-    )
-    if sys.gettrace() is None:
-        sys.settrace(WrapInMain(asked))
+    if asked.pending:
+        sys.meta_path.insert(
+            0, AfterImport(lambda name: name in asked.modules(), lambda one: asked.wrap_in(one.__name__, one.__dict__))
+        )
+    return asked, patterns
+
+
+def wrap_spawned_main(asked: Names, patterns: Iterable[str], main: ModuleType) -> None:
+    """Wrap what a spawned child's copy of the main program defines: all of it is there already.
+
+    Its code was run in another module, whose dictionary is copied into `main`; there its functions find each other.
+    """
+    file = getattr(main, "__file__", None) or ""
+    before = dict(main.__dict__)
+    modules = names_of_main(main.__dict__, file)
+    for module in modules:
+        asked.wrap_in(module, main.__dict__, _functions.module_name(main.__name__, file))
+    for pattern in patterns:
+        if any(matches(module, pattern) for module in modules):
+            _instrument_one(pattern, main, asked.report)
+    wrapped = {name: main.__dict__[name] for name, value in before.items() if main.__dict__.get(name) is not value}
+    for function in [one for one in before.values() if isinstance(one, FunctionType)]:
+        if function.__module__ == main.__name__:
+            function.__globals__.update(wrapped)
 
 
 def _instrument(pattern: str, report: Report) -> None:
     def one(module: ModuleType) -> None:
-        try:
-            report.say(name=pattern, module=module.__name__, functions=instrument_all(module))
-        except Exception as error:  # the program must not see what goes wrong here
-            report.say(name=pattern, module=module.__name__, functions=[], why=str(error))
+        if module is not sys.modules.get("__main__"):  # which has only begun
+            _instrument_one(pattern, module, report)
 
     instrument_matching(pattern, one)
+
+
+def _instrument_one(pattern: str, module: ModuleType, report: Report, first: str = "*") -> None:
+    try:
+        report.say(name=pattern, module=module.__name__, functions=instrument_all(module, first))
+    except Exception as error:  # the program must not see what goes wrong here
+        report.say(name=pattern, module=module.__name__, functions=[], why=str(error))

@@ -35,7 +35,7 @@ LINE_NUMBERS: Mapping[JournalTable, Mapping[str, str]] = {
     JournalTable.THREADS: {"thread": "thread", "process": "process"},
     JournalTable.FRAMES: {"frame": "frame", "code": "code"},
     JournalTable.RESOURCES: {"resource": "resource"},
-    JournalTable.SCOPE_NODES: {"node": "node", "parent": "node", "process": "process"},
+    JournalTable.SCOPE_NODES: {"node": "node", "stay": "node", "at": "node", "parent": "node", "process": "process"},
 }
 KINDS = ("process", "thread", "code", "frame", "stack", "resource", "node")
 NO_NODE = 0

@@ -67,7 +67,7 @@ JOURNAL_DTYPES: dict[JournalTable, np.dtype[np.void]] = {
     ),
     JournalTable.MEMORY_TAGS: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("tag", "u4"), ("allocations", "u8"), ("allocated_bytes", "u8"),
-        ("frees", "u8"), ("freed_bytes", "u8"), ("live_bytes", "i8"), ("reserved", "u8"),
+        ("frees", "u8"), ("freed_bytes", "u8"), ("live_bytes", "i8"), ("peak_most_bytes", "u8"),
     ),
     JournalTable.PROBE_SLICES: _packed(
         ("t_ns", "u8"), ("process", "u4"), ("block", "u4"), ("number", "u4"), ("operations", "u4"),
@@ -157,16 +157,28 @@ TABLES: dict[str, dict[str, str]] = {
         "thread_id": "BIGINT", "op_seq": "BIGINT", "node": "INTEGER", "start_ns": "BIGINT", "duration_ns": "BIGINT",
         "hit": "BOOLEAN", "weight": "DOUBLE",
     },
+    "lock_stays": {
+        "proc_id": "BIGINT", "lock": "VARCHAR", "kind": "VARCHAR", "node": "INTEGER", "t0_ns": "BIGINT",
+        "t1_ns": "BIGINT", "count": "BIGINT", "timed": "BIGINT", "total_ns": "BIGINT", "max_ns": "BIGINT",
+    },
     "probe_slices": {
         "proc_id": "BIGINT", "block": "INTEGER", "number": "BIGINT", "t1_ns": "BIGINT", "operations": "BIGINT",
         "counted_only": "BOOLEAN", "cpu_ns": "BIGINT",
+    },
+    "probes": {
+        "proc_id": "BIGINT", "name": "VARCHAR", "full_name": "VARCHAR", "function": "VARCHAR", "file": "VARCHAR",
+        "line": "INTEGER", "calls": "BIGINT",
     },
     "memory": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "kind": "VARCHAR", "bytes": "BIGINT",
     },
     "memory_tags": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "tag": "VARCHAR", "allocations": "BIGINT", "allocated_bytes": "BIGINT",
-        "frees": "BIGINT", "freed_bytes": "BIGINT", "live_bytes": "BIGINT",
+        "frees": "BIGINT", "freed_bytes": "BIGINT", "live_bytes": "BIGINT", "peak_most_bytes": "BIGINT",
+    },
+    "memory_tag_paths": {
+        "t_ns": "BIGINT", "proc_id": "BIGINT", "tag": "VARCHAR", "node": "INTEGER", "allocations": "BIGINT",
+        "allocated_bytes": "BIGINT", "frees": "BIGINT", "freed_bytes": "BIGINT",
     },
     "allocations": {
         "t_ns": "BIGINT", "proc_id": "BIGINT", "thread_id": "BIGINT", "bytes": "BIGINT", "weight_bytes": "BIGINT",

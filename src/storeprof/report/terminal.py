@@ -15,7 +15,9 @@ from rich.table import Table
 from storeprof.report.bars import WORDS, bar, legend
 from storeprof.report.fitting import clipped, end_of, fitting, harmless, near, near_end
 from storeprof.report.imported import file_line
+from storeprof.report.locks import lock_lines
 from storeprof.report.passes import print_passes
+from storeprof.report.probes import probe_lines
 from storeprof.report.runs import print_runs
 from storeprof.report.units import duration
 
@@ -60,6 +62,7 @@ def _print(console: Console, document: Document) -> None:
         _figures(console, document)
         _operations(console, document)
         _findings(console, document["findings"], document["summary"])
+    _locks_and_probes(console, document)
     print_passes(console, document)
     _imported(console, document)
     _coverage(console, document["coverage"])
@@ -215,6 +218,17 @@ def _detail(console: Console, row: Document, summary: str) -> None:
 def _last_two(function: str) -> str:
     """Class and method of a Python function; a C++ name is left as it is."""
     return function if "(" in function or "::" in function else ".".join(function.rsplit("/", 1)[-1].split(".")[-2:])
+
+
+def _locks_and_probes(console: Console, document: Document) -> None:
+    probes = document.get("probes") or {}
+    lines = list(lock_lines(document.get("locks") or [], document["duration_s"]))
+    lines += probe_lines(probes) if probes else []
+    if lines:
+        console.print()
+    for line in lines:  # what was asked for has more room
+        room = LINES_OF_A_REASON if probes.get("expected") else 1
+        _indented(console, escape(clipped(line, console.width - 2, room)))
 
 
 def _imported(console: Console, document: Document) -> None:

@@ -23,6 +23,7 @@ from storeprof.session.cpu_accounts import note_not_observed
 from storeprof.session.named_operations import instrument_asked, operations_asked
 from storeprof.session.native_tables import add_native_tables
 from storeprof.session.pass_tables import add_pass_tables, write_pass_evidence
+from storeprof.session.probe_sites import probes_table
 from storeprof.session.py_spy_tables import add_py_spy_tables
 from storeprof.session.python_frames import with_lines
 
@@ -134,8 +135,11 @@ def _tables(folder: Path, meta: dict[str, Any], journal: Journal) -> dict[str, C
         "scope_slices": tabulate_scopes.scope_slices_table(journal, ids),
         "scope_histograms": tabulate_scopes.scope_histograms_table(journal, ids),
         "operations": tabulate_scopes.operations_table(journal, ids),
+        "lock_stays": tabulate_scopes.lock_stays_table(journal, ids),
+        "probes": probes_table(journal, ids),
         "probe_slices": tabulate_scopes.probe_slices_table(journal, ids),
         "memory": tabulate.memory_table(journal, ids),
+        "memory_tag_paths": tabulate_scopes.memory_tag_paths_table(journal, ids),
         "memory_tags": tabulate_scopes.memory_tags_table(journal, ids),
     }
     tables["resources"] = tabulate.resources_table(resources)

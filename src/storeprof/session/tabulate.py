@@ -108,15 +108,15 @@ def processes_table(journal: Journal, ids: Identities) -> Columns:
         "name": strings([names.get(number) for number in rows]),
         "counted_floor_ns": _cost_ns(values, "counted_ticks", ns_per_tick),
         "tag_floor_ns": _cost_ns(values, "tag_ticks", ns_per_tick),
-        "function_floor_ns": _cost_ns(values, "function_ticks", ns_per_tick),
-        "block_floor_ns": _cost_ns(values, "block_ticks", ns_per_tick),
-        "tag_call_floor_ns": _cost_ns(values, "tag_call_ticks", ns_per_tick),
+        "function_floor_ns": _cost_ns(values, "function_ns", 1.0),
+        "block_floor_ns": _cost_ns(values, "block_ns", 1.0),
+        "tag_call_floor_ns": _cost_ns(values, "tag_call_ns", 1.0),
         "detached": strings([", ".join(row.get("detached", ())) or None for row in values]),
         "detached_ns": integers([row.get("detached_ns") for row in values]),
     }
 
 
-def _cost_ns(rows: list[dict[str, Any]], name: str, ns_per_tick: Array) -> Array:
+def _cost_ns(rows: list[dict[str, Any]], name: str, ns_per_tick: Array | float) -> Array:
     """What the probe costs, by one of the figures of its header; null where that was not measured."""
     ticks = np.array([row.get(name) or 0.0 for row in rows], dtype=np.float64)
     return null_where(ticks * ns_per_tick, ticks == 0)

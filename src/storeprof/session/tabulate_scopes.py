@@ -78,7 +78,33 @@ def _rhythm(rows: Array, starts: int) -> Array:
 
 
 def scope_slices_table(journal: Journal, ids: Identities) -> Columns:
-    """Columns of `scope_slices`: differences between a node's consecutive cumulative rows.
+    """Columns of `scope_slices`: all of the slices but those of locks."""
+    columns = _slices(journal, ids)
+    scopes = ~np.isin(columns["node"], list(_stays(journal)))
+    return {name: values[scopes] for name, values in columns.items()}
+
+
+def lock_stays_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `lock_stays`: per lock and scope it was taken in, how often and long it was waited for and held."""
+    stays = _stays(journal)
+    columns = _slices(journal, ids)
+    mine = np.isin(columns["node"], list(stays))
+    kept = {name: values[mine] for name, values in columns.items()}
+    lines = [stays[node] for node in kept["node"].tolist()]
+    return {
+        "lock": strings([line["name"] for line in lines]),
+        "kind": strings([line["kind"] for line in lines]),
+        **{name: kept[name] for name in ("proc_id", "t0_ns", "t1_ns", "count", "timed", "total_ns", "max_ns")},
+        "node": np.array([line["parent"] for line in lines], dtype=np.int64),
+    }
+
+
+def _stays(journal: Journal) -> dict[int, dict[str, Any]]:
+    return last_lines(journal, JournalTable.SCOPE_NODES, "stay")
+
+
+def _slices(journal: Journal, ids: Identities) -> dict[str, Array]:
+    """Differences between a node's consecutive cumulative rows, as columns of `scope_slices`.
 
     A node's first row counts from the row before it in its process's once-a-second rhythm, whichever node wrote it.
     Counts are exact. Where the probe's budget let only some of the calls be timed, totals are theirs times calls over
@@ -141,7 +167,7 @@ def scope_histograms_table(journal: Journal, ids: Identities) -> Columns:
     """Columns of `scope_histograms`, edges turned from ticks to ns."""
     rows = journal.packed[JournalTable.SCOPE_HISTOGRAMS]
     process = ids.nodes.processes_of(rows["node"])
-    of_this_run = ~counted_before(journal, process, rows["t_ns"])
+    of_this_run = ~counted_before(journal, process, rows["t_ns"]) & ~np.isin(rows["node"], list(_stays(journal)))
     rows, process = rows[of_this_run], process[of_this_run]
     ns_per_tick = ids.ticks.factors(process)
     low, high = bucket_edges(rows["bucket"].astype(np.int64))
@@ -184,16 +210,30 @@ def probe_slices_table(journal: Journal, ids: Identities) -> Columns:
 
 
 def memory_tags_table(journal: Journal, ids: Identities) -> Columns:
-    """Columns of `memory_tags`."""
+    """Columns of `memory_tags`: cumulative, all scopes together."""
+    columns, lines = _tag_rows(journal, ids, by_scope=False)
+    return {**columns, "tag": strings([line.get("name") for line in lines])}
+
+
+def memory_tag_paths_table(journal: Journal, ids: Identities) -> Columns:
+    """Columns of `memory_tag_paths`: cumulative, by the scope that the macro or call stands in (0: outside any)."""
+    columns, lines = _tag_rows(journal, ids, by_scope=True)
+    kept = {name: values for name, values in columns.items() if name not in ("live_bytes", "peak_most_bytes")}
+    node = np.array([line["at"] for line in lines], dtype=np.int64)
+    return {**kept, "tag": strings([line.get("name") for line in lines]), "node": node}
+
+
+def _tag_rows(journal: Journal, ids: Identities, by_scope: bool) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Columns of the rows of tags that are counted by scope, or of those that are not, and the line that names each."""
     rows = journal.packed[JournalTable.MEMORY_TAGS]
-    names = {
-        (row["process"], row["tag"]): row["name"] for row in journal.lines[JournalTable.SCOPE_NODES] if "tag" in row
-    }
-    keys = zip(rows["process"].tolist(), rows["tag"].tolist(), strict=True)
-    counters = ("allocations", "allocated_bytes", "frees", "freed_bytes", "live_bytes")
-    return {
+    lines = {(row["process"], row["tag"]): row for row in journal.lines[JournalTable.SCOPE_NODES] if "tag" in row}
+    found = [lines.get(key, {}) for key in zip(rows["process"].tolist(), rows["tag"].tolist(), strict=True)]
+    kept = np.array([("at" in line) == by_scope for line in found], dtype=bool)
+    rows, found = rows[kept], [line for line, one in zip(found, kept.tolist(), strict=True) if one]
+    counters = ("allocations", "allocated_bytes", "frees", "freed_bytes", "live_bytes", "peak_most_bytes")
+    columns = {
         "t_ns": rows["t_ns"].astype(np.int64),
         "proc_id": ids.processes(rows["process"]),
-        "tag": strings([names.get(key) for key in keys]),
         **{name: rows[name].astype(np.int64) for name in counters},
     }
+    return columns, found
