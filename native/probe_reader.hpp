@@ -103,8 +103,8 @@ class ProbeReader {
         FileDescriptor fd = proc_.open_file(name);
         Header h;
         if (pread(fd.get(), &h, sizeof h, 0) != sizeof h || memcmp(h.magic, "STORPRF", 8)) return "its memory is not written yet";
-        if (h.version != 2 || h.header_bytes != 4096)
-            return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 2";
+        if (h.version != 3 || h.header_bytes != 4096)
+            return "the probe has format version " + std::to_string(h.version) + "; this storeprof reads version 3";
         if (h.pid != pid) return "the probe's memory belongs to another process";
         auto mapping = std::make_unique<ProbeMapping>(std::move(fd), std::min<uint64_t>(h.reserve_bytes, 4ull << 30));
         if (!mapping->header()) return "its memory can't be mapped";

@@ -1,5 +1,5 @@
 // storeprof's probe: scopes, operations and memory tags of this process, written into shared memory that an
-// observer reads from outside (docs/formats/shared-memory.md, version 2).
+// observer reads from outside (docs/formats/shared-memory.md, version 3).
 //     #include <storeprof/profile.hpp>
 //     void insert(Key k) { PROFILE_FUNCTION(); PROFILE_SCOPE("wal"); PROFILE_MEMORY_ALLOC("Key", 64); }
 //
@@ -649,7 +649,7 @@ inline bool create(uint32_t gate) {  // mutex held; the gate's page exists
   if (registry.fd < 0 || fstat(registry.fd, &registry.file) != 0) return false;
   Header* h = grow(kChunk) ? map_memory() : nullptr;
   if (!h) return close(registry.fd), false;
-  h->version = 2, h->header_bytes = sizeof(Header);
+  h->version = 3, h->header_bytes = sizeof(Header);
   if (getrandom(h->uuid, sizeof h->uuid, GRND_NONBLOCK) < 0) memcpy(h->uuid, &registry.file.st_ino, sizeof(ino_t));
   h->pid = static_cast<uint32_t>(getpid());
   h->clock = registry.tsc ? 1 : 2;
