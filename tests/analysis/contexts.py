@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import Charges, charges_of
-from storeprof.analysis.context import Context, Settings
+from storeprof.analysis.accounting.charges import Charges, charges_of
+from storeprof.analysis.accounting.looks import Looks
+from storeprof.analysis.accounting.sightings import sightings
+from storeprof.analysis.accounting.slack import slack_of
+from storeprof.analysis.context import Context
 from storeprof.analysis.intervals import Blocks
-from storeprof.analysis.looks import Looks
-from storeprof.analysis.sightings import sightings
-from storeprof.analysis.slack import slack_of
+from storeprof.analysis.settings import Settings
 from storeprof.recording.model import Recording
 
 MS = 1_000_000

@@ -8,7 +8,7 @@ import numpy as np
 
 from storeprof.analysis.intervals import Blocks
 from storeprof.analysis.operations import Histogram
-from storeprof.analysis.tail import OperationTime
+from storeprof.analysis.tail.budget import OperationTime
 from storeprof.session.tabulate_scopes import bucket_edges
 
 Array = np.ndarray[Any, Any]

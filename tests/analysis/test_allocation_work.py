@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storeprof.analysis.allocation_work import is_allocator
+from storeprof.analysis.memory.allocation_work import is_allocator
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from storeprof.analysis.causes import merge_causes
-from storeprof.analysis.context import Settings
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Impact, Shared, Where
 from storeprof.analysis.intervals import Estimate
+from storeprof.analysis.settings import Settings
 
 
 def finding(

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storeprof.analysis.charges import CPU, OTHER, RUN_QUEUE, SLEEP, Queueing, _filled, charge
-from storeprof.analysis.looks import Looks, ThreadTime
-from storeprof.analysis.sightings import Sightings, sightings
+from storeprof.analysis.accounting.charges import CPU, OTHER, RUN_QUEUE, SLEEP, Queueing, _filled, charge
+from storeprof.analysis.accounting.looks import Looks, ThreadTime
+from storeprof.analysis.accounting.sightings import Sightings, sightings
 from storeprof.recording.schema import QUALITIES, REASONS
 
 MS = 1_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storeprof.analysis.code_owner import FirstLines, owner_of
+from storeprof.analysis.accounting.code_owner import FirstLines, owner_of
 
 
 @pytest.mark.parametrize(

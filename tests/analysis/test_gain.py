@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from contexts import context, rows
 
-from storeprof.analysis.charges import CPU, DEPENDENCY, GC, GIL, IO, LOCK, RUN_QUEUE
+from storeprof.analysis.accounting.charges import CPU, DEPENDENCY, GC, GIL, IO, LOCK, RUN_QUEUE
+from storeprof.analysis.accounting.parts import split_rows, widened
 from storeprof.analysis.context import Context
 from storeprof.analysis.gain import impact
-from storeprof.analysis.parts import split_rows, widened
 from storeprof.recording.model import Recording
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from storeprof.analysis.look_cost import FEWEST, LookCost, look_cost
+from storeprof.analysis.accounting.look_cost import FEWEST, LookCost, look_cost
 
 US = 1e-6
 

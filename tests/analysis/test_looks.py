@@ -9,9 +9,9 @@ import duckdb
 import numpy as np
 import pytest
 
-from storeprof.analysis import looks as module
-from storeprof.analysis.looks import index_of, load_looks, load_threads
-from storeprof.analysis.native_places import nearest_of
+from storeprof.analysis.accounting import looks as module
+from storeprof.analysis.accounting.looks import index_of, load_looks, load_threads
+from storeprof.analysis.accounting.native_places import nearest_of
 from storeprof.recording.model import Recording, write_meta
 from storeprof.recording.schema import TABLES
 from storeprof.recording.tables import strings, write_table

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from contexts import context, rows
 
-from storeprof.analysis.charges import CPU
+from storeprof.analysis.accounting.charges import CPU
+from storeprof.analysis.accounting.native_places import without_samples
+from storeprof.analysis.accounting.stacks import Stacks
 from storeprof.analysis.context import Context
 from storeprof.analysis.loop_calls import calls_of_loop
-from storeprof.analysis.native_places import without_samples
-from storeprof.analysis.stacks import Stacks
 from storeprof.recording.schema import REASONS
 
 MAIN, IN_JSON, IN_LOOP = 0, 1, 2

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from storeprof.analysis.memory_growth import LEAK, MORE_TIME, NO_LEAK, Lifetimes, judge_lifetimes, judge_trace
+from storeprof.analysis.memory.growth import LEAK, MORE_TIME, NO_LEAK, Lifetimes, judge_lifetimes, judge_trace
 
 Array = np.ndarray[Any, Any]
 FLOOR = 0.1e6 / 60

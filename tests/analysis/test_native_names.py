@@ -42,9 +42,9 @@ def test_the_standard_library_is_pythons_and_installed_packages_are_the_programs
 
 def test_modules_are_named_by_the_packages_around_them() -> None:
     """The dotted name is that which an import statement would use."""
-    import storeprof.analysis.charges as module
+    import storeprof.analysis.accounting.charges as module
 
-    assert module_name(module.__file__) == "storeprof.analysis.charges"
+    assert module_name(module.__file__) == "storeprof.analysis.accounting.charges"
     assert module_name("<frozen importlib._bootstrap>") == "importlib._bootstrap"
 
 

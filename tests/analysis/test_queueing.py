@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from storeprof.analysis.charges import CPU, RUN_QUEUE, Charges
-from storeprof.analysis.looks import Looks
-from storeprof.analysis.operation_looks import OperationLooks
+from storeprof.analysis.accounting.charges import CPU, RUN_QUEUE, Charges
+from storeprof.analysis.accounting.looks import Looks
+from storeprof.analysis.accounting.queueing import queueing_in_long
+from storeprof.analysis.accounting.sightings import sightings
 from storeprof.analysis.operations import Histogram, Operation, OperationTree
-from storeprof.analysis.queueing import queueing_in_long
-from storeprof.analysis.sightings import sightings
+from storeprof.analysis.tail.operation_looks import OperationLooks
 
 MS = 1e6
 LATENCY = Histogram(np.array([0.001, 0.01]), np.array([0.0011, 0.011]), np.array([980.0, 20.0]), 0.011)

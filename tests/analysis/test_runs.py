@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from storeprof.analysis.runs import Run, combine
-from storeprof.analysis.spread import between_runs
+from storeprof.analysis.runs.document import Run, combine
+from storeprof.analysis.runs.spread import between_runs
 
 Document = dict[str, Any]
 

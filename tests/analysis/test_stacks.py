@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.idle import History
-from storeprof.analysis.stacks import Place, Stacks
+from storeprof.analysis.accounting.idle import History
+from storeprof.analysis.accounting.stacks import Place, Stacks
 
 LIBRARY = ("json", "zlib")
 

@@ -8,7 +8,7 @@ from tail_simulation import COMPONENTS, operations, recorded, truth
 
 from storeprof.analysis.intervals import Blocks
 from storeprof.analysis.operations import Histogram
-from storeprof.analysis.tail import OperationTime, TailBudget, TooThin, mean_shares, tail_budget
+from storeprof.analysis.tail.budget import OperationTime, TailBudget, TooThin, mean_shares, tail_budget
 
 RECORDINGS = 200
 

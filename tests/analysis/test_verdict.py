@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from storeprof.analysis.context import Settings
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Impact, Where
 from storeprof.analysis.intervals import Estimate
+from storeprof.analysis.settings import Settings
 from storeprof.analysis.verdict import enough_seconds, rank, undecided, with_severity
 
 

@@ -13,8 +13,9 @@ from viewers import Errors, decoded_pprof, in_perfetto, in_speedscope, pprof
 
 import storeprof
 from recordings import storeprof as run_storeprof
-from storeprof.analysis.charges import CATEGORIES
-from storeprof.analysis.context import Settings, build_context
+from storeprof.analysis.accounting.charges import CATEGORIES
+from storeprof.analysis.context import build_context
+from storeprof.analysis.settings import Settings
 from storeprof.cli.main import main
 from storeprof.exports.busy_time import BusyTime
 

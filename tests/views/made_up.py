@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from storeprof.analysis.context import Context, Settings, build_context
+from storeprof.analysis.context import Context, build_context
+from storeprof.analysis.settings import Settings
 from storeprof.recording.model import Recording, write_meta
 from storeprof.recording.schema import TABLES
 from storeprof.recording.tables import integers, strings, write_table

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from analysis_speed import make_recording
 
-from storeprof.analysis.charges import CPU, IO, LOCK
-from storeprof.analysis.context import Settings, build_context
+from storeprof.analysis.accounting.charges import CPU, IO, LOCK
+from storeprof.analysis.context import build_context
+from storeprof.analysis.settings import Settings
 from storeprof.recording.model import Recording
 from storeprof.views.allocated import operation_of_nodes
 from storeprof.views.bins import Bins, bins_of

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import reduce
 
-from storeprof.analysis.context import Settings
 from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding
+from storeprof.analysis.settings import Settings
 
 # Of two findings at one place the kind that says more survives: why it is slow, not only that it is.
 SAYS_MORE = (

@@ -8,27 +8,44 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.allocations import Allocations, load_allocations
-from storeprof.analysis.charges import CATEGORIES, GIL, ON_CPU, RUN_QUEUE, Charges, Queueing, charge, positions
-from storeprof.analysis.idle import History, idle_looks
-from storeprof.analysis.imported import shortest_block_ns, time_is_known
-from storeprof.analysis.intervals import Blocks, Estimate
-from storeprof.analysis.looks import Looks, ThreadTime, load_looks, load_thread_time, load_threads, woken_part
-from storeprof.analysis.native_places import (
+from storeprof.analysis.accounting.charges import (
+    CATEGORIES,
+    GIL,
+    ON_CPU,
+    RUN_QUEUE,
+    Charges,
+    Queueing,
+    charge,
+    positions,
+)
+from storeprof.analysis.accounting.idle import History, idle_looks
+from storeprof.analysis.accounting.looks import (
+    Looks,
+    ThreadTime,
+    load_looks,
+    load_thread_time,
+    load_threads,
+    woken_part,
+)
+from storeprof.analysis.accounting.native_places import (
     NativeDetail,
     load_native_detail,
     sampled_just_before,
     with_native_places,
     with_wait_stacks,
 )
-from storeprof.analysis.operation_looks import OperationLooks, load_operation_looks, with_native_stacks
+from storeprof.analysis.accounting.outside import outside_cpu_seconds
+from storeprof.analysis.accounting.queueing import queueing_in_long
+from storeprof.analysis.accounting.slack import Slack, slack_of
+from storeprof.analysis.accounting.stacks import Stacks
+from storeprof.analysis.imported.recording import shortest_block_ns, time_is_known
+from storeprof.analysis.intervals import Blocks, Estimate
+from storeprof.analysis.memory.allocations import Allocations, load_allocations
 from storeprof.analysis.operations import OperationTree, load_operations
-from storeprof.analysis.outside import outside_cpu_seconds
 from storeprof.analysis.processes import process_of_threads
-from storeprof.analysis.queueing import queueing_in_long
-from storeprof.analysis.slack import Slack, slack_of
-from storeprof.analysis.stacks import Stacks
-from storeprof.analysis.tail_causes import Tail, operation_tails
+from storeprof.analysis.settings import Settings
+from storeprof.analysis.tail.causes import Tail, operation_tails
+from storeprof.analysis.tail.operation_looks import OperationLooks, load_operation_looks, with_native_stacks
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]
@@ -43,26 +60,6 @@ MOST_CELLS = 4_000_000
 # Tails compare bands of operations: more looks than these make them no clearer.
 MOST_IN_OPERATIONS = 200_000
 MOST_BESIDE = 200_000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Thresholds of the method, as shares of busy wall; the throughput asked for, if any, and functions to have probes.
-
-    Of a tail: P99 over P50, the share of the gap that makes one cause of it, and the gap in seconds below which nobody
-    would mend it (a buffer that is written out every hundredth call is meant to be so).
-    """
-
-    bottleneck_share: float = 0.10
-    hotspot_share: float = 0.05
-    bottleneck_speedup: float = 1.05
-    unplaced_share: float = 0.10
-    tail_ratio: float = 5.0
-    tail_share: float = 0.50
-    tail_floor_s: float = 0.0005
-    target_per_s: float | None = None
-    fold_templates: bool = False
-    expected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

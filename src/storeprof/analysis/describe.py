@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from storeprof.analysis.accounting.stacks import Stacks
 from storeprof.analysis.finding import CallPath, Shared
-from storeprof.analysis.stacks import Stacks
 
 Array = np.ndarray[Any, Any]
 Key = TypeVar("Key", bound=Hashable)

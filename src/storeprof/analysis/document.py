@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from storeprof.analysis.causes import merge_causes
-from storeprof.analysis.context import Context, Settings, build_context
+from storeprof.analysis.context import Context, build_context
 from storeprof.analysis.coverage import Covered, unseen_share, with_children
 from storeprof.analysis.finding import Finding
-from storeprof.analysis.imported import duration_is_known, imported
-from storeprof.analysis.imported_coverage import cover_imported
+from storeprof.analysis.imported.coverage import cover_imported
+from storeprof.analysis.imported.recording import duration_is_known, imported
 from storeprof.analysis.kinds import (
     allocation_churn,
     cache_misses,
@@ -34,8 +34,9 @@ from storeprof.analysis.named_locks import named_locks
 from storeprof.analysis.overhead import overhead
 from storeprof.analysis.passes import build_warnings, passes
 from storeprof.analysis.probe_coverage import probe_coverage
-from storeprof.analysis.tail_causes import Tail
-from storeprof.analysis.tail_document import mean_document, tail_document
+from storeprof.analysis.settings import Settings
+from storeprof.analysis.tail.causes import Tail
+from storeprof.analysis.tail.document import mean_document, tail_document
 from storeprof.analysis.target import target_of, with_target
 from storeprof.analysis.verdict import is_long_enough, judge, rank, with_severity
 from storeprof.analysis.verification import how_to_verify

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from storeprof.analysis.charges import Charges
+from storeprof.analysis.accounting.charges import Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import by_stack, sums_by
-from storeprof.analysis.imported import imported
+from storeprof.analysis.imported.recording import imported
 
 LOOP_SPAN = 0.8
 MOSTLY = 0.5

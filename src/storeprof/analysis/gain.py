@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import DEPENDENCY, GIL, LOCK, NETWORK, ON_CPU, RUN_QUEUE, positions
+from storeprof.analysis.accounting.charges import DEPENDENCY, GIL, LOCK, NETWORK, ON_CPU, RUN_QUEUE, positions
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Impact
 from storeprof.analysis.intervals import Estimate

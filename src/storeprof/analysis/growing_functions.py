@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, Charges
+from storeprof.analysis.accounting.charges import CPU, Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.entries import is_entry
 from storeprof.analysis.growth import Growth, fit_growth, fit_order

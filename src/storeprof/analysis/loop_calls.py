@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU
+from storeprof.analysis.accounting.charges import CPU
+from storeprof.analysis.accounting.idle import WAITS_FOR_WORK
+from storeprof.analysis.accounting.native_places import close_pairs, native_function
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import sums_by
 from storeprof.analysis.entries import is_entry
-from storeprof.analysis.idle import WAITS_FOR_WORK
-from storeprof.analysis.native_places import close_pairs, native_function
 
 Array = np.ndarray[Any, Any]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CATEGORIES, CPU
+from storeprof.analysis.accounting.charges import CATEGORIES, CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.counted import counted_calls
 from storeprof.analysis.describe import by_stack
-from storeprof.analysis.imported import (
+from storeprof.analysis.imported.recording import (
     callers_are_known,
     duration_is_known,
     imported,

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.beside import beside
-from storeprof.analysis.charges import CATEGORIES, LOCK
+from storeprof.analysis.accounting.beside import beside
+from storeprof.analysis.accounting.charges import CATEGORIES, LOCK
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import functions
 from storeprof.analysis.scope_paths import scope_paths

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CATEGORIES, Charges
+from storeprof.analysis.accounting.charges import CATEGORIES, Charges
 from storeprof.analysis.describe import sums_by
 from storeprof.recording.model import Recording
 

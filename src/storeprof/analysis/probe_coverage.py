@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.code_owner import without_template_arguments
+from storeprof.analysis.accounting.code_owner import without_template_arguments
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import sums_by
 from storeprof.recording.model import Recording, rows_of

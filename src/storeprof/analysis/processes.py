@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.looks import index_of
+from storeprof.analysis.accounting.looks import index_of
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]

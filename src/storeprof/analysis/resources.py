@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import Charges
+from storeprof.analysis.accounting.charges import Charges
 from storeprof.recording.model import Recording
 
 

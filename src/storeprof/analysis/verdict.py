@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from storeprof.analysis.context import Context, Settings
+from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, unplaced_share, unseen_share
 from storeprof.analysis.event_loop import undecided_event_loop
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding
-from storeprof.analysis.imported_coverage import why_nothing_to_judge
+from storeprof.analysis.imported.coverage import why_nothing_to_judge
 from storeprof.analysis.intervals import BLOCK_NS, FEWEST_BLOCKS, Estimate
+from storeprof.analysis.settings import Settings
 from storeprof.analysis.target import NOTHING_NEEDED
 
 FEWEST_LOOKS = 200

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
-from storeprof.analysis.context import Settings, build_context
+from storeprof.analysis.context import build_context
+from storeprof.analysis.settings import Settings
 from storeprof.api.results import Covered, Finding, Operation, covered_of, finding_of, operation_of
 from storeprof.errors import RecordingError, UsageError
 from storeprof.exports.busy_time import BusyTime

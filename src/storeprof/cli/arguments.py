@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storeprof.analysis.context import Settings
+    from storeprof.analysis.settings import Settings
 
 
 def seconds(text: str) -> float:
@@ -143,7 +143,7 @@ def expected(options: argparse.Namespace) -> tuple[str, ...]:
 
 def asked_for(options: argparse.Namespace) -> Settings:
     """What `add_judging_options` asked for."""
-    from storeprof.analysis.context import Settings
+    from storeprof.analysis.settings import Settings
 
     return Settings(target_per_s=options.target, fold_templates=options.fold_templates, expected=expected(options))
 

@@ -6,9 +6,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from storeprof.analysis.context import Settings, build_context
+from storeprof.analysis.context import build_context
 from storeprof.analysis.document import findings_document
-from storeprof.analysis.runs import Run, combine
+from storeprof.analysis.runs.document import Run, combine
+from storeprof.analysis.settings import Settings
 from storeprof.errors import UsageError
 from storeprof.recording.model import read_meta
 from storeprof.report.html import Side, page

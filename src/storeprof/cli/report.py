@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from storeprof.cli.arguments import add_judging_options, asked_for
 
 if TYPE_CHECKING:
-    from storeprof.analysis.context import Settings
+    from storeprof.analysis.settings import Settings
 
 
 def add_parser(commands: Any) -> None:

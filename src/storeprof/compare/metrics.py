@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from storeprof.analysis.charges import CATEGORIES
+from storeprof.analysis.accounting.charges import CATEGORIES
 
 Scale = Literal["ratio", "part", "count"]
 PERCENTILES = ("p50", "p95", "p99", "p999")

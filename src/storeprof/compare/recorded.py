@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CATEGORIES, GIL, RUN_QUEUE
-from storeprof.analysis.context import Context, Settings, build_context
+from storeprof.analysis.accounting.charges import CATEGORIES, GIL, RUN_QUEUE
+from storeprof.analysis.context import Context, build_context
 from storeprof.analysis.counted import why_not_counted
+from storeprof.analysis.settings import Settings
 from storeprof.analysis.throughput import throughput
 from storeprof.compare.measured import Cost, Measured, Run, mean_costs
 from storeprof.compare.metrics import CALLS, PERCENTILES, TAG, WALL, WALL_PART, WORK, Key, work_key

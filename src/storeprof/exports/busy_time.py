@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CATEGORIES, ON_CPU, Charges
+from storeprof.analysis.accounting.charges import CATEGORIES, ON_CPU, Charges
+from storeprof.analysis.accounting.looks import index_of
 from storeprof.analysis.context import Context
-from storeprof.analysis.looks import index_of
 
 Array = np.ndarray[Any, Any]
 

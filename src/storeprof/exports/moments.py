@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storeprof.analysis.looks import index_of
+from storeprof.analysis.accounting.looks import index_of
 from storeprof.exports.busy_time import BusyTime
 
 MOST_OPERATIONS = 20_000

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from storeprof.analysis.code_owner import owner_of
+from storeprof.analysis.accounting.code_owner import owner_of
 from storeprof.observe.classify import Wait, reason, resource_kind
 from storeprof.observe.modules import is_library, module_name
 from storeprof.recording.schema import NONE

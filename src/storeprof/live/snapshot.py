@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from storeprof.analysis.charges import CATEGORIES, CATEGORY_OF_REASON, OTHER
-from storeprof.analysis.idle import NATIVE_IDLE_CPU, WAITS_FOR_WORK
+from storeprof.analysis.accounting.charges import CATEGORIES, CATEGORY_OF_REASON, OTHER
+from storeprof.analysis.accounting.idle import NATIVE_IDLE_CPU, WAITS_FOR_WORK
 from storeprof.live.feed import WINDOW_NS, Feed, Look, ProcessFeed
 from storeprof.live.names import LiveFrame
 

@@ -2,7 +2,7 @@
 
 The rules are those of the design: a futex is decided by its operation and value (glibc), and where these leave it
 open (a semaphore, a condition and any Python lock look alike) by the Python frame that called. Whether a wait for work
-counts or is idle is decided later, when the whole run is known (storeprof.analysis.idle).
+counts or is idle is decided later, when the whole run is known (storeprof.analysis.accounting.idle).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from storeprof.analysis.findings_of_runs import key_of
+from storeprof.analysis.runs.findings import key_of
 from storeprof.report.bars import WORDS, bar, legend
 from storeprof.report.fitting import clipped, end_of, harmless
 from storeprof.report.terminal import on_a_screen, summary_of

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from storeprof import __version__
-from storeprof.analysis.findings_of_runs import key_of
+from storeprof.analysis.runs.findings import key_of
 from storeprof.report.packing import packed
 from storeprof.views.view import View
 

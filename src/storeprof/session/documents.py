@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storeprof.analysis.context import Settings
 from storeprof.analysis.document import analyze
-from storeprof.analysis.runs import Run, combine
+from storeprof.analysis.runs.document import Run, combine
+from storeprof.analysis.settings import Settings
 from storeprof.recording.model import Recording, read_meta
 from storeprof.session.finish import open_recording
 from storeprof.session.runs import is_series, runs_of

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.analysis.accounting.looks import index_of
 from storeprof.analysis.context import Context
-from storeprof.analysis.looks import index_of
 from storeprof.views.bins import Bins
 from storeprof.views.calls import Folded
 from storeprof.views.wall import summed

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.stacks import Function, Stacks
+from storeprof.analysis.accounting.stacks import Function, Stacks
 
 Array = np.ndarray[Any, Any]
 

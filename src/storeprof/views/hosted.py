@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import ON_CPU
+from storeprof.analysis.accounting.charges import ON_CPU
 from storeprof.analysis.context import Context
 from storeprof.views.wall import operation_numbers
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.beside import beside
-from storeprof.analysis.charges import GIL, LOCK
+from storeprof.analysis.accounting.beside import beside
+from storeprof.analysis.accounting.charges import GIL, LOCK
 from storeprof.analysis.context import Context
 from storeprof.analysis.describe import sums_by
 from storeprof.views.bins import Bins

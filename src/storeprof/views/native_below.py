@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+from storeprof.analysis.accounting.native_places import FEWEST_PAIRS, close_pairs
+from storeprof.analysis.accounting.stacks import Stacks
 from storeprof.analysis.context import Context
-from storeprof.analysis.native_places import FEWEST_PAIRS, close_pairs
-from storeprof.analysis.stacks import Stacks
 
 FEWEST_SEEN = 2
 MOST_PATHS = 24

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CATEGORIES
+from storeprof.analysis.accounting.charges import CATEGORIES
+from storeprof.analysis.accounting.looks import index_of
 from storeprof.analysis.context import Context
-from storeprof.analysis.looks import index_of
 from storeprof.views.allocated import UNIT_BYTES, allocated, operation_of_nodes
 from storeprof.views.bins import MOST_BINS, Bins, bins_of
 from storeprof.views.calls import CallTree, Folded, describe_function

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import CPU, GC, RUN_QUEUE, Charges
+from storeprof.analysis.accounting.charges import CPU, GC, RUN_QUEUE, Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.operations import OperationTree
 from storeprof.recording.system_calls import call_name

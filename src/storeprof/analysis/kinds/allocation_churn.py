@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from storeprof.analysis.allocation_work import AllocationWork, allocation_samples
-from storeprof.analysis.charges import CPU
+from storeprof.analysis.accounting.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, collector_row, native_reason, native_remedy, no_looks
 from storeprof.analysis.finding import Finding
 from storeprof.analysis.intervals import binomial
 from storeprof.analysis.kinds.cpu_hotspot import hot_functions, hotspot
 from storeprof.analysis.kinds.memory_leak import HOOK
+from storeprof.analysis.memory.allocation_work import AllocationWork, allocation_samples
 
 KIND = "allocation-churn"
 FEWEST = 10  # samples of a function, or sampled allocations of it

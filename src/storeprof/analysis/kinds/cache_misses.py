@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import ON_CPU
+from storeprof.analysis.accounting.charges import ON_CPU
+from storeprof.analysis.accounting.parts import split_rows
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, collector_row
 from storeprof.analysis.finding import HOTSPOT, Finding, Where
 from storeprof.analysis.gain import impact
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.kinds.waits import place_of
-from storeprof.analysis.parts import split_rows
 
 Array = np.ndarray[Any, Any]
 

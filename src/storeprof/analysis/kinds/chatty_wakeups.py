@@ -12,13 +12,8 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import ON_CPU, Charges, concatenate
-from storeprof.analysis.context import Context
-from storeprof.analysis.coverage import Covered, native_remedy, no_looks
-from storeprof.analysis.entries import is_entry
-from storeprof.analysis.finding import Finding, Where
-from storeprof.analysis.gain import impact
-from storeprof.analysis.hand_offs import (
+from storeprof.analysis.accounting.charges import ON_CPU, Charges, concatenate
+from storeprof.analysis.accounting.hand_offs import (
     LEAST,
     MOST,
     WAITS,
@@ -28,8 +23,13 @@ from storeprof.analysis.hand_offs import (
     hand_off_traffic,
     sampled_work,
 )
-from storeprof.analysis.kernel_work import KernelWork, has_kernel_frames
-from storeprof.analysis.parts import split_rows, widened
+from storeprof.analysis.accounting.kernel_work import KernelWork, has_kernel_frames
+from storeprof.analysis.accounting.parts import split_rows, widened
+from storeprof.analysis.context import Context
+from storeprof.analysis.coverage import Covered, native_remedy, no_looks
+from storeprof.analysis.entries import is_entry
+from storeprof.analysis.finding import Finding, Where
+from storeprof.analysis.gain import impact
 from storeprof.analysis.throughput import throughput
 
 Array = np.ndarray[Any, Any]

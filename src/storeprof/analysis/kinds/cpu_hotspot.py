@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import CPU
+from storeprof.analysis.accounting.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import (
     Covered,

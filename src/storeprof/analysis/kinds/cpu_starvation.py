@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from storeprof.analysis.charges import ON_CPU, RUN_QUEUE, Charges
+from storeprof.analysis.accounting.charges import ON_CPU, RUN_QUEUE, Charges
+from storeprof.analysis.accounting.outside import outside_cpu_seconds
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, no_looks
 from storeprof.analysis.finding import BOTTLENECK, NOTICE, Finding, Impact, Where
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.kinds import waits
-from storeprof.analysis.outside import outside_cpu_seconds
 
 
 def find(context: Context) -> list[Finding]:

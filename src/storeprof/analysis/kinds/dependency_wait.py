@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.beside import beside
-from storeprof.analysis.charges import DEPENDENCY
+from storeprof.analysis.accounting.beside import beside
+from storeprof.analysis.accounting.charges import DEPENDENCY
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
 from storeprof.analysis.describe import functions

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import GC, GIL, Charges
+from storeprof.analysis.accounting.charges import GC, GIL, Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, no_looks
 from storeprof.analysis.entries import MOSTLY, narrowest

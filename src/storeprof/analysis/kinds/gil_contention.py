@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import GIL
+from storeprof.analysis.accounting.charges import GIL
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, no_looks, unread_python
 from storeprof.analysis.finding import Finding, Shared, Where

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
+from storeprof.analysis.accounting.parts import split_rows
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, no_looks
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Where
@@ -18,7 +19,6 @@ from storeprof.analysis.growing_functions import Grown, innermost_growth
 from storeprof.analysis.growth import FEWEST_POINTS
 from storeprof.analysis.intervals import Estimate
 from storeprof.analysis.operations_over_time import OperationsOverTime, operations_over_time
-from storeprof.analysis.parts import split_rows
 
 Array = np.ndarray[Any, Any]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import IO, PAGE_FAULT
+from storeprof.analysis.accounting.charges import IO, PAGE_FAULT
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
 from storeprof.analysis.finding import Finding

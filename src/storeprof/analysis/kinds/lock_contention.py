@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from storeprof.analysis.beside import other_side
-from storeprof.analysis.charges import LOCK
+from storeprof.analysis.accounting.beside import other_side
+from storeprof.analysis.accounting.charges import LOCK
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
 from storeprof.analysis.finding import Finding

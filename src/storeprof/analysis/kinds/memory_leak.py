@@ -15,10 +15,10 @@ from storeprof.analysis import describe
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, collector_row
 from storeprof.analysis.finding import BOTTLENECK, NOTHING, NOTICE, Finding, Impact, Where
-from storeprof.analysis.imported import imported
-from storeprof.analysis.imported_leaks import leaks_of_files
+from storeprof.analysis.imported.leaks import leaks_of_files
+from storeprof.analysis.imported.recording import imported
 from storeprof.analysis.intervals import Estimate
-from storeprof.analysis.memory_growth import (
+from storeprof.analysis.memory.growth import (
     LEAK,
     MORE_TIME,
     NO_LEAK,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storeprof.analysis.charges import NETWORK
+from storeprof.analysis.accounting.charges import NETWORK
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
 from storeprof.analysis.finding import Finding

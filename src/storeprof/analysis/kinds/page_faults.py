@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import ON_CPU, Charges
+from storeprof.analysis.accounting.charges import ON_CPU, Charges
+from storeprof.analysis.accounting.kernel_work import has_kernel_frames, kernel_work
+from storeprof.analysis.accounting.looks import index_of
+from storeprof.analysis.accounting.parts import split_rows, widened
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, native_remedy, no_looks
 from storeprof.analysis.finding import Finding, Where
 from storeprof.analysis.gain import impact
-from storeprof.analysis.kernel_work import has_kernel_frames, kernel_work
-from storeprof.analysis.looks import index_of
-from storeprof.analysis.parts import split_rows, widened
 
 Array = np.ndarray[Any, Any]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import CPU, GC, GIL, IO, LOCK, OTHER, RUN_QUEUE, SLEEP
+from storeprof.analysis.accounting.charges import CPU, GC, GIL, IO, LOCK, OTHER, RUN_QUEUE, SLEEP
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered
 from storeprof.analysis.finding import BOTTLENECK, HOTSPOT, NOTICE, Finding, Impact
 from storeprof.analysis.intervals import Estimate
-from storeprof.analysis.tail import TailBudget
-from storeprof.analysis.tail_causes import SAME_WORK, Cause, Tail
+from storeprof.analysis.tail.budget import TailBudget
+from storeprof.analysis.tail.causes import SAME_WORK, Cause, Tail
 from storeprof.analysis.verdict import is_long_enough
 
 WORDS = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe, resources
-from storeprof.analysis.charges import Charges
+from storeprof.analysis.accounting.charges import Charges
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Finding, Impact, Shared, Where
 from storeprof.analysis.gain import impact

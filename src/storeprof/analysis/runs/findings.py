@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from storeprof.analysis.spread import between_runs
+from storeprof.analysis.runs.spread import between_runs
 
 Document = dict[str, Any]
 _SEVERITIES = ("notice", "hotspot", "bottleneck")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.memory_growth import Lifetimes
-from storeprof.analysis.stacks import Stacks
+from storeprof.analysis.accounting.stacks import Stacks
+from storeprof.analysis.memory.growth import Lifetimes
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import ON_CPU, RUN_QUEUE
-from storeprof.analysis.grouping import distinct
+from storeprof.analysis.accounting.charges import ON_CPU, RUN_QUEUE
+from storeprof.analysis.accounting.grouping import distinct
 from storeprof.analysis.intervals import BLOCK_NS
-from storeprof.analysis.operation_looks import OperationLooks
 from storeprof.analysis.operations import OperationTree
+from storeprof.analysis.tail.operation_looks import OperationLooks
 
 Array = np.ndarray[Any, Any]
 LONG = 0.95

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from storeprof.analysis.accounting.native_places import close_pairs
+from storeprof.analysis.accounting.stacks import Function, Stacks
 from storeprof.analysis.context import Context
-from storeprof.analysis.native_places import close_pairs
-from storeprof.analysis.stacks import Function, Stacks
 
 Array = np.ndarray[Any, Any]
 

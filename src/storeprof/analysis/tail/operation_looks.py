@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import ON_CPU, RUN_QUEUE, Charges, concatenate, positions
-from storeprof.analysis.look_cost import LookCost, look_cost
-from storeprof.analysis.looks import index_of
-from storeprof.analysis.native_places import NativeDetail, nearest_of
+from storeprof.analysis.accounting.charges import ON_CPU, RUN_QUEUE, Charges, concatenate, positions
+from storeprof.analysis.accounting.look_cost import LookCost, look_cost
+from storeprof.analysis.accounting.looks import index_of
+from storeprof.analysis.accounting.native_places import NativeDetail, nearest_of
 from storeprof.analysis.operations import OperationTree
 from storeprof.recording.model import Recording
 

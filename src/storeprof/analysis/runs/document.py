@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storeprof.analysis.findings_of_runs import merged_findings, order
 from storeprof.analysis.memory_tags import merged_tags
 from storeprof.analysis.named_locks import merged_locks
 from storeprof.analysis.probe_coverage import merged_coverage
-from storeprof.analysis.spread import between_runs, mean
+from storeprof.analysis.runs.findings import merged_findings, order
+from storeprof.analysis.runs.spread import between_runs, mean
 from storeprof.analysis.target import target_of, with_target
 
 Document = dict[str, Any]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import (
+from storeprof.analysis.accounting.charges import (
     CATEGORIES,
     CATEGORY_OF_CODE,
     CPU,
@@ -27,10 +27,10 @@ from storeprof.analysis.charges import (
     charges_of,
     concatenate,
 )
-from storeprof.analysis.imported import imported
-from storeprof.analysis.looks import Looks, by_thread_and_time, index_of, read_thinned
-from storeprof.analysis.sightings import Sightings, sightings
-from storeprof.analysis.stacks import Stacks
+from storeprof.analysis.accounting.looks import Looks, by_thread_and_time, index_of, read_thinned
+from storeprof.analysis.accounting.sightings import Sightings, sightings
+from storeprof.analysis.accounting.stacks import Stacks
+from storeprof.analysis.imported.recording import imported
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]

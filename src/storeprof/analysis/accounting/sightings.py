@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.looks import Looks
+from storeprof.analysis.accounting.looks import Looks
 
 Array = np.ndarray[Any, Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from storeprof.analysis.charges import OTHER
-from storeprof.analysis.tail_causes import Part, Tail
+from storeprof.analysis.accounting.charges import OTHER
+from storeprof.analysis.tail.causes import Part, Tail
 
 
 def tail_document(tail: Tail) -> dict[str, Any] | None:

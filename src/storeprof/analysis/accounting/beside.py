@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import DEPENDENCY, RUN_QUEUE
+from storeprof.analysis.accounting.charges import DEPENDENCY, RUN_QUEUE
 from storeprof.analysis.context import Context
 from storeprof.analysis.finding import Shared
 

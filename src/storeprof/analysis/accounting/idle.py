@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.looks import Looks
-from storeprof.analysis.native_places import NativeDetail
-from storeprof.analysis.stacks import Stacks
+from storeprof.analysis.accounting.looks import Looks
+from storeprof.analysis.accounting.native_places import NativeDetail
+from storeprof.analysis.accounting.stacks import Stacks
 
 Array = np.ndarray[Any, Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import Charges
+from storeprof.analysis.accounting.charges import Charges
 
 Array = np.ndarray[Any, Any]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.looks import Looks, ThreadTime, starts
-from storeprof.analysis.sightings import Sightings
+from storeprof.analysis.accounting.looks import Looks, ThreadTime, starts
+from storeprof.analysis.accounting.sightings import Sightings
 from storeprof.recording.schema import REASONS
 
 Array = np.ndarray[Any, Any]

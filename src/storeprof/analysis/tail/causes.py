@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import (
+from storeprof.analysis.accounting.charges import (
     CATEGORIES,
     DEPENDENCY,
     GIL,
@@ -25,14 +25,14 @@ from storeprof.analysis.charges import (
     SLEEP,
     Charges,
 )
-from storeprof.analysis.coincidence import OtherWork, work_beside
+from storeprof.analysis.accounting.grouping import distinct
 from storeprof.analysis.finding import Shared, Where
-from storeprof.analysis.grouping import distinct
 from storeprof.analysis.intervals import Estimate
-from storeprof.analysis.operation_looks import OperationLooks
 from storeprof.analysis.operations import Operation
 from storeprof.analysis.resources import resource_name
-from storeprof.analysis.tail import OperationTime, TailBudget, TooThin, mean_shares, tail_budget
+from storeprof.analysis.tail.budget import OperationTime, TailBudget, TooThin, mean_shares, tail_budget
+from storeprof.analysis.tail.coincidence import OtherWork, work_beside
+from storeprof.analysis.tail.operation_looks import OperationLooks
 
 if TYPE_CHECKING:
     from storeprof.analysis.context import Context

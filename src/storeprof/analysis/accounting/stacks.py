@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.code_owner import FirstLines, owner_of, without_template_arguments
+from storeprof.analysis.accounting.code_owner import FirstLines, owner_of, without_template_arguments
 from storeprof.recording.model import Recording
 
 Array = np.ndarray[Any, Any]

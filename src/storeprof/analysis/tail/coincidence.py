@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from storeprof.analysis import describe
-from storeprof.analysis.charges import CATEGORIES, GIL, RUN_QUEUE, Charges
+from storeprof.analysis.accounting.charges import CATEGORIES, GIL, RUN_QUEUE, Charges
+from storeprof.analysis.accounting.native_places import nearest_of
+from storeprof.analysis.accounting.stacks import Stacks
 from storeprof.analysis.finding import Shared
-from storeprof.analysis.native_places import nearest_of
-from storeprof.analysis.stacks import Stacks
 
 if TYPE_CHECKING:
     from storeprof.analysis.context import Context

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import ON_CPU, Charges
+from storeprof.analysis.accounting.charges import ON_CPU, Charges
+from storeprof.analysis.accounting.native_places import close_pairs
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import collector_row
 from storeprof.analysis.intervals import BLOCK_NS
-from storeprof.analysis.native_places import close_pairs
 
 Array = np.ndarray[Any, Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.imported import LOOKS as IMPORTED_LOOKS
-from storeprof.analysis.imported import imported, totals_of_looks
+from storeprof.analysis.imported.recording import LOOKS as IMPORTED_LOOKS
+from storeprof.analysis.imported.recording import imported, totals_of_looks
 from storeprof.recording.model import Recording
 from storeprof.recording.schema import QUALITIES, REASONS
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from storeprof.analysis.charges import CPU
+from storeprof.analysis.accounting.charges import CPU
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, placed_share
-from storeprof.analysis.imported import imported
+from storeprof.analysis.imported.recording import imported
 
 WAITS = ("lock-contention", "io-wait", "network-wait", "dependency-wait", "sleep-wait", "gil-contention")
 _FINDS_LEAKS = ("leaks", "valgrind XML", "heaptrack_print", "xctrace XML")

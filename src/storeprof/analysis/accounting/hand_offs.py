@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from storeprof.analysis.charges import (
+from storeprof.analysis.accounting.charges import (
     CATEGORY_OF_CODE,
     DEPENDENCY,
     IO,
@@ -17,9 +17,9 @@ from storeprof.analysis.charges import (
     RUN_QUEUE,
     SLEEP,
 )
+from storeprof.analysis.accounting.kernel_work import KernelWork, kernel_work
+from storeprof.analysis.accounting.looks import index_of
 from storeprof.analysis.context import Context
-from storeprof.analysis.kernel_work import KernelWork, kernel_work
-from storeprof.analysis.looks import index_of
 
 Array = np.ndarray[Any, Any]
 

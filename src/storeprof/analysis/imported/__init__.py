@@ -1,0 +1,1 @@
+"""What recordings made of other tools' files can answer, and what not."""

@@ -1,0 +1,1 @@
+"""Where memory grows, and what allocating costs."""

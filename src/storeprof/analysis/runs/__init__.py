@@ -1,0 +1,1 @@
+"""Several runs judged together: intervals are between them."""
