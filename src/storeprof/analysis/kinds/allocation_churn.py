@@ -27,6 +27,7 @@ MOSTLY = 0.35  # of a function's samples; the rest fills what was allocated, or 
 AT_LEAST = 0.25  # as lower end of the interval: looks at Python functions have few samples beside them
 COPIED_PER_S = 4e9  # fresh bytes per second of the function's CPU time
 LARGE_BYTES = 4096.0
+PIECE_S = 30e-9  # to make and free an object in CPython, on average: a tuple or list takes 25 ns, bytes 50 to 80
 BOXED_BYTES = 44.0  # a small Python number takes 24 to 40
 SOON_S = 1.0
 ADVICE_LARGE = "fill a buffer in place (bytearray, a ring, reserve) instead of copying it into a new one each time"
@@ -50,6 +51,11 @@ class Made:
     def mean_bytes(self) -> float:
         """Size of a piece."""
         return self.bytes / max(self.count, 1.0)
+
+    @property
+    def least_part(self) -> float:
+        """Part of the function's CPU time that so many pieces must have taken."""
+        return min(1.0, self.count * PIECE_S / self.cpu_s)
 
     @property
     def dies_soon(self) -> bool:
@@ -90,7 +96,8 @@ def _is_churn(context: Context, key: int, work: AllocationWork, made: Made | Non
         return True
     if work.samples < FEWEST or work.allocating < MOSTLY:
         return False
-    if float(binomial(np.array([work.allocating]), work.samples)[0][0]) < AT_LEAST:
+    surely = float(binomial(np.array([work.allocating]), work.samples)[0][0])
+    if max(surely, made.least_part if made is not None else 0.0) < AT_LEAST:
         return False
     is_python = context.stacks.functions[key].kind == "python"
     return not is_python or (made is not None and made.mean_bytes >= BOXED_BYTES)
