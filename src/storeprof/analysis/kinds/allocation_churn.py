@@ -72,7 +72,8 @@ def find(context: Context) -> list[Finding]:
     found = []
     for key, mask in hot:
         work, made = samples.of(key), _made(context, key, context.seconds(mask))
-        if context.share_of_cpu(mask).value >= context.settings.hotspot_share and _is_churn(context, key, work, made):
+        large = context.share_of_cpu(mask).value >= context.settings.hotspot_share
+        if large and is_churn(work, made, context.stacks.functions[key].kind == "python"):
             found.append(_finding(hotspot(context, key, mask), context.stacks.functions[key].name, work, made))
     return found
 
@@ -89,17 +90,20 @@ def _made(context: Context, key: int, cpu_s: float) -> Made | None:
     return Made(pieces, whole, cpu_s, float(np.median(mine.died - mine.born)), kept)
 
 
-def _is_churn(context: Context, key: int, work: AllocationWork, made: Made | None) -> bool:
+def is_churn(work: AllocationWork, made: Made | None, is_python: bool) -> bool:
+    """Whether a function mostly makes and frees memory, by samples or, where these are few, by them and what it made.
+
+    Few of perf's samples fall beside looks at a Python function; so many objects as the hook counted take a known time.
+    """
     if made is not None and not made.dies_soon:
         return False
     if made is not None and made.mean_bytes >= LARGE_BYTES and made.bytes / made.cpu_s >= COPIED_PER_S:
         return True
-    if work.samples < FEWEST or work.allocating < MOSTLY:
+    counted = made.least_part if made is not None else 0.0
+    if work.samples < FEWEST or work.allocating < (AT_LEAST if counted >= AT_LEAST else MOSTLY):
         return False
-    surely = float(binomial(np.array([work.allocating]), work.samples)[0][0])
-    if max(surely, made.least_part if made is not None else 0.0) < AT_LEAST:
+    if max(counted, float(binomial(np.array([work.allocating]), work.samples)[0][0])) < AT_LEAST:
         return False
-    is_python = context.stacks.functions[key].kind == "python"
     return not is_python or (made is not None and made.mean_bytes >= BOXED_BYTES)
 
 
