@@ -15,6 +15,7 @@ struct PythonThread {  // what one look leaves for the next; only hints, all of 
     Address state = 0;
     std::vector<Chunk> chunks;     // of the data stack, youngest first
     std::vector<Address> outside;  // frames outside the data stack, latest first
+    unsigned looks = 0;            // since the start; old hints make a look longer, and long looks miss short functions
     std::vector<Address> entries;  // into the evaluation loop (a cframe on the C stack), latest first
 };
 class StackReader {
@@ -24,6 +25,7 @@ class StackReader {
     // `copy` is the PyThreadState as the round's batch saw it; `frames` receives frame numbers, leaf first.
     StackStatus read(PythonThread& thread, const uint8_t* copy, uint64_t now_ns, std::vector<uint32_t>& frames) {
         state_.assign(copy, copy + o_.thread_size());
+        if (++thread.looks % kFresh == 0) thread.entries.clear(), thread.outside.clear();
         for (int attempt = 0; attempt < kAttempts; attempt++) {
             frames.clear(), entry_ = field<Address>(state_.data(), o_.thread_frame);
             if (!o_.thread_frame_is_cframe && !entry_) return StackStatus::none;
@@ -45,7 +47,7 @@ class StackReader {
     }
   private:
     static constexpr int kAttempts = 3;
-    static constexpr size_t kRecent = 12, kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
+    static constexpr size_t kRecent = 4, kFresh = 32, kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
     enum Owner : uint8_t { by_thread, by_generator, by_frame_object, by_c_stack };
     enum class Fetch { whole, moved, unreadable };
     struct Window { Address low, high; size_t offset; };

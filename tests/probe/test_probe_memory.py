@@ -13,7 +13,7 @@ def test_the_header_says_whose_memory_it_is() -> None:
         after = time.monotonic_ns()
         header = program.memory().header
         assert header["pid"] == program.process.pid
-    assert (header["version"], header["header_bytes"], header["reserve_bytes"]) == (2, 4096, 512 << 20)
+    assert (header["version"], header["header_bytes"], header["reserve_bytes"]) == (3, 4096, 512 << 20)
     assert 0 < after - header["anchor_monotonic_ns"] < 60e9
     assert abs(time.time_ns() - header["anchor_realtime_ns"]) < 60e9
     assert header["clock"] in (1, 2) and header["anchor_ticks"] > 0

@@ -10,12 +10,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "planted"))
 from engine_parts import Store, keys, values
 
 
+def write_and_read(store, key, content, other):
+    store.put(key, content)
+    store.get(other)
+
+
 async def client(end):
     store, known, contents, done = Store(), keys(5000), values(500), 0
     while time.monotonic() < end:
         for i in range(done, done + 120):
-            store.put(known[i % 5000], contents[i % 500])
-            store.get(known[(i * 13) % 5000])
+            write_and_read(store, known[i % 5000], contents[i % 500], known[(i * 13) % 5000])
         done += 120
         await asyncio.sleep(0.002)
     return done

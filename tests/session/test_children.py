@@ -135,7 +135,7 @@ class Store:
 if __name__ == "__main__":
     for method in ("spawn", "forkserver"):
         with multiprocessing.get_context(method).Pool(1) as pool:
-            assert len(pool.map(task, [100_000] * 150)) == 150
+            assert len(pool.map(task, [500_000] * 150)) == 150
     Store().put(5)
     assert sys.gettrace() is None
     print(type(task).__name__)
