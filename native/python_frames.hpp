@@ -47,7 +47,7 @@ class StackReader {
     }
   private:
     static constexpr int kAttempts = 3;
-    static constexpr size_t kRecent = 4, kFresh = 32, kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
+    static constexpr size_t kRecent = 12, kFresh = 64, kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
     enum Owner : uint8_t { by_thread, by_generator, by_frame_object, by_c_stack };
     enum class Fetch { whole, moved, unreadable };
     struct Window { Address low, high; size_t offset; };

@@ -18,9 +18,9 @@ def write_and_read(store, key, content, other):
 async def client(end):
     store, known, contents, done = Store(), keys(5000), values(500), 0
     while time.monotonic() < end:
-        for i in range(done, done + 120):
+        for i in range(done, done + 220):
             write_and_read(store, known[i % 5000], contents[i % 500], known[(i * 13) % 5000])
-        done += 120
+        done += 220
         await asyncio.sleep(0.002)
     return done
 
