@@ -101,7 +101,7 @@ def number(value: float | None) -> str:
 
 def line(case: Case, judged: Judgement) -> str:
     """One case in one line."""
-    span = case.truth.share_of(case.truth.kinds[0]) if case.truth.kinds else None
+    span = case.truth.share_of(case.truth.kinds[0], judged.true_speedup) if case.truth.kinds else None
     share = f"{number(judged.share)} of {'-'.join(map(number, span))}" if span else number(judged.share)
     gain = f"{number(judged.speedup)}/{number(judged.true_speedup)}"
     mark = "ok  " if judged.right else "MISS"

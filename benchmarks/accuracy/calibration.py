@@ -56,7 +56,8 @@ def watch(prepared: Prepared, plant: bool) -> Run:
             last[name] = (now, ran, queued)
         time.sleep(0.1)
     assert process.stdout is not None
-    out = process.stdout.read()
+    with process.stdout:
+        out = process.stdout.read()
     _, _, usage = os.wait4(process.pid, 0)
     process.returncode = 0
     found = THROUGHPUT.search(out)

@@ -79,7 +79,7 @@ def errors(truth: Truth, hit: Finding, speedup: float | None, alone: bool) -> di
     programs that need no second core.
     """
     share, predicted = hit.get("share"), (hit.get("impact") or {}).get("speedup_if_fixed")
-    span, rate = truth.share_of(hit.get("kind", "")), hit.get("rate_bytes_per_s")
+    span, rate = truth.share_of(hit.get("kind", ""), speedup), hit.get("rate_bytes_per_s")
     if not alone and (truth.needs_cores or hit.get("share_of") != "cpu"):
         span = speedup = None
     return {
