@@ -1,4 +1,6 @@
-"""Makes the helpers beside the tests importable, and the judge of planted programs; and the browser, which is one."""
+"""Makes the helpers beside the tests importable, and the judge of planted programs; the browser, which is one;
+and a second measurement for judgements that are wrong once.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,13 @@ if TYPE_CHECKING:
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "benchmarks")]
 
 
-# Folders whose tests judge a recording of a running program: see docs/decisions/0061-wrong-twice.md.
-MEASURED = {"duel", "live", "observe", "session", "truth"}
+# The folder whose tests judge what a recording says: see docs/decisions/0061-wrong-twice.md.
+MEASURED = "truth"
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """A measured judgement that fails is measured once more; a test that is wrong twice fails."""
-    if item.path.parent.name not in MEASURED:
+    if item.path.parent.name != MEASURED:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)

@@ -85,7 +85,7 @@ def test_short_children_stay_within_the_budget_and_are_accounted_for(tmp_path: P
     done = record(tmp_path, sys.executable, "-S", CHILDREN, "short", "300", options=(*QUICK, "--overhead-budget", "1"))
     assert done.status == 0, done.stderr
     document = findings(tmp_path)
-    assert document["overhead"]["observer_percent"] <= 2  # starting the first sampler is a third of the budget
+    assert document["overhead"]["observer_percent"] <= 2  # 1.53 was seen on a slow machine: 300 starts are dear
     found = tree(tmp_path)
     assert found["observed"] < 60
     assert 0.3 * found["cpu_s"] < found["cpu_s_not_observed"] <= found["cpu_s"]
