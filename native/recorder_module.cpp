@@ -19,7 +19,6 @@ PyObject* new_function(PyObject*, PyObject* args) {
   const uint32_t id = *name ? storeprof::intern(name, file, line) : 0;
   return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, id}, driver);
 }
-
 template <bool freed> PyObject* profile_memory(PyObject*, PyObject* const* args, Py_ssize_t count) {
   const char* function = freed ? "profile_memory_dealloc" : "profile_memory_alloc";
   if (count != 2) return PyErr_Format(PyExc_TypeError, "%s needs the type's name and the number of bytes", function);

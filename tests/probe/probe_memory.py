@@ -136,10 +136,10 @@ class Reader:
     def block(self, at: int) -> Block:
         """One thread block with its tree, ring and tags."""
         tid, generation = struct.unpack_from("<I8xI", self.data, at + 4)
-        position, finished, first_node, first_tag = struct.unpack_from("<QQII", self.data, at + 24)
+        position, finished, first_node, first_tag, _, last_timed = struct.unpack_from("<QQIIQQ", self.data, at + 24)
         first = max(0, finished - 1024)
         ring = [struct.unpack_from("<IIQQ", self.data, at + 128 + i % 1024 * 24) for i in range(first, finished)]
-        nodes = [self.node(node) for node in self.linked(first_node, 8)]
+        nodes = [self.node(node, last_timed) for node in self.linked(first_node, 8)]
         return Block(
             tid,
             generation,
@@ -150,10 +150,13 @@ class Reader:
             *self.tags(first_tag),
         )
 
-    def node(self, at: int) -> Node:
-        """One node."""
+    def node(self, at: int, last_timed: int) -> Node:
+        """One node; its histogram with the call that isn't in it yet."""
         flags, *rest = struct.unpack_from("<IQQQQQd", self.data, at + 12)
-        return Node(self.path(at // 64), flags, *rest, struct.unpack_from("<720I", self.data, at + 64))
+        histogram = list(struct.unpack_from("<720I", self.data, at + 64))
+        if last_timed >> 32 == at // 64:
+            histogram[last_timed & 0xFFFFFFFF] += 1
+        return Node(self.path(at // 64), flags, *rest, tuple(histogram))
 
     def tags(self, first: int) -> tuple[dict[str, Tag], dict[tuple[str, ...], Tag]]:
         """Memory tags of a block as a whole, and by scope."""

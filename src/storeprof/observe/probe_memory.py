@@ -70,6 +70,11 @@ class ProbeMemory:
         """Lines of a block's newest node and newest memory tag."""
         return int(self.words[block, 10]), int(self.words[block, 11])
 
+    def last_timed(self, block: int) -> tuple[int, int]:
+        """Line of a node, and the bucket, of the call that a block's histograms don't hold yet; (0, 0): none."""
+        packed = int(self.quads[block, 7])  # at once: two words could belong to two calls
+        return (packed >> 32, packed & 0xFFFFFFFF) if packed & 0xFFFFFFFF < BUCKETS else (0, 0)
+
     def slices(self, block: int, known: int) -> tuple[int, Array]:
         """How many slices a block has finished, and rows (operations | only counted << 32, CPU ns) of the last ones.
 
