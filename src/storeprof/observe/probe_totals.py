@@ -217,8 +217,8 @@ class _Tree:
         place = np.searchsorted(changed, rows[of_changed])
         np.add.at(histograms, place, self._memory.words[buckets].reshape(-1, BUCKETS))
         for block in self._blocks:  # after the histograms: a call that moves there meanwhile is not counted twice
-            line, bucket = self._memory.last_timed(block)
-            histograms[changed == self._node_rows.get(line, -1), bucket] += 1
+            line, newest = self._memory.last_timed(block)
+            histograms[changed == self._node_rows.get(line, -1), newest] += 1
         # ... but, until the next time, not at all.
         histograms = np.maximum(histograms, self._histograms[changed])
         added = histograms - self._histograms[changed]
