@@ -90,6 +90,8 @@ def main() -> None:
                     f"kill {number} after {after_s:.3f} s: the output differs, see {(folder / 'output').read_bytes()!r}"
                 )
             hits += hit
+            if (number + 1) % 50 == 0:
+                print(f"{number + 1} kills, {hits} while the program ran", file=sys.stderr, flush=True)
     print(f"{given.kills} kills, {hits} of them while the program ran: its output was the same every time")
 
 
