@@ -50,9 +50,9 @@ $(PAGE): web/package.json web/package-lock.json
 truth: $(READY)
 	@$(BIN)/python -m pytest tests/truth -v
 
-# Ours and other tools in turn; PYTHONS=/path/to/python3.13 takes further interpreters.
+# Ours and other tools in turn; PYTHONS=/path/to/python3.13 takes further interpreters, MINITRACE= and TRACY= folders of sources.
 bench-probe: .venv-peers/probes
-	@.venv-peers/bin/python benchmarks/probe_cost.py $(addprefix --python ,$(PYTHONS)) --out benchmarks/results/probe_cost.txt
+	@.venv-peers/bin/python benchmarks/probe_cost.py $(addprefix --python ,$(PYTHONS)) $(addprefix --minitrace ,$(MINITRACE)) $(addprefix --tracy ,$(TRACY)) --out benchmarks/results/probe_cost.txt
 
 # storeprof is killed a thousand times at random moments; the program must not notice (about half an hour).
 stress-kills: $(READY)

@@ -1,9 +1,10 @@
 """What one instrumented call costs: nanoseconds above a bare call, ours and others' in turn, minima and medians.
 
-    python benchmarks/probe_cost.py [--rounds 100] [--python PATH]... [--out FILE]
+    python benchmarks/probe_cost.py [--rounds 100] [--python PATH]... [--minitrace DIR] [--tracy DIR] [--out FILE]
 
 For each interpreter the probe is built into a folder of its own and run there (benchmarks/probe/python_calls.py), with
-the other tools that it has installed; then C++ (benchmarks/probe/calls.cpp). Minima reproduce on a noisy host where
+the other tools that it has installed; then C++ (benchmarks/probe/calls.cpp), with minitrace and Tracy where folders with
+their sources are named. Minima reproduce on a noisy host where
 medians don't; taking variants in turn keeps a slow second from hitting one of them only.
 """
 
@@ -50,10 +51,22 @@ def python_costs(python: str, rounds: int, folder: Path) -> tuple[str, dict[str,
     return version, json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout)
 
 
-def cpp_costs(rounds: int, folder: Path) -> dict[str, dict[str, float]]:
+def peer_flags(folder: Path, minitrace: Path | None, tracy: Path | None) -> list[str]:
+    """What compiles the C++ peers in; their own sources are compiled into `folder`."""
+    flags: list[str] = []
+    if minitrace:
+        compiled(minitrace / "minitrace.c", folder / "minitrace.o", "-c", "-DMTR_ENABLED")
+        flags += ["-DMTR_ENABLED", f"-I{minitrace}", str(folder / "minitrace.o")]
+    if tracy:
+        compiled(tracy / "public" / "TracyClient.cpp", folder / "tracy.o", "-c", "-std=c++17", "-DTRACY_ENABLE")
+        flags += ["-DTRACY_ENABLE", f"-I{tracy / 'public'}", str(folder / "tracy.o"), "-ldl"]
+    return flags
+
+
+def cpp_costs(rounds: int, folder: Path, peers: list[str]) -> dict[str, dict[str, float]]:
     """Figures of the C++ half."""
-    program = folder / "calls"
-    compiled(HERE / "calls.cpp", program, "-std=c++17", "-DSTOREPROF_ENABLE", f"-I{ROOT / 'include'}", "-pthread")
+    program, ours = folder / "calls", ["-std=c++17", "-DSTOREPROF_ENABLE", f"-I{ROOT / 'include'}", "-pthread"]
+    compiled(HERE / "calls.cpp", program, *ours, *peers)
     said = subprocess.run([str(program), str(rounds)], check=True, text=True, capture_output=True).stdout
     rows = (line.split("\t") for line in said.splitlines())
     return {name: {"min": float(least), "median": float(median)} for name, least, median in rows}
@@ -84,6 +97,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100, help="rounds of all variants")
     parser.add_argument("--python", action="append", default=[], help="another interpreter (repeatable)")
+    parser.add_argument("--minitrace", type=Path, help="folder of minitrace's sources, a peer in C++")
+    parser.add_argument("--tracy", type=Path, help="folder of Tracy's sources, a peer in C++")
     parser.add_argument("--out", type=Path, help="write the tables here as well")
     given = parser.parse_args()
     model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
@@ -97,7 +112,7 @@ def main() -> None:
             version, figures = python_costs(python, given.rounds, Path(folder))
         lines += table(f"CPython {version}", figures) + ratios(figures)
     with tempfile.TemporaryDirectory() as folder:
-        figures = cpp_costs(given.rounds, Path(folder))
+        figures = cpp_costs(given.rounds, Path(folder), peer_flags(Path(folder), given.minitrace, given.tracy))
     clocks = figures["floor: two clock reads"]["min"]
     lines += table("C++", figures)
     one, eight = (figures[name]["min"] / clocks for name in ("PROFILE_SCOPE, on", "PROFILE_SCOPE at depth 8, each, on"))

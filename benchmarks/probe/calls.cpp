@@ -7,6 +7,13 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
+// Peers, where their sources can be had: benchmarks/probe_cost.py --minitrace, --tracy.
+#ifdef MTR_ENABLED
+#include <minitrace.h>
+#endif
+#ifdef TRACY_ENABLE
+#include <tracy/Tracy.hpp>
+#endif
 static int x;
 __attribute__((noinline)) static int work(int v) {
   asm volatile("" ::"r"(v) : "memory");
@@ -56,8 +63,17 @@ static const Variant variants[] = {
   {"std::mutex, lock + unlock", 1, 0, [] { return timed(true, [] { plain.lock(); plain.unlock(); }); }},
   {"storeprof::mutex, lock + unlock", 1, 0, [] { return timed(true, [] { named_mutex.lock(); named_mutex.unlock(); }); }},
   {"naive: string, map, mutex", 1, 1, [] { return timed(false, [] { Naive n("a"); x = work(x); }); }},
+#ifdef MTR_ENABLED
+  {"minitrace MTR_SCOPE", 1, 1, [] { return timed(false, [] { MTR_SCOPE("bench", "a"); x = work(x); }); }},
+#endif
+#ifdef TRACY_ENABLE
+  {"Tracy ZoneScopedN", 1, 1, [] { return timed(false, [] { ZoneScopedN("a"); x = work(x); }); }},
+#endif
 };
 int main(int, char** argv) {
+#ifdef MTR_ENABLED
+  mtr_init("/dev/null");
+#endif
   std::vector<std::vector<double>> found(std::size(variants));
   for (int round = atoi(argv[1]); round > 0; --round)
     for (size_t i = 0; i < std::size(variants); ++i) found[i].push_back(variants[i].run());
