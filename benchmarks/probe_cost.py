@@ -3,9 +3,9 @@
     python benchmarks/probe_cost.py [--rounds 100] [--python PATH]... [--minitrace DIR] [--tracy DIR] [--out FILE]
 
 For each interpreter the probe is built into a folder of its own and run there (benchmarks/probe/python_calls.py), with
-the other tools that it has installed; then C++ (benchmarks/probe/calls.cpp), with minitrace and Tracy where folders with
-their sources are named. Minima reproduce on a noisy host where
-medians don't; taking variants in turn keeps a slow second from hitting one of them only.
+the other tools that it has installed; then C++ (benchmarks/probe/calls.cpp), with minitrace and Tracy where folders of
+their sources are named. Minima reproduce on a noisy host where medians don't; taking variants in turn keeps a slow
+second from hitting one of them only.
 """
 
 import argparse
