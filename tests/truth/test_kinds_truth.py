@@ -1,4 +1,4 @@
-"""Planted collections, faults, wake-ups and growing costs are named as their case.toml says; look-alikes are not."""
+"""Planted collections, faults, wake-ups, growing costs and spins are named as case.toml says; look-alikes are not."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ PLANTED = {
     "34-py-pipe-byte-per-record": 4,
     "36-py-catalogue-scan-probes": 8,
     "37-cpp-run-list-copy": 8,
+    "78-cpp-yield-latch": 3,
 }
 LOOK_ALIKES = {"38-py-batched-queue-healthy": 4, "39-py-levelling-cost-healthy": 8}
 KINDS = {"gc-pressure", "page-faults", "chatty-wakeups", "growing-cost"}

@@ -37,6 +37,7 @@ from storeprof.analysis.accounting.native_places import (
 from storeprof.analysis.accounting.outside import outside_cpu_seconds
 from storeprof.analysis.accounting.queueing import queueing_in_long
 from storeprof.analysis.accounting.slack import Slack, slack_of
+from storeprof.analysis.accounting.spinning import with_spins
 from storeprof.analysis.accounting.stacks import Stacks
 from storeprof.analysis.imported.recording import shortest_block_ns, time_is_known
 from storeprof.analysis.intervals import Blocks, Estimate
@@ -309,7 +310,7 @@ def build_context(recording: Recording, settings: Settings) -> Context:
     looks = seen.looks
     idle = idle_looks(looks, stacks, native, _cpu_share(totals, len(looks.thread_ids)))
     of_looks = charge(seen, totals, idle, _queueing(recording, looks, totals, native))
-    charges = with_native_places(of_looks, native)
+    charges = with_spins(with_native_places(of_looks, native), stacks)
     return Context(
         recording=recording,
         settings=settings,

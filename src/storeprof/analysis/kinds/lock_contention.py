@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from storeprof.analysis.accounting.beside import other_side
-from storeprof.analysis.accounting.charges import LOCK
+from storeprof.analysis.accounting.charges import LOCK, Charges
+from storeprof.analysis.accounting.spinning import spins
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
 from storeprof.analysis.finding import Finding
@@ -25,7 +26,7 @@ def find(context: Context) -> list[Finding]:
             mask,
             where,
             holders,
-            evidence=(f"{context.amount(mask)} of waiting for {name or 'a lock'} in {place}{beside}",),
+            evidence=(f"{context.amount(mask)} of {_how(context, rows)} for {name or 'a lock'} in {place}{beside}",),
             recommendation=(
                 f"hold the lock taken in {place} for less time: move work out of the locked region, or split the lock"
             ),
@@ -33,6 +34,12 @@ def find(context: Context) -> list[Finding]:
         )
         findings.append(waits.wait_finding(context, "lock-contention", group))
     return findings
+
+
+def _how(context: Context, rows: Charges) -> str:
+    """How threads wait: asleep, or by giving the CPU away again and again, which costs CPU time."""
+    spun = float(rows.weight_ns[spins(rows, context.stacks)].sum())
+    return "spinning (sched_yield)" if spun > 0.5 * float(rows.weight_ns.sum()) else "waiting"
 
 
 def cover(context: Context) -> Covered:
