@@ -1,8 +1,9 @@
-"""io-wait: blocked in a system call on a file, or in a page fault that reads from disk."""
+"""io-wait: blocked in a system call on a file, or in a page fault that reads from disk; with the calls' CPU time."""
 
 from __future__ import annotations
 
 from storeprof.analysis import describe
+from storeprof.analysis.accounting.blocking_calls import cpu_in_calls
 from storeprof.analysis.accounting.charges import IO, PAGE_FAULT
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, cover_waits
@@ -21,12 +22,15 @@ def find(context: Context) -> list[Finding]:
         what = ", ".join(f"{name} {share:.0%}" for name, share in calls[:3])
         what = what or describe.top_callee(context.stacks, rows) or ""  # imported: names of calls, no numbers
         faults = bool((rows.category == PAGE_FAULT).mean() > 0.5)
+        on_cpu = cpu_in_calls(context, mask)
+        beside = f", and {context.amount(on_cpu)} of CPU time in the same calls" if on_cpu.any() else ""
         group = waits.Group(
-            mask,
+            mask | on_cpu,
             where,
             evidence=(
                 f"{context.amount(mask)} blocked in {what or 'file system calls'}"
-                + (f" on {resource}" if resource else ""),
+                + (f" on {resource}" if resource else "")
+                + beside,
             ),
             recommendation=(
                 f"read ahead (madvise WILLNEED, or plain reads) before {where.function} touches the mapping"
@@ -35,7 +39,9 @@ def find(context: Context) -> list[Finding]:
                 "the background"
             ),
         )
-        per_operation = context.operations.cost_per_operation(context.seconds(mask), calls[0][0] if calls else None)
+        per_operation = context.operations.cost_per_operation(
+            context.seconds(mask | on_cpu), calls[0][0] if calls else None
+        )
         findings.append(waits.wait_finding(context, "io-wait", group, per_operation))
     return findings
 
