@@ -12,6 +12,7 @@ TESTS = """
 import os
 import time
 import pytest
+from storeprof import profile_operation
 
 def spin(seconds):
     end = time.monotonic() + seconds
@@ -29,7 +30,8 @@ def test_quick(tmp_path):
 
 @pytest.mark.storeprof(rules=[{"metric": "run_time", "at_most": 0.1}])
 def test_slow():
-    spin(0.4)
+    for _ in range(4):
+        profile_operation(spin)(0.1)
 
 @pytest.mark.storeprof
 @pytest.mark.xfail
@@ -59,7 +61,7 @@ def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_marked_tests_are_recorded_and_gated(tmp_path: Path) -> None:
-    """Within its limits one passes, over them one fails with the rule; each leaves a recording, a mistyped mark none.
+    """Within its limits one passes, over them one fails with the rule (with probes, too); each leaves a recording.
 
     What fails as expected, and what skips itself, does so here, too.
     """
