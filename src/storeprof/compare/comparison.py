@@ -69,7 +69,10 @@ def document_of(
     """Rows put together with what explains them."""
     explained = explain(baseline, candidate)
     throughput = next((row for row in rows if row["name"] == "throughput" and row["operation"] is None), None)
-    unknown = "no operations are known on both sides, so the change can't be explained place by place"
+    unknown = (
+        "no operations are known on both sides, so the change can't be explained place by place; "
+        "use `record --operation`, or let the program print ops=N seconds=S"
+    )
     return {
         "schema": SCHEMA,
         "verdict": overall(rows),

@@ -90,7 +90,7 @@ def _table(console: Console, rows: list[Document]) -> None:
         row
         for row in rows
         if (row["primary"] and row["p_adjusted"] is not None) or row["verdict"] in ("regressed", "improved")
-    ]
+    ] or rows
     ranked = sorted(shown, key=lambda row: (not row["primary"], _ORDER.index(row["verdict"])))[:MOST_ROWS]
     for row in ranked:
         table.add_row(
