@@ -160,7 +160,8 @@ def test_bpftrace_partitions_wall_time_exactly(tmp_path: Path) -> None:
     result = run(Bpftrace(), native(program), tmp_path)
     took_s = float((tmp_path / "stdout").read_text().split()[1])
     slept = [one for one in result.figures if one.name == "blocked in clock_nanosleep" and _passes(one, "sleeper")]
-    assert slept[0].value == pytest.approx(0.6, abs=0.05)
+    # Ten sleeps; on a crowded machine the first may begin before the last of bpftrace's probes is attached.
+    assert slept[0].value == pytest.approx(0.6, abs=0.07)
     worker = {one.name: one.value for one in result.figures if one.group == "offcpu" and _passes(one, "worker")}
     assert sum(worker.values()) == pytest.approx(took_s, rel=0.03, abs=0.02)
     assert worker["on the CPU"] + worker.get("waiting for a CPU", 0) == pytest.approx(took_s, rel=0.05)
