@@ -9,6 +9,7 @@ from storeprof.collect.collapsed import parse_collapsed
 from storeprof.collect.linux.gprof import parse_gprof
 from storeprof.collect.linux.perf_samples import PerfFile, event_name, read_perf_samples
 from storeprof.collect.linux.strace_counts import parse_strace_counts
+from storeprof.collect.macos.deep_copy import parse_deep_copy
 from storeprof.collect.macos.sample import parse_sample, symbol_frame
 from storeprof.collect.tool_output import Frame, UnreadableLine, size_bytes
 
@@ -298,6 +299,12 @@ def test_xctrace_resolves_references_over_the_whole_document() -> None:
                 )
             )
         )
+
+
+def test_a_row_of_a_deep_copy_has_its_amounts_before_its_symbol() -> None:
+    """A row that has lost columns is an error with its line, not one that ends the parser."""
+    with pytest.raises(UnreadableLine, match="line 2: no row of a deep copy"):
+        parse_deep_copy(["Self Weight\tWeight\tCount\tx\tSymbol Name\n", "1 s\t1 s\tmain\n"])
 
 
 def test_a_deep_copy_takes_self_amounts_from_their_own_column() -> None:

@@ -72,6 +72,23 @@ def test_a_sample_gets_a_verdict_with_its_waits(tmp_path: Path) -> None:
     assert found["metrics"]["rss_peak_bytes"] == 51 * 2**20
 
 
+def test_a_main_thread_that_waits_in_its_run_loop_is_idle(tmp_path: Path) -> None:
+    """Also where the program has no symbols: nothing but the system's own frames stand on its stack then."""
+    spun = (DATA / "macos/spindump.txt").read_text(encoding="utf-8")
+    work = spun[spun.index("    300  main + 120") : spun.index("  Thread 0x4baf2")]
+    loop = (
+        "    300  ??? (kvbench + 4216) [0x104a91078]\n"
+        "      300  CFRunLoopRunSpecific + 560 (CoreFoundation + 510896) [0x18bf7ebb0]\n"
+        "        300  __CFRunLoopServiceMachPort + 145 (CoreFoundation + 519438) [0x18bf80d0e]\n"
+        "          300  mach_msg2_trap + 10 (libsystem_kernel.dylib + 5794) [0x18c1c26a2]\n\n"
+    )
+    (tmp_path / "spun.txt").write_text(spun.replace(work, loop), encoding="utf-8")
+    found = document(tmp_path / "rec", tmp_path / "spun.txt")
+    assert found["wall_time"]["network"] == 0 and not [
+        row for row in found["findings"] if row["kind"] == "network-wait"
+    ]
+
+
 def test_a_cpu_profile_names_its_hot_function_and_says_that_waits_are_not_in_it(tmp_path: Path) -> None:
     """Shares are those of the samples; what a file can't tell is not checked."""
     stacks = tmp_path / "collapsed.txt"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from storeprof.analysis.document import analyze
 from storeprof.errors import UsageError
 from storeprof.intake.importing import import_files
 from storeprof.intake.incident import FileFacts
@@ -29,6 +30,7 @@ KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
     "vmmap-2.2.txt": ("vmmap", {"regions": 2, "total": None}),
     "vmmap-reserved.txt": ("vmmap", {"regions": 0}),
     "dtrace-untitled.txt": ("dtrace", {"aggregations": 2}),
+    "dtrace-calls.txt": ("dtrace", {"stacks": 2, "samples": 0, "calls": 300}),
     "dtrace-hot.txt": ("dtrace", {"stacks": 2, "samples": 3092}),
     "dtrace-java.txt": ("dtrace", {"stacks": 2, "samples": 42}),
     "dtrace-cpus.txt": ("dtrace", {"distributions": 1}),
@@ -88,6 +90,13 @@ def test_figures_of_files_have_the_shape_of_those_of_passes(
     assert found["strace-log.txt", "errors of read", "calls", None] == 1
     assert found["dtrace-untitled.txt", "calls", "calls", "kv::Store::put"] == 1234
     assert not any(name == "TOTAL" or (name or "").startswith("TOTAL,") for _, _, _, name in found)
+
+
+def test_stacks_of_a_probe_on_entries_are_calls_and_no_time(tmp_path: Path) -> None:
+    """Where the innermost function of every stack has just begun, its calls were counted: nothing is hot by that."""
+    imported(tmp_path / "r", VARIANTS / "dtrace-calls.txt")
+    found = analyze(Recording.open(tmp_path / "r"))
+    assert (found["verdict"], found["findings"], found["duration_s"]) == ("inconclusive", [], None)
 
 
 def test_source_lines_belong_to_their_frames(everything: tuple[dict[str, FileFacts], Recording]) -> None:

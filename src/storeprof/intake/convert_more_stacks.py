@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -45,14 +46,16 @@ def is_aggregation(head: Sequence[str]) -> bool:
 
 
 def load_dtrace(lines: Iterator[str], incident: Incident, facts: FileFacts) -> None:
-    """Whatever dtrace printed: stacks are CPU samples, aggregations are totals."""
+    """Whatever dtrace printed: stacks are CPU samples, or calls of their leaf functions; aggregations are totals."""
     found = parse_dtrace(lines)
     facts.cut_short = found.cut_short
     tables = incident.tables
     process = tables.process()
     seen = [Seen(tables.stack(one.frames), one.count) for one in found.stacks]
     thread = tables.thread(process, "all", None, "all threads")
-    if seen and incident.takes_cpu_of(process, "dtrace"):
+    if found.counts_calls:
+        _calls(found, seen, incident, process, thread)
+    elif seen and incident.takes_cpu_of(process, "dtrace"):
         incident.lay_out([(thread, seen)], None, table="cpu_samples", source="dtrace")
         incident.cpu_samples = True
     _totals(found, incident, process)
@@ -65,17 +68,24 @@ def load_dtrace(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
             )  # fmt: skip
     facts.figures |= {
         "stacks": len(found.stacks),
-        "samples": sum(one.count for one in found.stacks),
+        "samples": 0 if found.counts_calls else sum(one.count for one in found.stacks),
         "aggregations": len(found.rows),
         "distributions": len(found.spreads),
-        "calls": sum(calls for calls, _ in found.calls.values()) + sum(found.entries.values()) or None,
+        "calls": sum(calls for calls, _ in found.calls.values())
+        + sum(found.entries.values())
+        + sum(one.count for one in found.stacks if found.counts_calls)
+        or None,
         "drops": found.drops,
         "lines_not_read": found.unread,
         "largest": [
             {"name": one.key, "value": one.value} for one in sorted(found.rows, key=lambda one: -one.value)[:20]
         ],
     }
-    if found.stacks:
+    if found.counts_calls:
+        facts.notes.append(
+            "its stacks all begin where a function does: they count its calls, and say nothing of CPU time"
+        )
+    elif found.stacks:
         facts.notes.append(
             "what its stacks count (samples, calls, bytes) the script decides: they are taken for samples"
         )
@@ -83,6 +93,21 @@ def load_dtrace(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
         facts.notes.append(f"a Mac's clock may tick every {TICK_NS:.1f} ns only: shorter times are 0 or one tick")
     if found.drops:
         facts.notes.append(f"dtrace dropped {found.drops} records: counts are too low")
+
+
+def _calls(found: DtraceOutput, seen: list[Seen], incident: Incident, process: Process, thread: int) -> None:
+    """Stacks of a probe on function entries: calls by who made them, and by function."""
+    tables = incident.tables
+    event, source = tables.word("calls"), tables.word("dtrace")
+    totals: Counter[str] = Counter()
+    incident.duration_known = False
+    for stack, one in zip(seen, found.stacks, strict=True):
+        tables.sample("event_samples", incident.offset_ns, thread, event, one.count, stack.stack, source)
+        totals[one.frames[0].function] += one.count
+    for name, calls in totals.items():
+        tables.row(
+            "call_totals", proc_id=process.proc_id, source="dtrace", kind="function", name=name, calls=calls
+        )  # fmt: skip
 
 
 def _totals(found: DtraceOutput, incident: Incident, process: Process) -> None:

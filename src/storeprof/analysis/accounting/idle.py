@@ -40,6 +40,7 @@ THREAD_ENTRIES = frozenset(
         "__clone",
         "__clone3",
         "_start",
+        "start",  # a Mac's main thread, in dyld
         "thread_start",
         "start_wqthread",
         "_pthread_start",

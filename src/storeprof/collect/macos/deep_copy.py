@@ -87,6 +87,8 @@ class _Reader:
         self._self_at = next((at for at, name in enumerate(columns) if name.startswith("self")), None)
         self._count_at = next((at for at, name in enumerate(columns) if name in ("count", "# persistent")), None)
         self._self_unit = "ms" if self._self_at is not None and "(ms)" in columns[self._self_at] else ""
+        # The symbol stands behind the amounts.
+        self._last_at = max(2, 1 + (self._self_at or 0), 1 + (self._count_at or 0))
         self._copy = DeepCopy("allocations" if allocations else "time")
         self._known = allocations
         self._base: int | None = None
@@ -118,11 +120,11 @@ class _Reader:
     def _path_is_whole(self) -> bool:
         """Whether the last line, which the clipboard leaves without an end, has its amounts before its symbol."""
         cells = (self._lines.unended or "").split("\t")
-        return len(cells) >= 3 and bool(cells[-1].strip())
+        return len(cells) > self._last_at and bool(cells[-1].strip())
 
     def _row(self, line: str) -> None:
         cells = line.split("\t")
-        if len(cells) < 3 or not cells[-1].strip():
+        if len(cells) <= self._last_at or not cells[-1].strip():
             raise self._lines.wrong("no row of a deep copy", line)
         blanks = len(cells[-1]) - len(cells[-1].lstrip(" "))
         self._base = blanks if self._base is None else self._base

@@ -9,6 +9,9 @@ r"""`dtrace`: stacks with counts, aggregations, and distributions, among whateve
 
 Scripts print what they like, so a line that is none of these is a remark and not an error; `unread` counts them. A
 count ends a block: one that ends with the file instead was cut short.
+
+At a sample a thread's innermost function has hardly ever just begun (no "+0x"). Where it always has, while its callers
+stand at offsets, a probe on entries fired: what is counted is calls, not time.
 """
 
 from __future__ import annotations
@@ -103,6 +106,7 @@ class DtraceOutput:
     entries: dict[str, int] = field(default_factory=dict)
     drops: int = 0
     unread: int = 0
+    counts_calls: bool = False  # the stacks are those of a probe on function entries
     cut_short: CutShort | None = None
 
 
@@ -190,6 +194,9 @@ class _Reader:
         self._unit: str | None = None
         self._cut = False
         self._beside = False  # the line before was a frame
+        self._leaf_begins = False
+        self._begun = 0  # stacks whose innermost function has just begun
+        self._offsets = 0
 
     def read(self) -> DtraceOutput:
         for line in self._lines:
@@ -208,6 +215,7 @@ class _Reader:
         out = self._out
         if self._cut or self._frames or self._lines.unended is not None:
             out.cut_short = CutShort(self._lines.number, "the stack or distribution that it ends in was left out")
+        out.counts_calls = 0 < self._begun == len(out.stacks) and self._offsets > 0
         if not (out.stacks or out.rows or out.spreads or out.calls or out.entries):
             raise UnreadableLine(max(1, self._lines.number), "no stack, aggregation or distribution of dtrace in it")
         return out
@@ -219,6 +227,10 @@ class _Reader:
             return True
         frame = _frame(line)
         if frame is not None:
+            past = "+0x" in line
+            if not (self._section or self._frames):
+                self._leaf_begins = not past and frame.image is not None
+            self._offsets += past
             self._section.append(frame)
             return True
         if (bare := _BARE.fullmatch(line)) and not _COUNT.fullmatch(line) and self._among_frames(bare["indent"]):
@@ -229,6 +241,7 @@ class _Reader:
             count = self._number(found["count"], line)
             key = " ".join(self._keys) or None
             self._out.stacks.append(CountedStack(tuple(self._frames), count, key))
+            self._begun += self._leaf_begins
             self._clear()
             return True
         if _SPREAD.fullmatch(line):
@@ -286,7 +299,7 @@ class _Reader:
         self._frames += section
 
     def _clear(self) -> None:
-        self._frames, self._section, self._keys = [], [], []
+        self._frames, self._section, self._keys, self._leaf_begins = [], [], [], False
 
     def _spread(self) -> None:
         spread = Spread(" ".join(self._keys) or None, tuple(self._frames))
