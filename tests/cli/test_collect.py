@@ -64,6 +64,24 @@ def test_what_is_asked_for_and_none_of_it_exists_is_said(tmp_path: Path) -> None
     )
 
 
+def test_what_keeps_perf_out_is_named_as_it_was_asked(tmp_path: Path) -> None:
+    """Who chose collectors without the CPU is told to add it, not to leave out an option that was never typed."""
+    done = storeprof("record", "--collect", "memory", "--out", tmp_path / "r", "--", "true")
+    assert done.status == 0, done.stderr
+    perf = next(row for row in read_meta(tmp_path / "r")["collectors"] if row["name"] == "perf")
+    assert (perf["reason"], perf["remedy"]) == (
+        "cpu is not among what was to be collected",
+        "record with cpu in --collect",
+    )
+
+
+@pytest.mark.parametrize("nothing", ["", ",", ",,"])
+def test_a_list_of_nothing_is_refused(nothing: str, tmp_path: Path) -> None:
+    """A slip in a script does not become the default."""
+    done = storeprof("record", "--collect", nothing, "--out", tmp_path / "r", "--", "true")
+    assert done.status == 125 and "it takes cpu" in done.stderr and not (tmp_path / "r").exists()
+
+
 def test_a_running_process_gets_the_passes_that_can_attach(tmp_path: Path) -> None:
     """Found by its name, longer than the kernel keeps: tools that have to start it say so, others look at it."""
     program = build(tmp_path, PROGRAMS / "collect_two_functions.cpp")

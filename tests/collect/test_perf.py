@@ -12,6 +12,7 @@ import pytest
 from collect_support import build, driver, eventually, is_gone, outcome, public_folder
 
 from storeprof.collect.collector import Context
+from storeprof.collect.linux import perf
 from storeprof.collect.linux.native_samples import CPU, SWITCH, NativeSamples
 from storeprof.collect.linux.perf import Perf, PerfOptions, PerfSession
 from storeprof.collect.linux.perf_script import parse_perf_script
@@ -65,7 +66,8 @@ def test_an_ordinary_user_gets_cpu_samples(tmp_path: Path) -> None:
 
 
 def test_a_missing_perf_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without perf in PATH the remedy is the package to install."""
+    """Without perf in PATH the remedy is the command that installs it, to be typed as it stands."""
+    (tmp_path / "apt-get").symlink_to("/usr/bin/true")
     monkeypatch.setenv("PATH", str(tmp_path))
     able = Perf().available(Context())
     assert not able.ok and able.remedy is not None and "linux-perf" in able.remedy
@@ -80,6 +82,17 @@ def test_a_refused_perf_names_the_setting(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     able = Perf().available(Context())
     assert not able.ok and "perf_event_paranoid" in (able.reason or "") + (able.remedy or "")
+
+
+def test_a_perf_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """However many collectors ask, a perf without an answer is run once, and the reason is that it hangs."""
+    (tmp_path / "perf").write_text(f"#!/bin/sh\necho >> {tmp_path}/asked\nexec sleep 1000\n")
+    (tmp_path / "perf").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(perf, "READY_TIMEOUT_S", 0.5)
+    found = [Perf().available(Context()).reason for _ in range(3)]
+    assert len(set(found)) == 1 and "perf hangs" in found[0]
+    assert (tmp_path / "asked").read_text() == "\n"
 
 
 def test_perf_that_cannot_attach_says_so(tmp_path: Path) -> None:

@@ -132,6 +132,22 @@ def test_colour_is_for_terminals(document: dict[str, Any], monkeypatch: pytest.M
     assert "BOTTLENECK" in text
 
 
+def test_functions_asked_for_by_name_have_calls_and_latency(document: dict[str, Any]) -> None:
+    """Each of them in a line, with its percentiles: not the most called one alone."""
+    asked = deepcopy(document)
+    figures = [
+        {"figure": figure, "value": value, "unit": unit, "function": function, "file": None, "line": None}
+        for function, calls in (("kv::put", 900.0), ("kv::get", 40.0))
+        for figure, value, unit in (("calls", calls, "calls"), ("longest", 0.02, "s"), ("P99 at most", 8.192e-6, "s"))
+    ]
+    row = {"collector": "bpftrace-entries", "pass": "pass-1-bpftrace-entries", "collects": ["entries"], "own_run": True}
+    row |= {"ran": True, "reason": None, "remedy": None, "seconds": 2.0, "slowdown": 1.0, "notes": []}
+    asked["passes"] = [row | {"figures": figures}]
+    text = report_of(asked)
+    assert "kv::put: 900 calls, P99 < 8.19 us, longest 20 ms" in text
+    assert "kv::get: 40 calls, P99 < 8.19 us, longest 20 ms" in text
+
+
 def test_names_with_markup_are_text(document: dict[str, Any]) -> None:
     """A function or file named like markup is printed as it is spelled."""
     hostile = deepcopy(document)

@@ -51,7 +51,7 @@ def add_collecting_options(parser: argparse.ArgumentParser) -> None:
 
 def collected(options: argparse.Namespace) -> dict[str, Any]:
     """Fields of RecordOptions for what was asked. Raises UsageError for a word that is none."""
-    groups, entries = _split(options.collect or "")
+    groups, entries = (frozenset[str](), ()) if options.collect is None else _split(options.collect)
     chosen = groups | PRESETS.get(options.preset or "", frozenset())
     if options.deep:
         chosen |= LIGHT | {"heap", "leaks"}
@@ -71,7 +71,8 @@ def _split(text: str) -> tuple[frozenset[str], tuple[str, ...]]:
 
     groups: set[str] = set()
     entries: list[str] = []
-    for word in filter(None, text.split(",")):
+    words = [word for word in text.split(",") if word]
+    for word in words or [text]:
         name, mark, pattern = word.partition("=")
         if name == "entries" and pattern:
             entries.append(pattern)

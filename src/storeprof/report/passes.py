@@ -14,6 +14,8 @@ from storeprof.report.units import duration
 Row = dict[str, Any]
 # Of a pass, on the terminal: totals in one line, then places.
 MOST_TOTALS, MOST_PLACES = 5, 3
+MOST_FUNCTIONS = 4
+ENTRY_FIGURES = ("calls", "P50 at most", "P95 at most", "P99 at most", "longest", "total time")
 BROKEN_PERCENT = 20.0
 # Two runs differ by less than that without any tool.
 WORTH_A_WORD = 1.1
@@ -55,11 +57,38 @@ def _print_pass(console: Console, row: Row) -> None:
     totals = [one for one in row["figures"] if not one["function"]][:MOST_TOTALS]
     if totals:
         _indented(console, "; ".join(f"{one['figure']}: {quantity(one['value'], one['unit'])}" for one in totals), 4)
+    if "entries" in row["collects"]:
+        for line in _latencies(row["figures"]):
+            _indented(console, line, 4)
+        row = {**row, "figures": []}
     for one in _places(row["figures"]):
         where = f"  {near(one['file'])}:{one['line']}" if one["file"] and one["line"] else ""
         _indented(console, f"{one['figure']}: {quantity(one['value'], one['unit'])}  {one['function']}{where}", 4)
     for note in row["notes"]:
         _indented(console, note, 4, "dim")
+
+
+def _latencies(figures: list[Row]) -> list[str]:
+    """Calls and latency of the functions that somebody asked for by name: a line each, the most called first."""
+    functions: dict[str, list[Row]] = {}
+    for one in figures:
+        if one["function"]:
+            functions.setdefault(one["function"], []).append(one)
+    lines = []
+    for name, rows in list(functions.items())[:MOST_FUNCTIONS]:
+        words = [
+            quantity(one["value"], one["unit"])
+            if one["figure"] == "calls"
+            else f"{one['figure'].replace(' at most', ' <')} {quantity(one['value'], one['unit'])}"
+            for one in sorted(
+                (one for one in rows if one["figure"] in ENTRY_FIGURES),
+                key=lambda one: ENTRY_FIGURES.index(one["figure"]),
+            )
+        ]
+        lines.append(f"{name}: {', '.join(words)}")
+    if len(functions) > MOST_FUNCTIONS:
+        lines.append("those called less often stand in tables/pass_figures.parquet")
+    return lines
 
 
 def _places(figures: list[Row]) -> list[Row]:

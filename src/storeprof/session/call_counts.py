@@ -15,7 +15,7 @@ WINDOW_FILE = "STOREPROF_WINDOW_FILE"
 def counting(options: RecordOptions, held: int) -> SystemCalls:
     """Counts of COMMAND, which is held before exec as process `held`; where there can be none, why."""
     if not options.use_perf:
-        return SystemCalls.off("switched off with --no-perf", "record without --no-perf")
+        return SystemCalls.off(*options.without_perf())
     if options.pid is not None:
         return SystemCalls.off(ATTACHED, "let storeprof start the program: record -- COMMAND")
     if {**os.environ, **options.environment}.get(WINDOW_FILE):

@@ -31,7 +31,7 @@ class NativePass:
     def start(cls, options: RecordOptions, folder: Path, pid: int) -> NativePass:
         """Attach perf to a process and wait until it records; without it the recording goes on."""
         if not options.use_perf:
-            return cls(Availability(False, "switched off with --no-perf", "record without --no-perf"))
+            return cls(Availability(False, *options.without_perf()))
         availability = Perf().available(Context(target_pid=pid))
         if not availability.ok:
             return cls(availability)

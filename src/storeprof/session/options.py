@@ -42,6 +42,12 @@ class RecordOptions:
     pass_command: tuple[str, ...] = ()
     pass_limit_s: float | None = None
 
+    def without_perf(self) -> tuple[str, str]:
+        """Why perf stays out, and what would take it in, in the words of who asked for this."""
+        if self.groups and "cpu" not in self.groups:
+            return "cpu is not among what was to be collected", "record with cpu in --collect"
+        return "switched off with --no-perf", "record without --no-perf"
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from storeprof.collect.collector import Availability, Context
+from storeprof.collect.installing import installed
 from storeprof.collect.linux.frame_pointers import CallGraph
 from storeprof.collect.linux.native_samples import NativeSamples
 from storeprof.collect.linux.perf_script import parse_perf_script
@@ -43,6 +44,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {"PERF_CONFIG": "/dev/null"}
 SCRIPT_FIELDS: Final = "comm,pid,tid,time,period,event,ip,sym,symoff,dso,trace"
 PARANOID: Final = Path("/proc/sys/kernel/perf_event_paranoid")
 READY_TIMEOUT_S: Final = 10.0
+_HANGS: Final[set[str]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class PerfOptions:
     control: tuple[int, int] | None = None
 
 
+_HANGING: Final = Availability(
+    False, f"perf hangs: no answer within {READY_TIMEOUT_S:.0f} s", "see what `perf stat -- true` says"
+)
+
+
 class Perf:
     """The collector `perf`: native stacks on the CPU and, where permitted, of threads that block.
 
@@ -79,14 +86,20 @@ class Perf:
 
     def available(self, context: Context) -> Availability:
         """Try to count what `command` would sample, the most first (15 to 60 ms)."""
-        if shutil.which("perf") is None:
-            return Availability(False, "perf is not installed", "install the Debian package linux-perf")
+        path = shutil.which("perf")
+        if path is None:
+            return installed("perf")
+        if path in _HANGS:
+            return _HANGING
         attempts = [("cpu-clock:k", {"cpu", "kernel"}), ("cpu-clock:u", {"cpu"})]
         if os.geteuid() == 0 or _paranoid() < 0:  # counting a tracepoint is allowed more widely than sampling it
             attempts.insert(0, ("cpu-clock:k,sched:sched_switch", {"cpu", "kernel", "switches"}))
         said = ""
         for events, abilities in attempts:
             result = run_tool(["perf", "stat", "-e", events, "--", "true"], timeout_s=READY_TIMEOUT_S, env=ENVIRONMENT)
+            if result.timed_out:  # three collectors ask: nobody waits for the same silence again
+                _HANGS.add(path)
+                return _HANGING
             said = result.stderr.decode(errors="replace")
             if result.status == 0 and "<not supported>" not in said:
                 return _permitted(frozenset(abilities | _counters()))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from storeprof.errors import CollectorError
 from storeprof.recording.system_calls import call_name
 
 TRY_TIMEOUT_S: Final = 20.0
+_HANGS: Final[dict[str, Availability]] = {}
 _TRACEFS: Final = Path("/sys/kernel/tracing")
 # bpftrace drops what a full map has no room for; its own limit is 4096 keys.
 ENVIRONMENT: Final = {"BPFTRACE_MAP_KEYS_MAX": "65536", "BPFTRACE_STRLEN": "32"}
@@ -115,7 +117,17 @@ class BpftraceEntries(_Bpftrace):
 
 
 def can_load() -> Availability:
-    """Whether this kernel takes a BPF program on a tracepoint."""
+    """Whether this kernel takes a BPF program on a tracepoint; one that hung once is not waited for again."""
+    path = shutil.which("bpftrace") or ""
+    if path in _HANGS:
+        return _HANGS[path]
+    found = _try_to_load()
+    if "it hangs" in (found.reason or ""):
+        _HANGS[path] = found
+    return found
+
+
+def _try_to_load() -> Availability:
     try:
         done = run_tool(
             ["bpftrace", "-e", "tracepoint:sched:sched_switch { } interval:ms:1 { exit(); }"], timeout_s=TRY_TIMEOUT_S

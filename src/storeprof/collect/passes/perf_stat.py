@@ -48,7 +48,7 @@ class PerfStat(StartsCommand):
         return Availability(
             False,
             "no hardware counters here (perf: <not supported>)",
-            "record on bare metal or a virtual machine with a PMU; cachegrind stands in, as a simulation",
+            "record on bare metal or a virtual machine with a PMU; for native programs cachegrind simulates a cache",
         )
 
     def unfit(self, target: Target) -> str | None:
