@@ -51,7 +51,8 @@ def test_a_planted_cost_is_found_with_its_size(tmp_path: Path, program: Path) ->
     overhead = recorded(tmp_path, program, (8, 2800, "even"), "90")["overhead"]
     after = truth(program, 8, 2800)
     assert 1.5 < min(before, after) < 8
-    assert overhead["timing_percent"] == pytest.approx((before + after) / 2, rel=0.3, abs=0.75)
+    least, most = sorted((before, after))  # far apart where the machine changed its speed meanwhile
+    assert least - max(0.3 * least, 0.75) < overhead["timing_percent"] < most + max(0.3 * most, 0.75)
     low, high = overhead["timing_ci"]
     assert low < overhead["timing_percent"] < high < low + 2.5, (before, overhead, after)
     assert 0 < overhead["floor_percent"] < overhead["timing_percent"]
