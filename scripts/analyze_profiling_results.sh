@@ -8,8 +8,12 @@ case "${1:-}" in -h | --help) usage && exit 0 ;; esac
 recording=
 case "${1:-}" in
     "" | -*) ;;
-    *) recording=$(cd "$1" && pwd) && shift ;;
+    *)
+        [ -d "$1" ] || { echo "analyze: $1: no such folder; name one of storeprof-runs/, or none" >&2 && exit 2; }
+        recording=$(cd "$1" && pwd) && shift
+        ;;
 esac
+here=$PWD
 cd "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)/.."
 [ -x .venv/bin/storeprof ] || { echo "analyze: run ./scripts/profiling_setup.sh first" >&2 && exit 2; }
 if [ -z "$recording" ]; then
@@ -17,12 +21,15 @@ if [ -z "$recording" ]; then
     newest=$(ls -td storeprof-runs/*/recording.json storeprof-runs/*/runs.json 2>/dev/null | head -n 1) || true
     [ -n "$newest" ] || { echo "analyze: no recording; run ./scripts/profile_storageimpl.sh 60 first" >&2 && exit 2; }
     recording=$(dirname "$newest")
+    [ "$here" = "$PWD" ] || recording=$PWD/$recording
 fi
+storeprof=$PWD/.venv/bin/storeprof
+cd "$here" # what is printed has to be found from where this was typed
 
-.venv/bin/storeprof report "$recording" "$@"
-verdict=$(.venv/bin/storeprof analyze "$recording" "$@")
+"$storeprof" report "$recording" "$@"
+verdict=$("$storeprof" analyze "$recording" "$@")
 if [ "${verdict%%:*}" = no-bottleneck ]; then
-    .venv/bin/storeprof analyze "$recording" "$@" --baseline "$recording/baseline.md" >/dev/null
+    "$storeprof" analyze "$recording" "$@" --baseline "$recording/baseline.md" >/dev/null
     echo "baseline: $recording/baseline.md"
 fi
 echo "files:"

@@ -70,6 +70,8 @@ def test_the_workflow_of_the_strategy_works_word_for_word(workshop: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert "from passes of their own" in done.stdout
     assert f"{recording.relative_to(workshop)}/performance_test_" in done.stdout
+    done = typed(workshop, "cd build-profiling && ./scripts/analyze_profiling_results.sh")
+    assert f"recording: {recording}" in done.stdout and f"  {recording}/performance_test_" in done.stdout
     operations = next(recording.glob("performance_test_*.log")).read_text()
     assert all(f"tsdb::{name}" in operations for name in CLASSES[:2])
 
@@ -111,3 +113,6 @@ def test_scripts_say_what_is_wrong_with_what_was_typed(workshop: Path) -> None:
     done = typed(workshop, "./scripts/profile_storageimpl.sh 5 no_such_engine")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "no_such_engine is no program here, and no process has that name" in done.stderr
+    done = typed(workshop, "./scripts/analyze_profiling_results.sh no_such_folder")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no_such_folder: no such folder" in done.stderr

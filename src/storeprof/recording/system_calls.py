@@ -15,8 +15,8 @@ _NAMES = {
     9: "mmap", 10: "mprotect", 11: "munmap", 12: "brk", 13: "rt_sigaction", 14: "rt_sigprocmask", 16: "ioctl",
     21: "access", 24: "sched_yield", 25: "mremap", 28: "madvise", 39: "getpid", 56: "clone", 59: "execve", 60: "exit",
     84: "rmdir", 157: "prctl", 158: "arch_prctl", 186: "gettid", 218: "set_tid_address", 228: "clock_gettime",
-    231: "exit_group", 233: "epoll_ctl", 273: "set_robust_list", 302: "prlimit64", 318: "getrandom",
-    319: "memfd_create", 334: "rseq", 435: "clone3",
+    231: "exit_group", 233: "epoll_ctl", 273: "set_robust_list", 298: "perf_event_open", 302: "prlimit64",
+    318: "getrandom", 319: "memfd_create", 334: "rseq", 435: "clone3",
 }  # fmt: skip
 
 
