@@ -121,6 +121,9 @@ def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
         (("--baseline", "true", "--self", "--ops-regex", "("), "is no regular expression"),
         (("--baseline", "no-such-program", "--self"), "command not found"),
         (("--engine", "tsdb", "--baseline-rev", "x", "--candidate-rev", "y"), "is no revision"),
+        (("--self", "--baseline", "true", "--candidate", "false"), "--self measures the baseline against itself"),
+        (("--baseline", "true", "--candidate", "false", "--set", "a=b"), "--set is for engines"),
+        (("--baseline", "true", "--candidate", "false", "--build", "make"), "--build is run in checkouts"),
     ):
         done = in_process("duel", *arguments, cwd=tmp_path)
         assert (done.status, what in done.stderr) == (2, True), (arguments, done.stderr)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from recordings import STOREPROF, findings, storeprof
+from storeprof.duel.sides import side_of
 
 WORKLOADS = ["write-heavy", "mixed"]
 VERDICTS = ("BOTTLENECK", "NO-BOTTLENECK", "INCONCLUSIVE")
@@ -48,6 +49,16 @@ def test_warm_up_is_kept_apart(tmp_path: Path) -> None:
     )
     counted = sum(row["count"] for row in document["operations"] if row["name"].startswith("StorageImpl."))
     assert counted == pytest.approx(meta["driven"]["ops"], rel=0.5)
+
+
+def test_calls_per_operation_are_of_the_measured_operations(tmp_path: Path) -> None:
+    """Each write appends to the log once: the warm-up is in neither the calls nor the operations they are divided by."""
+    done = storeprof("profile", "tsdb", "--duration", "3", "--no-perf", "--out", tmp_path / "recording")
+    assert done.status == 0, done.stderr
+    side = side_of(tmp_path / "recording")
+    counted = {row["name"]: row["count"] for row in findings(tmp_path)["operations"]}
+    share = counted["StorageImpl.write"] / sum(counted.values())
+    assert side.runs[0].values["calls_per_operation", "WriteAheadLog.append"] == pytest.approx(share, rel=0.01)
 
 
 def test_nothing_but_the_recording_is_left(tmp_path: Path) -> None:

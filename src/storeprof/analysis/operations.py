@@ -136,7 +136,7 @@ def load_operations(recording: Recording) -> OperationTree:
     members: dict[str, list[int]] = {}
     for node in sorted({root for root in roots.values() if root}):
         members.setdefault(name[node], []).append(node)
-    start, end = _slice_window(recording)
+    start, end = slice_window(recording)
     operations = [_operation(recording, key, tuple(ids), start, end) for key, ids in members.items()]
     counted = sorted((one for one in operations if one.count), key=lambda one: -one.total_s)
     return OperationTree(
@@ -165,7 +165,7 @@ def operation_roots(parent: dict[int, int], flags: dict[int, int]) -> dict[int, 
     return root
 
 
-def _slice_window(recording: Recording) -> tuple[int, int]:
+def slice_window(recording: Recording) -> tuple[int, int]:
     """The window in whole slices: scopes are counted once a second, so counts and time must share their edges."""
     start, end = recording.window
     rows = recording.sql(

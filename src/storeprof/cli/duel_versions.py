@@ -33,6 +33,7 @@ def _check(options: argparse.Namespace) -> None:
     from storeprof.workload.catalogue import find_workload
 
     revisions = options.baseline_rev or options.candidate_rev
+    _check_unused(options)
     if bool(options.engine) == bool(options.baseline or options.candidate):
         raise UsageError("name two commands by --baseline and --candidate, or an engine by --engine; see --help")
     if options.engine:
@@ -48,6 +49,16 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("there is no --baseline COMMAND")
     elif not options.candidate and not options.self and not revisions:
         raise UsageError("there is no --candidate COMMAND; with --self the baseline is measured against itself")
+
+
+def _check_unused(options: argparse.Namespace) -> None:
+    """Refuse what would be passed over in silence: somebody would believe that it was measured."""
+    if options.self and (options.candidate or options.candidate_rev or options.candidate_set):
+        raise UsageError("--self measures the baseline against itself: leave --candidate, -rev and -set out")
+    if not options.engine and (options.set or options.baseline_set or options.candidate_set):
+        raise UsageError("--set is for engines (--engine); write a command's settings into the command")
+    if options.build and not (options.baseline_rev or options.candidate_rev):
+        raise UsageError("--build is run in checkouts: name one with --baseline-rev or --candidate-rev")
 
 
 def _tree(options: argparse.Namespace, side: str, folder: Path, stack: ExitStack) -> Path | None:

@@ -10,6 +10,7 @@ import numpy as np
 from storeprof.analysis.accounting.charges import CATEGORIES, GIL, RUN_QUEUE
 from storeprof.analysis.context import Context, build_context
 from storeprof.analysis.counted import why_not_counted
+from storeprof.analysis.operations import slice_window
 from storeprof.analysis.settings import Settings
 from storeprof.analysis.throughput import throughput
 from storeprof.compare.measured import Cost, Measured, Run, mean_costs
@@ -134,9 +135,9 @@ def _work(recording: Recording, metrics: Document) -> dict[str, float]:
 def _calls(recording: Recording, document: Document) -> dict[Key, float]:
     """How often each probed scope ran per operation, the operations themselves left out; without probes none.
 
-    Counted over the same slices of time as the operations are, so that a slice cut by the window cuts both.
+    Counted over the same slices of time as the operations are: the slice that the window begins in is in neither.
     """
-    start, end = recording.window
+    start, end = slice_window(recording)
     operations = {row["name"]: row["count"] for row in document["operations"]}
     every = sum(operations.values())
     rows = recording.sql(
