@@ -52,7 +52,7 @@ def test_warm_up_is_kept_apart(tmp_path: Path) -> None:
 
 
 def test_calls_per_operation_are_of_the_measured_operations(tmp_path: Path) -> None:
-    """Each write appends to the log once: the warm-up is in neither the calls nor the operations they are divided by."""
+    """Each write appends to the log once: the warm-up is neither in the calls nor in what they are divided by."""
     done = storeprof("profile", "tsdb", "--duration", "3", "--no-perf", "--out", tmp_path / "recording")
     assert done.status == 0, done.stderr
     side = side_of(tmp_path / "recording")
