@@ -41,6 +41,19 @@ def test_a_small_change_between_single_recordings_is_not_settled() -> None:
     assert any("one recording after the other" in warning for warning in document["warnings"])
 
 
+def test_beside_other_programs_recordings_differ_more() -> None:
+    """A change that is seen on a quiet machine can't be told where others took most of the CPUs, and that is said."""
+    rows = [{RATE: 1000.0, CPU: 1e-3}], [{RATE: 560.0, CPU: 1.4e-3}]
+    quiet = compare(side("a", rows[0], crowded=0.05), side("b", rows[1], crowded=None))
+    assert [row["verdict"] for row in quiet["metrics"]] == ["regressed", "regressed"]
+    assert not any("other programs" in warning for warning in quiet["warnings"])
+    crowded = compare(side("a", rows[0], crowded=0.8), side("b", rows[1], crowded=0.7))
+    assert [row["verdict"] for row in crowded["metrics"]] == ["cannot-tell", "cannot-tell"]
+    assert any("other programs took 80% and 70% of the CPUs" in warning for warning in crowded["warnings"])
+    counted = compare(side("a", [{SYNCS: 1.0}], crowded=0.8), side("b", [{SYNCS: 3.0}], crowded=0.8))
+    assert counted["metrics"][0]["verdict"] == "regressed"
+
+
 def test_runs_made_in_turn_need_no_allowance() -> None:
     """Where runs of both sides alternate, what the machine does meets both, and their own spread is all that counts."""
     before = side("a", rates(1000, 1004, 998, 1001))

@@ -17,6 +17,7 @@ from storeprof.compare.measured import Measured, Run
 from storeprof.compare.metrics import Key
 from storeprof.duel.sides import values_of_side
 from storeprof.errors import UsageError
+from storeprof.report.gate import markdown
 
 
 def rules(*rows: dict[str, Any]) -> Rules:
@@ -128,6 +129,10 @@ def test_rules_are_read_from_pyproject(tmp_path: Path) -> None:
     path.write_text("[project]\nname = 'x'\n", encoding="utf-8")
     with pytest.raises(UsageError, match="has no"):
         read_rules(path)
+    for text in ("tool = 3", "[tool]\nstoreprof = 3"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match="has no"):
+            read_rules(path)
     documented = (Path(__file__).parents[2] / "docs" / "formats" / "gate.md").read_text(encoding="utf-8")
     path.write_text(documented.split("```toml\n")[1].split("```")[0], encoding="utf-8")
     gate = read_rules(path)
@@ -136,3 +141,9 @@ def test_rules_are_read_from_pyproject(tmp_path: Path) -> None:
         "cpu_per_operation: at most 5 % worse",
         "fsyncs_per_operation of write: at most 0.01",
     ]
+
+
+def test_a_summary_shows_names_as_they_are() -> None:
+    """A template's argument is no tag of HTML and a bar no border of the table: reviewers read the rule that failed."""
+    shown = markdown([("calls_per_operation of Map<int>::operator|: at most 1", "regressed", "it is 2")])
+    assert "Map&lt;int>::operator\\|: at most 1 | REGRESSED |" in shown

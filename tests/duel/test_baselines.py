@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from itertools import count
 from pathlib import Path
 from threading import Barrier, Thread
@@ -11,6 +13,8 @@ import pytest
 from compare_sides import a_side
 from storeprof.duel.baselines import KEPT, load, names, save
 from storeprof.errors import RecordingError, UsageError
+
+NO_NUMBER = {"name": "throughput", "operation": None, "value": math.nan}
 
 
 def test_the_newest_baseline_counts_and_the_old_ones_stay(tmp_path: Path) -> None:
@@ -35,6 +39,42 @@ def test_a_damaged_baseline_is_passed_over(tmp_path: Path) -> None:
         path.write_text("{}", encoding="utf-8")
     with pytest.raises(RecordingError, match="none of its files can be read"):
         load("main", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("runs", []),
+        ("runs", [{"started_ns": 0, "ended_ns": 1, "values": [NO_NUMBER]}]),
+        ("about", {}),
+        ("about", {"machine": None}),
+        ("findings", [{}]),
+    ],
+)
+def test_a_baseline_that_was_edited_is_damaged(tmp_path: Path, part: str, value: object) -> None:
+    """What JSON is, but lacks what a comparison reads, is passed over like a broken file."""
+    save(a_side(1.0), "main", tmp_path)
+    edited = save(a_side(2.0), "main", tmp_path)
+    document = json.loads(edited.read_text(encoding="utf-8"))
+    edited.write_text(json.dumps(document | {part: value}), encoding="utf-8")
+    found, warnings = load("main", tmp_path)
+    assert (found.runs[0].values["throughput", None], len(warnings)) == (1.0, 1)
+
+
+def test_a_baseline_of_a_newer_storeprof_says_so(tmp_path: Path) -> None:
+    """Where nothing can be read the reason is said: here it is not the file that has to be mended."""
+    path = save(a_side(1.0), "main", tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace('"format": 1', '"format": 9'), encoding="utf-8")
+    with pytest.raises(RecordingError, match="upgrade storeprof"):
+        load("main", tmp_path)
+
+
+def test_a_clock_set_back_keeps_the_latest(tmp_path: Path) -> None:
+    """What is saved last is what is loaded, though twenty earlier savings carry a later time."""
+    for number in range(KEPT):
+        save(a_side(1.0), "main", tmp_path, lambda number=number: 1000 + number)
+    save(a_side(2.0), "main", tmp_path, lambda: 5)
+    assert load("main", tmp_path)[0].runs[0].values["throughput", None] == 2.0
 
 
 def test_savings_at_the_same_time_lose_nothing(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         for name in names(options.baselines):
             try:
                 about = load(name, options.baselines)[0].about
-                print(f"{name}  {about['started_at']}  {about['machine']['cpu']}")
+                print(f"{name}  {about.get('started_at') or '?'}  {about['machine'].get('cpu') or '?'}")
             except RecordingError as error:
                 print(f"{name}  {error}")
         return 0

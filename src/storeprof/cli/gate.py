@@ -97,6 +97,7 @@ def _of_recordings(options: argparse.Namespace, rules: Any) -> list[Any]:
     """Outcomes of a candidate alone, or against a baseline where a rule asks for one."""
     from storeprof.cli.compare import sides
     from storeprof.compare.comparison import compare
+    from storeprof.compare.drift import crowded_of
     from storeprof.compare.gate import judge
     from storeprof.compare.judgement import Thresholds
     from storeprof.duel.sides import side_of, values_of_side
@@ -116,4 +117,5 @@ def _of_recordings(options: argparse.Namespace, rules: Any) -> list[Any]:
     else:
         candidate = side_of(options.recordings[0] if options.recordings else newest_recording(), options.workload)
     values, why = values_of_side(candidate), candidate.about.get("not_counted")
-    return judge(rules, rows, values, len(candidate.runs), measured=False, not_counted=why)
+    beside = crowded_of(candidate)
+    return judge(rules, rows, values, len(candidate.runs), measured=False, not_counted=why, crowded=beside)

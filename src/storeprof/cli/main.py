@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):
             return _reader_left()
         where = f"{error.filename}: " if error.filename else ""
-        print(f"storeprof: {where}{error.strerror or error}; what was recorded so far is kept", file=sys.stderr)
+        kept = "; what was recorded so far is kept" if options.command in (*_RECORDERS, "duel") else ""
+        print(f"storeprof: {where}{error.strerror or error}{kept}", file=sys.stderr)
         return RECORDER_FAILED if options.command in _RECORDERS else UNUSABLE
     except KeyboardInterrupt as interrupt:
         return 128 + int(interrupt.args[0] if interrupt.args else signal.SIGINT)

@@ -13,6 +13,7 @@ from storeprof.compare.drift import (
     MEASURED_S,
     ONE_SERIES_AFTER_THE_OTHER,
     between_runs_of,
+    crowded_of,
     interleaved,
     operations_of,
     per_run_of,
@@ -57,6 +58,7 @@ def compare(
         },
         [
             *_one_after_the_other(baseline, candidate),
+            *_beside_others(baseline, candidate),
             *_other_amount(baseline, candidate),
             *differences(baseline, candidate),
         ],
@@ -100,7 +102,8 @@ def _asked(metric: Metric, baseline: Measured, candidate: Measured) -> Asked:
         return Asked(metric, known[0], known[1], None)
     before, after = (float(side.mean()) for side in sides)
     shortest = min(float(side.about.get("duration_s") or MEASURED_S) for side in (baseline, candidate))
-    drift = 0.0 if interleaved(baseline, candidate) else between_runs_of(metric, shortest)
+    crowded = crowded_of(baseline, candidate)
+    drift = 0.0 if interleaved(baseline, candidate) else between_runs_of(metric, shortest, crowded)
     if metric.scale == "ratio":
         if min(side.min() for side in sides) <= 0:
             return Asked(metric, before, after, None)
@@ -146,6 +149,16 @@ def _other_amount(baseline: Measured, candidate: Measured) -> list[str]:
     return [
         f"the candidate did {times:.2g} times as many operations, so memory is of other amounts of data and is not "
         "compared; `storeprof duel` gives both the same operations"
+    ]
+
+
+def _beside_others(baseline: Measured, candidate: Measured) -> list[str]:
+    if interleaved(baseline, candidate) or not crowded_of(baseline, candidate):
+        return []
+    before, after = (float(side.about.get("crowded") or 0.0) for side in (baseline, candidate))
+    return [
+        f"other programs took {before:.0%} and {after:.0%} of the CPUs meanwhile, so times differ more between runs, "
+        "and intervals allow for it; `storeprof duel` lets them meet both sides alike"
     ]
 
 

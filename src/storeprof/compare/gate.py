@@ -34,17 +34,21 @@ def judge(
     *,
     measured: bool,
     not_counted: str | None = None,
+    crowded: float = 0.0,
 ) -> list[Outcome]:
     """An outcome per rule.
 
     `rows` are those of a comparison (empty without one), `values` the candidate's figures over `runs` runs. `measured`:
     the comparison knows how much runs differ (pairs of processes); else limits on times allow for it. `not_counted`:
-    why the candidate's system calls are not known.
+    why the candidate's system calls are not known. `crowded`: what other programs took of the CPUs beside it.
     """
     by_key = {(row["name"], row["operation"]): row for row in rows}
     return [
         _absolute(
-            rule, values, 0.0 if measured else between_runs_of(rule.metric) / math.sqrt(max(runs, 1)), not_counted
+            rule,
+            values,
+            0.0 if measured else between_runs_of(rule.metric, crowded=crowded) / math.sqrt(max(runs, 1)),
+            not_counted,
         )
         if rule.absolute
         else _relative(rule, by_key.get(rule.metric.key), rules.alpha)

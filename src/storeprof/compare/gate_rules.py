@@ -65,7 +65,9 @@ def read_rules(path: Path) -> Rules:
         raise UsageError(f"{path}: can't be read ({error.strerror}); name the file with --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no TOML ({error})") from None
-    table = document.get("tool", {}).get("storeprof", {}).get("gate")
+    table: Any = document
+    for name in ("tool", "storeprof", "gate"):
+        table = table.get(name) if isinstance(table, dict) else None
     if not isinstance(table, dict):
         raise UsageError(f"{path}: has no [tool.storeprof.gate]; docs/formats/gate.md shows one")
     return rules_from(table, str(path))

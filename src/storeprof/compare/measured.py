@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,16 +89,36 @@ def measured_from(document: Document, where: str) -> Measured:
             raise RecordingError(f"{where}: made by a newer storeprof (format {document['format']}); upgrade storeprof")
         return Measured(
             name=str(document["name"]),
-            about=dict(document["about"]),
-            runs=tuple(_run(row) for row in document["runs"]),
+            about=_about(document["about"]),
+            runs=_runs(document["runs"]),
             costs=tuple(
                 Cost(row["category"], row["function"], row["file"], row["line"], row["resource"], float(row["seconds"]))
                 for row in document["costs"]
             ),
-            findings=tuple(document["findings"]),
+            findings=tuple(_finding(row) for row in document["findings"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{where}: damaged ({error!r}); save the baseline again") from None
+
+
+def _about(about: Document) -> Document:
+    if not isinstance(about["machine"], dict):
+        raise TypeError("machine")
+    return dict(about)
+
+
+def _finding(row: Document) -> Document:
+    """A finding with all that the predictions read."""
+    row["id"], row["kind"], row["where"]["function"]
+    row["impact"]["basis"], row["impact"]["speedup_if_fixed"], row["impact"]["ci"]
+    return row
+
+
+def _runs(rows: Sequence[Document]) -> tuple[Run, ...]:
+    runs = tuple(_run(row) for row in rows)
+    if not runs or not all(math.isfinite(value) for run in runs for value in run.values.values()):
+        raise ValueError("no figures")
+    return runs
 
 
 def _run(row: Document) -> Run:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from storeprof.analysis.accounting.charges import CATEGORIES, GIL, RUN_QUEUE
+from storeprof.analysis.accounting.outside import crowded_share
 from storeprof.analysis.context import Context, build_context
 from storeprof.analysis.counted import why_not_counted
 from storeprof.analysis.operations import slice_window
@@ -55,6 +56,7 @@ def _about(recordings: list[tuple[Recording, Document]]) -> Document:
         "settings": {name: [row["name"] for row in meta[key]] for name, key in _ASKED.items() if meta.get(key)}
         | {"overhead budget": meta.get("overhead_budget_percent")},
         "build_warnings": [row["what"] for row in meta["build_warnings"]] if "build_warnings" in meta else None,
+        "crowded": max((share for recording, _ in recordings if (share := crowded_share(recording))), default=None),
         "not_counted": next((why for recording, _ in recordings if (why := why_not_counted(recording))), None),
         "exit_statuses": [recording.meta.get("exit_status") for recording, _ in recordings],
     }

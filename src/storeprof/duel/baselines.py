@@ -27,7 +27,8 @@ def save(side: Measured, name: str, folder: Path = FOLDER, now_ns: Callable[[], 
     Raises UsageError for a name that is no plain word, RecordingError when it can't be written.
     """
     place = _place(name, folder)
-    stamp = now_ns()
+    # A clock that was set back must not make the latest an old one, which would be passed over or cleared away.
+    stamp = max([now_ns(), *(_stamp(path) + 1 for path in place.glob("*.json"))])
     path = place / f"{stamp:020d}-{uuid.uuid4().hex[:8]}.json"
     partial = path.with_suffix(".partial")
     try:
@@ -58,17 +59,24 @@ def load(name: str, folder: Path = FOLDER) -> tuple[Measured, list[str]]:
         raise UsageError(
             f"no baseline {name!r} under {folder} (there is: {known}); `storeprof baseline save {name}` makes one"
         )
+    why = ""
     for path in files:
         try:
             return measured_from(json.loads(path.read_text(encoding="utf-8")), str(path)), warnings
         except (OSError, ValueError, RecordingError) as error:
+            why = why or (str(error) if isinstance(error, RecordingError) else f"{error}; save the baseline again")
             warnings.append(f"a later baseline can't be read and is passed over: {path} ({error})")
-    raise RecordingError(f"{place}: none of its files can be read; save the baseline again")
+    raise RecordingError(f"{place}: none of its files can be read; the latest: {why}")
 
 
 def names(folder: Path = FOLDER) -> list[str]:
     """Names of the baselines there are."""
     return sorted(path.name for path in folder.glob("*") if any(path.glob("*.json")))
+
+
+def _stamp(path: Path) -> int:
+    digits = path.name.partition("-")[0]
+    return int(digits) if re.fullmatch("[0-9]{1,20}", digits) else 0
 
 
 def _place(name: str, folder: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 
 from storeprof.collect.tool_process import run_tool
 from storeprof.compare.comparison import compare
+from storeprof.compare.drift import crowded_of
 from storeprof.compare.gate import CANNOT_TELL, REGRESSED, Outcome, judge
 from storeprof.compare.gate_rules import Rules, read_rules, rules_from
 from storeprof.compare.judgement import Thresholds
@@ -95,7 +96,8 @@ def _outcomes(rules: Rules | None, root: Path, folder: Path) -> list[Outcome]:
         baseline, _ = load(rules.against, root / FOLDER)
         rows = compare(baseline, side, Thresholds(rules.alpha), only=rules.keys)["metrics"]
     why = side.about.get("not_counted")
-    return judge(rules, rows, values_of_side(side), len(side.runs), measured=False, not_counted=why)
+    values, beside = values_of_side(side), crowded_of(side)
+    return judge(rules, rows, values, len(side.runs), measured=False, not_counted=why, crowded=beside)
 
 
 def _rules(mark: pytest.Mark, root: Path) -> Rules | None:

@@ -46,4 +46,6 @@ def write_junit(path: Path, lines: Sequence[Line]) -> None:
 
 
 def _cell(words: str) -> str:
-    return words.replace("|", "\\|")
+    """Names of operations as they are: `Map<int>::get` is no tag, and `operator*` emphasizes nothing."""
+    words = words.replace("&", "&amp;").replace("<", "&lt;").replace("`", "\\`")
+    return words.replace("|", "\\|").replace("*", "\\*").replace("\n", " ")

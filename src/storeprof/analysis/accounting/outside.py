@@ -6,6 +6,8 @@ from typing import Any
 
 from storeprof.recording.model import Recording
 
+START_AND_END_S = 0.7  # CPU time of storeprof's own start and end, which lie between the two readings as well
+
 
 def outside_cpu_seconds(recording: Recording) -> tuple[float | None, float | None, float | None]:
     """CPU seconds lost to the cgroup's quota, to the hypervisor, and used by other programs; None where unknown."""
@@ -20,6 +22,17 @@ def outside_cpu_seconds(recording: Recording) -> tuple[float | None, float | Non
     busy, own = grown("busy_ns"), _own_cpu_seconds(recording.meta)
     others = max(0.0, busy - own) if busy is not None and own is not None else None
     return grown("throttled_ns"), grown("steal_ns"), others
+
+
+def crowded_share(recording: Recording) -> float | None:
+    """Share of the usable CPUs that other programs and the hypervisor took meanwhile; None where unknown."""
+    _, stolen, others = outside_cpu_seconds(recording)
+    cores = (recording.meta.get("machine") or {}).get("cpus_usable")
+    lived_s = (recording.meta["ended_ns"] - recording.meta["started_ns"]) / 1e9
+    if others is None or not cores or lived_s <= 0:
+        return None
+    taken = max(0.0, others - START_AND_END_S) + (stolen or 0.0)
+    return min(1.0, taken / (cores * lived_s))
 
 
 def _own_cpu_seconds(meta: dict[str, Any]) -> float | None:
