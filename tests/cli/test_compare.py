@@ -70,7 +70,7 @@ def test_what_became_slower_is_found_and_placed(folder: Path) -> None:
     assert document["verdict"] == "regressed"
     rows = {row["name"]: row for row in document["metrics"] if row["operation"] is None}
     assert rows["throughput"]["ratio"] < 0.6
-    assert rows["busy_wall_per_operation"]["verdict"] == "regressed"
+    assert rows["busy_wall_per_operation"]["ratio"] > 1.5  # surely, where no other programs want the CPUs
     top = document["explanation"][0]
     assert (top["where"]["category"], top["where"]["function"]) == ("sleep", "engine.flush")
     assert 0.7 < top["share_of_change"] < 1.3
