@@ -30,7 +30,7 @@ ALLOWED = {
     "api": {"recording", "collect", "analysis", "session", "report", "exports"},
     "live": {"recording", "observe", "collect", "analysis", "session", "report"},
     "intake": {"recording", "observe", "collect", "session"},
-    "pytest_plugin": {"collect", "session", "compare", "duel"},
+    "pytest_plugin": {"recording", "observe", "collect", "analysis", "session", "compare", "duel"},
     "cli": {
         "recording", "observe", "collect", "analysis", "views", "session", "compare", "duel", "report", "exports",
         "api", "live", "intake", "engines", "workload",

@@ -62,6 +62,9 @@ def _counted(context: Context) -> tuple[float | None, int, str, tuple[Array, Arr
         slices = (np.array([row[name] for row in timed], dtype=np.float64) for name in ("ops", "seconds"))
         several = tuple(slices) if len(timed) > 1 else None
         return per_s, ops, "the program's ops= line", several  # type: ignore[return-value]
+    stated = (driven or {}).get("operations")  # of a window, read from the probes at both its ends
+    if stated and duration > 0:
+        return sum(stated.values()) / duration, sum(stated.values()), "probes", None
     tree = context.operations
     if tree.operations and tree.measured_s > 0:
         ops = sum(one.count for one in tree.operations)

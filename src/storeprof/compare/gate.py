@@ -114,6 +114,8 @@ def _missing(rule: Rule, values: Mapping[Key, float], not_counted: str | None) -
         return f"it is known by operation: name one of {', '.join(of_metric)}"
     if operation is not None and done and operation not in done:
         return f"there is no {operation!r} in it; there is {', '.join(done)}"
+    if operation is not None and not done:
+        return f"no operations are known in it, so there is no {operation!r}"
     return "the counter is missing in this recording"
 
 

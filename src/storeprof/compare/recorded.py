@@ -96,7 +96,10 @@ def _measure_one(recording: Recording, document: Document) -> tuple[Run, list[Co
 
 
 def _operations(recording: Recording, document: Document, done: int | None) -> dict[str | None, float]:
-    """Operations by kind. Of a window the probes know parts alone, for they are read once a second."""
+    """Operations by kind. Of a window that states none the probes know parts alone: they are read once a second."""
+    stated = (recording.meta.get("driven") or {}).get("operations")
+    if stated:
+        return {**stated, None: sum(stated.values())}
     kinds: dict[str | None, float] = {row["name"]: row["count"] for row in document["operations"]}
     whole = done if recording.meta.get("window") is None else sum(kinds.values())
     return {**kinds, None: whole} if kinds and whole else {}

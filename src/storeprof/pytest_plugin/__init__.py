@@ -64,9 +64,11 @@ def pytest_runtest_call(item: pytest.Item) -> object:
     window = os.environ.get(WINDOW_FILE) if CHILD in os.environ else None
     if window is None:
         return (yield)
-    start = time.monotonic_ns()
-    _write(Path(window), {"start_ns": start})
+    from storeprof.pytest_plugin.operations import operations_done
+
     calls = item.config.stash[_calls]
+    done_before, start = operations_done(), time.monotonic_ns()
+    _write(Path(window), {"start_ns": start})
     before = calls.read()
     skipped: str | None = None
     try:
@@ -75,9 +77,15 @@ def pytest_runtest_call(item: pytest.Item) -> object:
         skipped = str(skip)
         raise
     finally:
-        counted = counted_between(before, calls.read())
-        ends = {"start_ns": start, "end_ns": time.monotonic_ns()}
-        _write(Path(window), {**ends, "counted": counted, "not_counted": calls.reason, "skipped": skipped})
+        counted, end = counted_between(before, calls.read()), time.monotonic_ns()
+        kinds = operations_done() - done_before
+        _write(
+            Path(window),
+            {
+                "start_ns": start, "end_ns": end, "operations": kinds, "counted": counted,
+                "not_counted": calls.reason, "skipped": skipped,
+            },
+        )  # fmt: skip
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

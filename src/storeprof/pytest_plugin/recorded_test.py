@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,8 +21,10 @@ from storeprof.duel.baselines import FOLDER, load
 from storeprof.duel.sides import side_of, values_of_side
 from storeprof.errors import StoreprofError, UsageError
 from storeprof.pytest_plugin import CHILD, WINDOW_FILE
+from storeprof.recording.model import read_meta
 from storeprof.session.folder import default_folder
 
+T = TypeVar("T")
 LIMIT_S = 3600.0
 _TAIL = 4000
 _OF_A_MARK = {"operations", "rules", "against"}
@@ -34,10 +37,7 @@ def run_recorded(item: pytest.Function, mark: pytest.Mark) -> list[str]:
     --storeprof-strict when one can't be told. Skips it when it was skipped there.
     """
     root = item.config.rootpath
-    try:
-        rules = _rules(mark, root)
-    except StoreprofError as error:
-        pytest.fail(f"storeprof: {error}", pytrace=False)
+    rules = _usable(lambda: _rules(mark, root))
     folder = root / item.config.getoption("--storeprof-dir") / default_folder(_label(item)).name
     done = run_tool(_command(item, mark, folder), timeout_s=LIMIT_S, env=_environment(folder), cwd=root)
     if done.status:
@@ -46,15 +46,27 @@ def run_recorded(item: pytest.Function, mark: pytest.Mark) -> list[str]:
     skipped = _skipped(folder)
     if skipped is not None:
         pytest.skip(skipped)
-    try:
-        outcomes = _outcomes(rules, root, folder)
-    except StoreprofError as error:
-        pytest.fail(f"storeprof: {error}", pytrace=False)
-    lines = [f"  {one.status}: {one.rule.words}: {one.reason}" for one in outcomes]
+    outcomes = _usable(lambda: _outcomes(rules, root, folder))
+    lines = [*_not_timed(folder), *(f"  {one.status}: {one.rule.words}: {one.reason}" for one in outcomes)]
     bad = [REGRESSED] + ([CANNOT_TELL] if item.config.getoption("--storeprof-strict") else [])
     if any(one.status in bad for one in outcomes):
         pytest.fail("\n".join([f"storeprof gate, recording {folder}", *lines]), pytrace=False)
     return [f"{item.nodeid}: recording {folder}", *lines]
+
+
+def _usable(made: Callable[[], T]) -> T:
+    """What it makes; fails the test with one line where something named can't be used."""
+    try:
+        return made()
+    except StoreprofError as error:
+        said = str(error)
+    pytest.fail(f"storeprof: {said}", pytrace=False)  # outside, or pytest shows both exceptions
+
+
+def _not_timed(folder: Path) -> list[str]:
+    """Functions of the mark that could not be timed, and why: rules on them can't be told."""
+    asked = read_meta(folder).get("operations_asked") or []
+    return [f"  not timed: {row['name']}: {row['reason']}; {row['remedy']}" for row in asked if row["reason"]]
 
 
 def _command(item: pytest.Function, mark: pytest.Mark, folder: Path) -> list[str]:

@@ -32,7 +32,8 @@ def crowded_share(recording: Recording) -> float | None:
     if others is None or not cores or lived_s <= 0:
         return None
     taken = max(0.0, others - START_AND_END_S) + (stolen or 0.0)
-    return min(1.0, taken / (cores * lived_s))
+    share: float = taken / (cores * lived_s)
+    return min(1.0, share)
 
 
 def _own_cpu_seconds(meta: dict[str, Any]) -> float | None:
