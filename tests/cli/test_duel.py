@@ -86,17 +86,19 @@ def test_a_slower_worker_is_found_and_placed(tmp_path: Path) -> None:
 
 
 def test_whole_runs_of_any_command_alternate(tmp_path: Path) -> None:
-    """Commands that know nothing of storeprof: run time, CPU and work are compared, and the weakness is said."""
+    """Commands that know nothing of storeprof: run time, CPU and work are compared, and what can't be told is said."""
     code = "import os,sys\nn=int(sys.argv[1])\nx=0\nfor i in range(n*100000): x+=i\nprint(f'ops=100 seconds={n/10}')"
     command = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} "
     done = storeprof(
         "duel", "--baseline", command + "4", "--candidate", command + "2", "--budget", "20", "--pairs", "4",
-        "--no-explain", "--json", cwd=tmp_path,
+        "--json", cwd=tmp_path,
     )  # fmt: skip
     assert done.status == 0, done.stderr
     document = document_of(done)
     rows = rows_of(document)
     assert rows["throughput", None]["ratio"] == 2.0
+    assert document["explanation"] == []
+    assert any("is too short to see where its time goes" in warning for warning in document["warnings"])
     assert rows["throughput", None]["verdict"] == "improved"
     assert document["design"]["mode"] == "whole runs"
     assert any("only 4 pairs of processes" in warning for warning in document["warnings"])

@@ -25,6 +25,7 @@ Document = dict[str, Any]
 COMPARISON = "comparison.json"
 PAIRS = "pairs.jsonl"
 FEW_PAIRS, ENOUGH_PAIRS = 5, 12
+LEAST_OTHERWISE = 0.1
 
 
 class Pairs(Protocol):
@@ -54,6 +55,7 @@ def fight(
     document = document_of(_rows(options, found, after.counted), after.baseline, after.candidate, design, warnings)
     if not after.baseline.costs:  # not asked for, or said already
         document["warnings"] = [line for line in document["warnings"] if not line.startswith("no operations are known")]
+    document["warnings"] += explained_otherwise(document, after.baseline)
     (options.folder / COMPARISON).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return document
 
@@ -77,6 +79,21 @@ def measure_pairs(
         heard=heard,
     )
     return found, source.operations
+
+
+def explained_otherwise(document: Document, baseline: Measured) -> list[str]:
+    """Says where the change that is explained is another than that of the pairs, which live shorter."""
+    row = next((row for row in document["metrics"] if row["name"] == "throughput" and row["operation"] is None), None)
+    before = sum(cost.seconds for cost in baseline.costs)
+    if not row or not row["ratio"] or not before or document["unexplained_share"] is None:
+        return []
+    measured, recorded = 1 / row["ratio"] - 1, document["change_per_operation_s"] / before
+    if abs(recorded - measured) <= max(LEAST_OTHERWISE, abs(measured) / 2):
+        return []
+    return [
+        f"time per operation changed by {measured:+.0%} in the pairs, and by {recorded:+.0%} in the recordings that "
+        "explain it, which are longer and observed: costs that grow with the data weigh more there"
+    ]
 
 
 @dataclass

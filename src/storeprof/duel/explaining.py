@@ -20,6 +20,7 @@ from storeprof.recording.environment import describe_machine
 SECONDS = 4.0
 WORKER_S, RUN_S = 60, 20
 FINISH_S = 100.0
+LEAST_S = 0.5  # a whole run has a hundred looks in it by then
 
 
 def record_both(options: DuelOptions, operations: int | None) -> tuple[Measured, Measured, list[str]]:
@@ -92,8 +93,14 @@ class _Recorded:
         return self._options.folder / f"recording-{self._version.name}.stderr"
 
     def side(self) -> Measured:
-        """What was recorded. Raises CollectorError when there is no recording."""
+        """What was recorded. Raises CollectorError when there is no recording, or nearly nothing in it."""
         if not (self._folder / "recording.json").exists():
             words = self._stderr.read_text(encoding="utf-8", errors="replace").strip().rsplit("\n", 1)[-1]
             raise CollectorError(f"{self._version.name} could not be recorded ({words})")
-        return side_of(self._folder, name=self._version.name)
+        side = side_of(self._folder, name=self._version.name)
+        if not self._options.slices and side.about["duration_s"] < LEAST_S:
+            raise CollectorError(
+                f"a run of {side.about['duration_s']:.2g} s is too short to see where its time goes; "
+                f"give {self._version.name} a load of {LEAST_S:g} s or longer"
+            )
+        return side
