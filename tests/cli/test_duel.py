@@ -126,6 +126,8 @@ def test_what_names_no_two_versions_is_refused(tmp_path: Path) -> None:
         (("--self", "--baseline", "true", "--candidate", "false"), "--self measures the baseline against itself"),
         (("--baseline", "true", "--candidate", "false", "--set", "a=b"), "--set is for engines"),
         (("--baseline", "true", "--candidate", "false", "--build", "make"), "--build is run in checkouts"),
+        (("--baseline", "true", "--baseline-rev", "x", "--build", 'make "'), "quote it as for a shell"),
+        (("--baseline", " ", "--candidate", "true"), "is no command"),
     ):
         done = in_process("duel", *arguments, cwd=tmp_path)
         assert (done.status, what in done.stderr) == (2, True), (arguments, done.stderr)

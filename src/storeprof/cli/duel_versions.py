@@ -59,6 +59,8 @@ def _check_unused(options: argparse.Namespace) -> None:
         raise UsageError("--set is for engines (--engine); write a command's settings into the command")
     if options.build and not (options.baseline_rev or options.candidate_rev):
         raise UsageError("--build is run in checkouts: name one with --baseline-rev or --candidate-rev")
+    if options.build:
+        _words("build", options.build)
 
 
 def _tree(options: argparse.Namespace, side: str, folder: Path, stack: ExitStack) -> Path | None:
@@ -99,10 +101,18 @@ def _command(side: str, command: str, tree: Path | None) -> Any:
     from storeprof.collect.command_check import check_command
     from storeprof.duel.options import Version
 
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise UsageError(f"--{side} {command!r}: {error}; quote it as for a shell") from None
+    words = _words(side, command)
     if tree is None or "/" not in words[0]:
         check_command(words)
     return Version(side, tuple(words), cwd=tree)
+
+
+def _words(option: str, command: str) -> list[str]:
+    """A command as a shell would take it apart. Raises UsageError."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--{option} {command!r}: {error}; quote it as for a shell") from None
+    if not words:
+        raise UsageError(f"--{option} {command!r}: is no command")
+    return words
