@@ -30,6 +30,9 @@ def test_a_line_says_what_was_done() -> None:
         ("did ops=1", "needs ops=N and seconds=S"),
         ("did ops=0 seconds=1", "needs ops=N and seconds=S"),
         ("did ops=1 seconds=1 latency.put=1,x", "is no number"),
+        ("did ops=1 seconds=nan", "'seconds=nan' in the line of a slice is no number"),
+        ("did ops=inf seconds=1", "'ops=inf' in the line of a slice is no number"),
+        ("did ops=1 seconds=1 latency.put=1,nan", "is no number"),
     ],
 )
 def test_a_line_that_can_not_be_read_is_named(line: str, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -58,8 +59,11 @@ def parse_slice(line: str) -> Slice:
                 counts[what] = float(value)
             else:
                 plain[name] = float(value)
+            said: Any = latency[what] if kind == "latency" and what else float(value)
         except ValueError:
-            raise CollectorError(f"{part[:60]!r} in the line of a slice is no number") from None
+            said = math.nan
+        if not np.isfinite(said).all():
+            raise CollectorError(f"{part[:60]!r} in the line of a slice is no number")
     if plain.get("ops", 0) <= 0 or plain.get("seconds", 0) <= 0:
         raise CollectorError(f"a slice needs ops=N and seconds=S above zero: {line[:60]!r}")
     return Slice(int(plain["ops"]), plain["seconds"], plain.get("cpu"), latency, counts)
