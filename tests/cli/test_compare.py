@@ -118,6 +118,20 @@ def test_a_gate_on_a_missing_counter_exits_3(folder: Path) -> None:
     assert "can't tell" in done.stdout
 
 
+@pytest.mark.parametrize(("part", "value"), [("ratio", "1.2"), ("ci", None), ("candidate", "5"), ("better", ...)])
+def test_an_edited_comparison_is_refused(folder: Path, part: str, value: object) -> None:
+    """Status 2 and a line: a traceback has status 1, which a gate's caller takes for "regressed"."""
+    document = compared(folder, "fast/recording", "slow/recording")
+    row = next(row for row in document["metrics"] if row["ratio"] is not None)
+    row |= {part: value}
+    if value is ...:
+        del row[part]
+    (folder / "edited.json").write_text(json.dumps(document), encoding="utf-8")
+    (folder / "pyproject.toml").write_text(RULES, encoding="utf-8")
+    done = in_process("gate", "--comparison", "edited.json", cwd=folder)
+    assert (done.status, "is no comparison document" in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
 def test_misuse_is_one_line(folder: Path) -> None:
     """Status 2 and what to do instead."""
     for arguments, what in (

@@ -84,8 +84,11 @@ def _comparison(options: argparse.Namespace) -> tuple[list[dict[str, Any]], str 
         rows = list(document["metrics"])
         said = [str(line) for line in document.get("warnings") or []]
         for row in rows:
-            for name in ("name", "operation", "ratio", "ci", "p_adjusted", "baseline", "candidate", "better"):
-                row[name]
+            row["name"], row["operation"], row["better"]
+            low, high = (0.0, 0.0) if row["ci"] is None and row["ratio"] is None else row["ci"]
+            for value in (row["ratio"], low, high, row["p_adjusted"], row["baseline"], row["candidate"]):
+                if value is not None and not isinstance(value, int | float):
+                    raise TypeError(f"{value!r} is no number")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{options.comparison}: is no comparison document ({error}); `storeprof duel --json` prints one"
