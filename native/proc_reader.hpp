@@ -24,10 +24,7 @@ class FileDescriptor {
 struct Scanner {
     const char* at;
     uint64_t number(int skipped_words = 0, int base = 10) {  // "-1" wraps around
-        for (; skipped_words > 0; skipped_words--) {
-            at += strspn(at, " ");
-            at += strcspn(at, " ");
-        }
+        for (; skipped_words > 0; skipped_words--) at += strspn(at, " "), at += strcspn(at, " ");
         return strtoull(at, const_cast<char**>(&at), base);
     }
 };
@@ -96,15 +93,10 @@ struct ThreadStat {  // fields as in proc(5)
         if (name.compare(0, std::string::npos, open + 1, close - open - 1)) name.assign(open + 1, close);
         state = close[2];
         Scanner s{close + 3};
-        minflt = s.number(6);
-        majflt = s.number(1);
-        cpu_ticks = s.number(1);
-        cpu_ticks += s.number();
-        threads = s.number(4);
-        start_ticks = s.number(1);
-        image.start_code = s.number(3);
-        image.end_code = s.number();
-        image.start_stack = s.number();
+        minflt = s.number(6), majflt = s.number(1);
+        cpu_ticks = s.number(1), cpu_ticks += s.number();
+        threads = s.number(4), start_ticks = s.number(1);
+        image.start_code = s.number(3), image.end_code = s.number(), image.start_stack = s.number();
         return true;
     }
 };

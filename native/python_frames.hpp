@@ -16,7 +16,8 @@ struct PythonThread {  // what one look leaves for the next; only hints, all of 
     std::vector<Chunk> chunks;     // of the data stack, youngest first
     std::vector<Address> outside;  // frames outside the data stack, latest first
     unsigned looks = 0;            // since the start; old hints make a look longer, and long looks miss short functions
-    std::vector<Address> entries;  // into the evaluation loop (a cframe on the C stack), latest first
+    Address low = 0, high = 0;     // on the C stack: its entries into the evaluation loop (cframes) lie between
+    std::unordered_map<Address, std::pair<Address, Address>> asked;  // generators: their code, and who asked them last
 };
 class StackReader {
   public:
@@ -25,14 +26,14 @@ class StackReader {
     // `copy` is the PyThreadState as the round's batch saw it; `frames` receives frame numbers, leaf first.
     StackStatus read(PythonThread& thread, const uint8_t* copy, uint64_t now_ns, std::vector<uint32_t>& frames) {
         state_.assign(copy, copy + o_.thread_size());
-        if (++thread.looks % kFresh == 0) thread.entries.clear(), thread.outside.clear();
+        if (++thread.looks % kFresh == 0) thread.low = 0, thread.outside.clear();
         for (int attempt = 0; attempt < kAttempts; attempt++) {
             frames.clear(), entry_ = field<Address>(state_.data(), o_.thread_frame);
             if (!o_.thread_frame_is_cframe && !entry_) return StackStatus::none;
-            if (o_.thread_frame_is_cframe) remember(thread.entries, {entry_});
+            if (o_.thread_frame_is_cframe) widen(thread);
             Fetch fetched = fetch(thread, state_.data());
             if (fetched == Fetch::unreadable) {  // a prefetched address was unmapped meanwhile
-                thread.outside.clear(), thread.chunks.clear(), thread.entries.clear();
+                thread.outside.clear(), thread.chunks.clear(), thread.low = 0;
                 if (!memory_.read(thread.state, state_.data(), state_.size())) return StackStatus::torn;
                 continue;
             }
@@ -40,23 +41,31 @@ class StackReader {
             if (fetched == Fetch::moved && attempt + 1 < kAttempts) continue;
             if (!leaf_) return fetched == Fetch::moved ? StackStatus::torn : StackStatus::none;
             StackStatus status = walk(thread, now_ns, frames);
-            remember(thread.outside, found_outside_);
+            remember(thread);
             if (status != StackStatus::torn) return status;
         }
         return frames.clear(), StackStatus::torn;
     }
   private:
     static constexpr int kAttempts = 3;
-    static constexpr size_t kRecent = 12, kFresh = 64, kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256, kMaxStackBytes = 16 << 20;
+    static constexpr size_t kRecent = 12, kFresh = 64, kMaxOutside = 200, kMaxDepth = 5000, kMaxChunks = 256;
+    static constexpr size_t kMaxStackBytes = 16 << 20, kMaxStackPiece = 32 << 10, kMaxAsked = 1000;
     enum Owner : uint8_t { by_thread, by_generator, by_frame_object, by_c_stack };
     enum class Fetch { whole, moved, unreadable };
     struct Window { Address low, high; size_t offset; };
     struct Copies { const uint8_t *first = nullptr, *second = nullptr; bool in_stack = false; };
-    // A thread goes in and out of the same generators and entries: those of the last looks are fetched as well.
-    static void remember(std::vector<Address>& known, std::vector<Address> now) {
-        for (Address a : known)
-            if (now.size() < kRecent && std::find(now.begin(), now.end(), a) == now.end()) now.push_back(a);
-        known.swap(now);
+    // A thread goes in and out of the same generators and entries: those of the last looks are fetched as well. Entries
+    // are read as one piece, which takes as long as two of eight bytes: a look must be shorter than what it looks at.
+    void remember(PythonThread& thread) {
+        for (Address a : thread.outside)
+            if (auto end = found_outside_.end(); std::find(found_outside_.begin(), end, a) == end) found_outside_.push_back(a);
+        if (found_outside_.size() > kRecent) found_outside_.resize(kRecent);
+        thread.outside.swap(found_outside_);
+    }
+    void widen(PythonThread& thread) const {
+        Address low = std::min(thread.low, entry_), high = std::max(thread.high, entry_);
+        bool fits = low && high - low < kMaxStackPiece;
+        thread.low = fits ? low : entry_, thread.high = fits ? high : entry_;
     }
     void load_chunks(PythonThread& thread, Address youngest) {
         uint64_t total = 0;
@@ -71,20 +80,20 @@ class StackReader {
     Fetch fetch(PythonThread& thread, const uint8_t* state) {
         Address chunk = field<Address>(state, o_.thread_chunk), top = field<Address>(state, o_.thread_top);
         if (thread.chunks.empty() || thread.chunks[0].address != chunk) load_chunks(thread, chunk);
-        batch_.clear(), windows_.clear(), outside_first_.clear(), outside_second_.clear(), leaves_.clear();
+        batch_.clear(), windows_.clear(), outside_first_.clear(), outside_second_.clear();
         batch_.add(thread.state, o_.thread_size());
         add_windows(thread, top);
         size_t middle = batch_.add(thread.state + o_.thread_frame, 8);
-        for (Address a : thread.entries) leaves_.push_back(batch_.add(a + o_.cframe_frame, 8));
+        size_t entries = o_.thread_frame_is_cframe ? batch_.add(thread.low + o_.cframe_frame, thread.high + 8 - thread.low) : 0;
         Address high = windows_.empty() ? 0 : windows_.back().high;  // only the youngest 4 KiB can have moved
         again_from_ = windows_.empty() ? 0 : std::max(windows_.back().low, high - 4096);
         again_ = windows_.empty() ? 0 : batch_.add(again_from_, high - again_from_);
         for (Address a : thread.outside) outside_second_.push_back(batch_.add(a, o_.frame_size));
         if (!batch_.run(memory_)) return Fetch::unreadable;
         entry_ = batch_.get<Address>(middle);
-        size_t known = std::find(thread.entries.begin(), thread.entries.end(), entry_) - thread.entries.begin();
-        leaf_ = !o_.thread_frame_is_cframe ? entry_ : known < leaves_.size() ? batch_.get<Address>(leaves_[known]) : 0;
-        bool moved = batch_.get<Address>(o_.thread_chunk) != chunk || (o_.thread_frame_is_cframe && known == leaves_.size());
+        bool known = !o_.thread_frame_is_cframe || (entry_ >= thread.low && entry_ <= thread.high);
+        leaf_ = !o_.thread_frame_is_cframe ? entry_ : known ? batch_.get<Address>(entries + (entry_ - thread.low)) : 0;
+        bool moved = batch_.get<Address>(o_.thread_chunk) != chunk || !known;
         if (!windows_.empty() && leaf_ + o_.frame_size > high)  // the leaf lies above what was read of its chunk
             moved |= leaf_ >= thread.chunks[0].address && leaf_ < thread.chunks[0].address + thread.chunks[0].size;
         return moved ? Fetch::moved : Fetch::whole;
@@ -121,7 +130,7 @@ class StackReader {
         bool suspended = c.second && c.first[o_.frame_owner] == by_generator && !field<Address>(c.second, o_.frame_previous);
         return c.second && !suspended ? c.second : c.first;
     }
-    StackStatus walk(const PythonThread& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
+    StackStatus walk(PythonThread& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
         StackStatus status = StackStatus::ok;
         bool leaf = true, read_later = false;
         uint8_t late[256];
@@ -141,6 +150,8 @@ class StackReader {
             }
             const uint8_t* frame = choose(copies);
             previous = field<Address>(frame, o_.frame_previous);
+            if (frame[o_.frame_owner] == by_generator && !asked(thread, a, field<Address>(frame, o_.frame_code), previous))
+                status = StackStatus::partial;
             if (!possible(frame, a, previous, copies.in_stack)) return StackStatus::torn;
             if (frame[o_.frame_owner] == by_c_stack) continue;  // has no code of its own
             if (!add(copies, frame, leaf, now_ns, status, frames)) return StackStatus::torn;
@@ -148,6 +159,13 @@ class StackReader {
         }
         // A frame that is being set up or cleared has no caller yet or any more: a chain that ends there is no stack.
         return frames.empty() || (read_later && leaf_moved_away(thread)) ? StackStatus::torn : status;
+    }
+    // Resumed many times per microsecond, a generator may show no caller in either copy: it has the one of last time.
+    static bool asked(PythonThread& thread, Address generator, Address code, Address& caller) {
+        if (thread.asked.size() > kMaxAsked) thread.asked.clear();
+        auto& [of, last] = thread.asked[generator];
+        if (caller || of != code) return of = code, last = caller, true;
+        return caller = last, false;
     }
     bool possible(const uint8_t* frame, Address address, Address previous, bool in_stack) const {
         uint8_t owner = frame[o_.frame_owner];
@@ -193,7 +211,7 @@ class StackReader {
     ReadBatch batch_;
     std::vector<uint8_t> state_;
     std::vector<Window> windows_;  // oldest first
-    std::vector<size_t> outside_first_, outside_second_, leaves_;
+    std::vector<size_t> outside_first_, outside_second_;
     std::vector<Address> found_outside_;
     Address leaf_ = 0, entry_ = 0, again_from_ = 0;
     size_t again_ = 0;

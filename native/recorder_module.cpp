@@ -3,9 +3,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "recorder_locks.hpp"
 namespace {
-PyObject* profile_scope(PyObject*, PyObject* name) {
-  return Py_XNewRef(scope_of(kScope, name, "profile_scope"));
-}
+PyObject* profile_scope(PyObject*, PyObject* name) { return Py_XNewRef(scope_of(kScope, name, "profile_scope")); }
 template <Kind kind> PyObject* profile_function(PyObject*, PyObject* what) {
   if (!PyUnicode_Check(what)) return wrap(what, Py_None, kind == kOperation);
   return Py_XNewRef(scope_of(kind, what, kind == kOperation ? "profile_operation" : "profile_function"));
@@ -32,9 +30,7 @@ template <bool freed> PyObject* profile_memory(PyObject*, PyObject* const* args,
   if (storeprof::is_on()) storeprof::count<freed>(as<Scope>(tag)->site, static_cast<uint64_t>(bytes));
   Py_RETURN_NONE;
 }
-PyObject* memory_fd(PyObject*, PyObject*) {
-  return PyLong_FromLong(storeprof::registry.header ? storeprof::registry.fd : -1);
-}
+PyObject* memory_fd(PyObject*, PyObject*) { return PyLong_FromLong(storeprof::registry.header ? storeprof::registry.fd : -1); }
 PyObject* gate(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (count > 1 || (count == 1 && args[0] != Py_None && !PyBool_Check(args[0])))
     return PyErr_Format(PyExc_TypeError, "gate needs True, False or None");

@@ -39,14 +39,8 @@ struct NameRecord {
   std::string_view name() const { return {text(), name_length}; }
   std::string_view file() const { return {text() + name_length, file_length}; }
 };
-struct RingEntry {
-  uint32_t op_seq, node_line;
-  uint64_t start_ticks, duration_ticks;
-};
-struct Slice {  // operations in a row that were timed, or only counted, and what they took of the thread's CPU time
-  uint32_t operations, counted_only;
-  uint64_t cpu_ns;
-};
+struct RingEntry { uint32_t op_seq, node_line; uint64_t start_ticks, duration_ticks; };
+struct Slice { uint32_t operations, counted_only; uint64_t cpu_ns; };  // operations in a row, timed or only counted; CPU time
 struct Block {
   uint32_t next, tid;
   uint64_t taken_ticks;
