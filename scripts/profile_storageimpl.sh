@@ -20,6 +20,12 @@ here=$PWD
 cd "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)/.."
 [ -x .venv/bin/storeprof ] || { echo "profile: run ./scripts/profiling_setup.sh first" >&2 && exit 2; }
 read -r -a options <<<"--preset deep ${STOREPROF_OPTIONS:-}"
+# Where a recording lies is printed as it has to be typed there.
+if ! [ "$here" -ef "$PWD" ]; then
+    out=$PWD/storeprof-runs/$(date +%Y%m%d-%H%M%S)-$(basename "${target:-tsdb}")
+    [ ! -e "$out" ] || out=$out-$$
+    options=(--out "$out" "${options[@]}")
+fi
 
 binary() {
     local candidate

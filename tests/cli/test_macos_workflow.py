@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -69,6 +70,10 @@ cat <<'EOF' | sed "s/@PID/$pid/g; s/@TOOL/{tool}/g"
 EOF
 """
 
+DATA = Path(__file__).parents[1] / "data" / "macos"
+# Makes the trace, which is a folder, where it was told to.
+XCTRACE = '#!/bin/sh\nwhile [ "$1" != --output ]; do shift; done; mkdir "$2" && touch "$2/form.template"\n'
+
 
 @pytest.fixture
 def mac(tmp_path: Path) -> Path:
@@ -77,6 +82,10 @@ def mac(tmp_path: Path) -> Path:
         (tmp_path / tool).write_text(STUB.format(tool=tool, text=text.rstrip("\n")), encoding="utf-8")
     (tmp_path / "uname").write_text("#!/bin/sh\necho Darwin\n", encoding="utf-8")
     (tmp_path / "heap").write_text("#!/bin/sh\necho '[fatal] unable to get task' >&2; exit 1\n", encoding="utf-8")
+    shutil.copy(DATA / "malloc_history-by-size.txt", tmp_path / "history.txt")
+    (tmp_path / "malloc_history").write_text(f"#!/bin/sh\ncat {tmp_path}/history.txt\n", encoding="utf-8")
+    (tmp_path / "xctrace").write_text(XCTRACE, encoding="utf-8")
+    (tmp_path / "open").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/opened\n', encoding="utf-8")
     (tmp_path / "sudo").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
     for file in tmp_path.iterdir():
         file.chmod(0o755)
@@ -100,9 +109,27 @@ def test_a_mac_gets_a_recording_and_a_verdict_from_its_own_tools(
     assert sampled.read_text().startswith(f"# storeprof: sample (macOS) of sleep ({process.pid})\nAnalysis of")
     (leaks,) = recording.glob("leaks_*.txt")
     assert "256 total leaked bytes" in leaks.read_text()
+    (trace,) = recording.glob("instruments_*.trace")
+    assert f"open -a Instruments {trace.relative_to(workshop)}" in done.stderr
     document = json.loads(storeprof("analyze", recording, "--json").stdout)
+    assert {row["format"] for row in document["imported"]} == {"sample", "leaks", "malloc_history"}
     assert document["wall_time"]["lock"] > 0.3
     done = typed(workshop, f"PATH={mac}:$PATH ./scripts/analyze_profiling_results.sh {recording}")
     assert done.returncode == 0, done.stderr
     assert f"{recording}/leaks_" in done.stdout
     assert not list((workshop / "storeprof-runs").glob(".macos*"))
+
+
+def test_a_trace_is_opened_where_that_is_asked_for(tmp_path_factory: pytest.TempPathFactory, mac: Path) -> None:
+    """STOREPROF_OPEN opens the trace in Instruments; without a template none is made."""
+    workshop = make_workshop(tmp_path_factory.mktemp("project"))
+    with subprocess.Popen(["sleep", "60"]) as process:
+        script = f"./scripts/profile_storageimpl.sh 1 {process.pid}"
+        done = typed(workshop, f"PATH={mac}:$PATH STOREPROF_OPEN=1 {script}")
+        opened = (mac / "opened").read_text()
+        (mac / "opened").unlink()
+        without = typed(workshop, f"PATH={mac}:$PATH STOREPROF_OPEN=1 STOREPROF_TRACE=none {script}")
+        process.terminate()
+    assert done.returncode == without.returncode == 0, done.stderr + without.stderr
+    assert opened.startswith("-a Instruments storeprof-runs/")
+    assert not (mac / "opened").exists()

@@ -312,3 +312,20 @@ def test_recordings_of_real_tools_are_imported_or_refused_by_name(file: Path, tm
     assert found["imported"][0]["figures"]
     shares = sum(found["wall_time"].values())
     assert shares == pytest.approx(1.0) or shares == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "most"),
+    [
+        ("macos/heap.txt", "CFString (Storage) 131,120 bytes in 2 blocks"),
+        ("macos/leaks-4.0-stacks.txt", "kv::make_block() 15,360 bytes in 3 blocks"),
+        ("macos/malloc_history-by-size.txt", "kv::"),
+    ],
+)
+def test_the_report_says_what_holds_the_bytes(
+    file: str, most: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside its totals a file of blocks has the names of who allocated most, or of what it is."""
+    document(tmp_path / "rec", DATA / file)
+    assert main(["report", str(tmp_path / "rec")]) == 0
+    assert f"most of it: {most}" in " ".join(capsys.readouterr().out.split())

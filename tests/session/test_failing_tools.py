@@ -77,6 +77,21 @@ def test_a_tool_that_hangs_is_ended(program: Path, tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_a_termination_ends_the_tool_under_way(program: Path, tmp_path: Path) -> None:
+    """SIGTERM while a tool is tried ends that tool too, and the recording that was made before is there."""
+    os.mkfifo(tmp_path / "pid")
+    path = stub(tmp_path / "bin", "bpftrace", f"echo $$ > {tmp_path}/pid; exec sleep 600")
+    command = [*STOREPROF, "record", "--no-perf", "--collect", "entries=churn", "--out", str(tmp_path / "r"), "--"]
+    environment = {**os.environ, "PATH": path}
+    process = subprocess.Popen([*command, str(program)], env=environment, stdout=-1, stderr=-1)
+    pid = int((tmp_path / "pid").read_text(encoding="utf-8"))  # waits until somebody writes
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert not Path(f"/proc/{pid}").exists()
+    assert b"Traceback" not in said
+    assert storeprof("analyze", tmp_path / "r", "--json").status == 0
+
+
 def test_missing_tools_are_named_with_the_command_that_gets_them(program: Path, tmp_path: Path) -> None:
     """Without any tool the timing run is made all the same, and each group says what would fill it."""
     bare = tmp_path / "bare"

@@ -35,7 +35,11 @@ def run(options: argparse.Namespace) -> int:
     from storeprof.session.folder import newest_recording
 
     if options.action == "list":
-        for name in names(options.baselines):
+        if options.recording or options.workload:
+            raise UsageError("`baseline list` takes a name at most")
+        if options.name is not None:
+            load(options.name, options.baselines)  # says what is wrong with it
+        for name in [options.name] if options.name else names(options.baselines):
             try:
                 about = load(name, options.baselines)[0].about
                 print(f"{name}  {about.get('started_at') or '?'}  {about['machine'].get('cpu') or '?'}")

@@ -6,8 +6,10 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 from storeprof import __version__
 from storeprof.cli import (
@@ -81,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
-        return int(options.run(options))
+        with _terminated_as_interrupted():
+            return int(options.run(options))
     except StoreprofError as error:
         print(f"storeprof: {error}", file=sys.stderr)
         if options.command not in _RECORDERS:
@@ -97,6 +100,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return RECORDER_FAILED if options.command in _RECORDERS else UNUSABLE
     except KeyboardInterrupt as interrupt:
         return 128 + int(interrupt.args[0] if interrupt.args else signal.SIGINT)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, so that no tool of ours stays behind; ignored or handled, it stays so."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _interrupt(number: int, _: Any) -> NoReturn:
+    raise KeyboardInterrupt(number)
 
 
 def _reader_left() -> int:

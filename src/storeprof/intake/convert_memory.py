@@ -18,9 +18,8 @@ from storeprof.collect.macos.vmmap import parse_vmmap
 from storeprof.collect.tool_output import Site
 from storeprof.intake.convert_head import note_head, note_memory
 from storeprof.intake.incident import FileFacts, Incident
+from storeprof.intake.largest import MOST_LISTED, largest_sites
 from storeprof.intake.tables import Process
-
-MOST_LISTED = 20
 
 
 def load_heap(lines: Iterator[str], incident: Incident, facts: FileFacts) -> None:
@@ -116,6 +115,7 @@ def load_leaks(lines: Iterator[str], incident: Incident, facts: FileFacts) -> No
         "nodes": report.nodes,
         "heap_bytes": report.heap_bytes,
         "stacks": sum(1 for one in report.leaks if one.frames),
+        "largest": largest_sites((Site(one.frames, one.bytes, one.count, "leak"), one.what) for one in report.leaks),
     }
     if any(one.rounded for one in report.leaks):
         facts.notes.append("bytes of some leaks are rounded to three digits, as the file has them; the total is exact")
@@ -136,6 +136,7 @@ def load_malloc_history(lines: Iterator[str], incident: Incident, facts: FileFac
         "bytes": sum(one.bytes for one in report.sites),
         "stacks": len(report.sites),
         "events": report.events or None,
+        "largest": largest_sites((Site(one.frames, one.bytes, one.count, "live"), None) for one in report.sites),
     }
     if any(one.rounded for one in report.sites):
         facts.notes.append("bytes of the call tree are rounded to three digits, as the file has them; counts are exact")
@@ -163,6 +164,7 @@ def load_valgrind(lines: Iterator[str], incident: Incident, facts: FileFacts) ->
         "leaks": by_kind,
         "leaked_bytes": sum(v["bytes"] for k, v in by_kind.items() if k in ("leak", "indirect-leak")),
         "errors": len(report.errors),
+        "largest": largest_sites((one, None) for one in report.leaks),
     }
     if not report.finished and report.cut_short is None:
         facts.notes.append("the program had not finished: there was no leak check")
@@ -183,6 +185,7 @@ def load_heaptrack(lines: Iterator[str], incident: Incident, facts: FileFacts) -
         "temporary": report.temporary,
         "peak_bytes": report.peak_bytes,
         "leaked_bytes": report.leaked_bytes,
+        "largest": largest_sites((one, None) for one in report.sites if one.kind == "peak"),
     }
     facts.notes.append("bytes are rounded to three or four digits, as heaptrack prints them")
 
@@ -211,6 +214,7 @@ def load_memray(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
         "allocated_bytes": report.bytes,
         "peak_bytes": report.peak_bytes,
         "allocators": report.allocators,
+        "largest": largest_sites((one, None) for one in report.sites),
     }
     if report.rounded:
         facts.notes.append("bytes are rounded as memray prints them; memray stats --json has them in full")
@@ -231,6 +235,7 @@ def load_massif(lines: Iterator[str], incident: Incident, facts: FileFacts) -> N
         "peak_bytes": highest,
         "time_unit": report.time_unit,
         "last_bytes": report.snapshots[-1].heap_bytes,
+        "largest": largest_sites((one, None) for one in report.peak),
     }
 
 

@@ -1,8 +1,10 @@
-"""What was read of each imported file, in one line each."""
+"""What was read of each imported file, in one line each, and what holds most of its bytes."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from storeprof.report.units import figure
 
 _WORDS = (
     ("process", "{}"), ("pid", "pid {}"), ("processes", "{:,} processes"), ("threads", "{:,} threads"),
@@ -15,6 +17,8 @@ _WORDS = (
     ("errors", "{:,} errors"), ("aggregations", "{:,} aggregated values"),
 )  # fmt: skip
 
+MOST_LARGEST = 3
+_SIZES = ("bytes", "dirty_bytes", "resident_bytes", "virtual_bytes")  # the first of these that a row has
 _ZEROS = ("leaks", "leaked_bytes")  # nothing leaked is something to say
 
 
@@ -29,3 +33,18 @@ def file_line(row: dict[str, Any]) -> str:
     ]
     text = f"{row['file']} ({row['format']}): {', '.join(parts) or 'read'}"
     return f"{text}; {row['cut_short']}" if row["cut_short"] else text
+
+
+def largest_line(row: dict[str, Any]) -> str | None:
+    """`most of it: CFString 12.3 MB in 4,321 blocks, …`; None where the file does not say what its bytes are."""
+    said = []
+    for one in (row["figures"].get("largest") or [])[:MOST_LARGEST]:
+        size = next((one[key] for key in _SIZES if one.get(key)), None)
+        if size:
+            blocks = f" in {one['count']:,} blocks" if one.get("count") else ""
+            said.append(f"{one['name']} {_bytes(size)}{blocks}")
+    return f"most of it: {', '.join(said)}" if said else None
+
+
+def _bytes(size: float) -> str:
+    return figure(size, "B") if size >= 1e6 else f"{size:,.0f} bytes"

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from storeprof.report.bars import WORDS, bar, legend
 from storeprof.report.fitting import clipped, end_of, fitting, harmless, near, near_end
-from storeprof.report.imported import file_line
+from storeprof.report.imported import file_line, largest_line
 from storeprof.report.locks import lock_lines
 from storeprof.report.passes import print_passes
 from storeprof.report.probes import probe_lines
@@ -239,6 +239,8 @@ def _imported(console: Console, document: Document) -> None:
     for row in files[:MOST_FILES]:
         words = f"imported {file_line(row)}"
         _indented(console, escape(words if row["cut_short"] else clipped(words, console.width - 2, 1)))
+        if largest := largest_line(row):
+            console.print(Padding(escape(clipped(largest, console.width - 4, 1)), (0, 0, 0, 4)))
     if len(files) > MOST_FILES:
         _indented(console, f"and {len(files) - MOST_FILES} more files: storeprof analyze --json")
 

@@ -27,8 +27,9 @@ Row = dict[str, Any]
 Frame = tuple[str | None, str | None, int | None]
 Stack = tuple[tuple[str, str | None, int | None], ...]
 # An address without a symbol, and the allocator's entrances.
-_NAMELESS: Final = re.compile(
-    r"0x[0-9a-f]+$|\?\?\?$|(malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc)$|_?malloc_zone_\w+$|_malloc_type_\w+$"
+NO_PLACE: Final = re.compile(
+    r"0x[0-9a-f]+$|\?\?\?$|(malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc|valloc|strdup)$"
+    r"|_?malloc_zone_\w+$|_malloc_type_\w+$|operator new|_Zn[wa]m"
 )
 
 
@@ -105,9 +106,7 @@ def owner(stack: Stack) -> Frame:
     A frame's file may be the library it lies in, where a tool knows no source.
     Templates of the language's library are inlined or instantiated for the code that calls them.
     """
-    own = (
-        frame for frame in stack if not is_native_library(frame[0], frame[1] or "") and not _NAMELESS.match(frame[0])
-    )
+    own = (frame for frame in stack if not is_native_library(frame[0], frame[1] or "") and not NO_PLACE.match(frame[0]))
     return next(own, stack[0])
 
 

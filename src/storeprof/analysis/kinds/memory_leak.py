@@ -238,9 +238,17 @@ def cover(context: Context) -> Covered:
     seconds = context.recording.duration_s
     if seconds < SHORTEST_S or not len(_resident(context).t_s):
         reason = f"{seconds:.1f} s are too short to see growth"
-        return Covered("memory-leak", False, None, reason, "record for 10 s or longer")
+        detector = _detector(context)
+        return Covered("memory-leak", detector is not None, detector, reason, "record for 10 s or longer")
     if len(context.allocations):
         return Covered("memory-leak", True, "resident memory and sampled allocations")
     row = collector_row(context, HOOK) or {}
     reason = f"a leak would have no place: {row.get('reason') or 'the allocation hook took no sample'}"
     return Covered("memory-leak", True, "resident memory", reason, row.get("remedy"))
+
+
+def _detector(context: Context) -> str | None:
+    """The tool whose pass listed what is never freed; None when there was none."""
+    passes = context.recording.meta.get("passes") or []
+    ran = [row["collector"] for row in passes if row["ran"] and "leaks" in row["collects"]]
+    return f"{' and '.join(ran)}, in a pass of its own" if ran else None
