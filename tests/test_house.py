@@ -26,7 +26,7 @@ ALLOWED = {
     "compare": {"recording", "analysis"},
     "duel": {"recording", "collect", "analysis", "session", "compare"},
     "report": {"recording", "analysis", "views"},
-    "exports": {"recording", "analysis", "report"},
+    "exports": {"recording", "analysis", "views", "report"},
     "api": {"recording", "collect", "analysis", "session", "report", "exports"},
     "live": {"recording", "observe", "collect", "analysis", "session", "report"},
     "intake": {"recording", "observe", "collect", "session"},

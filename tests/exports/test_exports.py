@@ -18,6 +18,9 @@ from storeprof.analysis.context import build_context
 from storeprof.analysis.settings import Settings
 from storeprof.cli.main import main
 from storeprof.exports.busy_time import BusyTime
+from storeprof.exports.pprof import pprof as write_pprof
+from views.made_up import context as made_up
+from views.made_up import make
 
 MARKUP = "<img src=x onerror=alert(1)>;|`@all` *b* [l](x)"
 BY_THREAD = """
@@ -104,6 +107,15 @@ def test_another_pprof_decoder_finds_the_same_sums(folder: Path, busy: BusyTime)
     assert sums["wall"] / 1e9 == pytest.approx(float(busy.context.by_category.sum()), rel=1e-5)
     assert sum(sums.values()) == 2 * sums["wall"]
     assert any(MARKUP in name for name in found["functions"])
+
+
+def test_native_samples_carry_the_operation_whose_probe_their_caller_holds(tmp_path: Path) -> None:
+    """perf's samples know no operation; pprof's label has the one of the page."""
+    busy = BusyTime(made_up(make(tmp_path / "native", native=True)))
+    (tmp_path / "run.pb.gz").write_bytes(write_pprof(busy))
+    of_put = pprof("-top", "-tagfocus=operation=^put$", tmp_path / "run.pb.gz")
+    assert "checksum" in of_put
+    assert {name for *_, name, _ in busy.summed()} == {None, "put"}
 
 
 def test_collapsed_stacks_add_up(folder: Path, busy: BusyTime) -> None:

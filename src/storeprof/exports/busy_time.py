@@ -16,6 +16,7 @@ import numpy as np
 from storeprof.analysis.accounting.charges import CATEGORIES, ON_CPU, Charges
 from storeprof.analysis.accounting.looks import index_of
 from storeprof.analysis.context import Context
+from storeprof.views.hosted import operations_of_rows
 
 Array = np.ndarray[Any, Any]
 
@@ -124,12 +125,14 @@ class BusyTime:
         seconds = self.context.by_thread.sum(axis=1)
         return [at for at in np.argsort(-seconds, kind="stable").tolist() if seconds[at] > 0]
 
-    def summed(self) -> Iterator[tuple[int, int, str, int, int]]:
-        """Thread, stack, category, scope node and time in ns (rounded to whole ones), one row for each combination."""
+    def summed(self) -> Iterator[tuple[int, int, str, str | None, int]]:
+        """Thread, stack, category, operation (if any) and time in whole ns, one row for each combination."""
         rows = self.context.busy
-        sizes = [int(column.max(initial=0)) + 2 for column in (rows.thread, rows.stack, rows.category, rows.node)]
+        operation, _ = operations_of_rows(self.context)  # as the page has it: native code by its stack
+        names = [None, *self.context.operations.names]
+        sizes = [int(column.max(initial=0)) + 2 for column in (rows.thread, rows.stack, rows.category, operation)]
         key = np.zeros(len(rows), dtype=np.int64)
-        for column, size in zip((rows.thread, rows.stack, rows.category, rows.node), sizes, strict=True):
+        for column, size in zip((rows.thread, rows.stack, rows.category, operation), sizes, strict=True):
             key = key * size + column + 1  # a stack is -1 where there is none
         found, which = np.unique(key, return_inverse=True)
         sums = np.rint(np.bincount(which, weights=rows.weight_ns, minlength=len(found)))
@@ -137,10 +140,10 @@ class BusyTime:
         for size in reversed(sizes):
             found, column = np.divmod(found, size)
             columns.append((column - 1).tolist())
-        node, category, stack, thread = columns
+        number, category, stack, thread = columns
         for at, weight in enumerate(sums.tolist()):
             if weight > 0:
-                yield thread[at], stack[at], CATEGORIES[category[at]], node[at], int(weight)
+                yield thread[at], stack[at], CATEGORIES[category[at]], names[number[at]], int(weight)
 
     def frames(self, stack: int, category: str) -> tuple[Frame, ...]:
         """Frames of a stack from the root to the leaf; one that says so where there is none.

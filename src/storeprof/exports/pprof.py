@@ -66,8 +66,8 @@ def pprof(busy: BusyTime) -> bytes:
     unit = tables.string("nanoseconds")
     parts = [message(_SAMPLE_TYPE, number(1, tables.string(kind)), number(2, unit)) for kind in kinds]
     sums: dict[tuple[int, int, str, str | None], int] = defaultdict(int)
-    for thread, stack, category, node, weight_ns in busy.summed():
-        sums[thread, stack, category, busy.operation_of(node)] += weight_ns
+    for thread, stack, category, operation, weight_ns in busy.summed():
+        sums[thread, stack, category, operation] += weight_ns
     for (thread, stack, category, operation), weight_ns in sums.items():
         locations = [tables.location(frame) for frame in reversed(busy.frames(stack, category))]
         values = [weight_ns if kind in (WALL, category) else 0 for kind in kinds]
