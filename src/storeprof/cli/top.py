@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     pid = pid_of_name(options.name) if options.name else options.pid
     if bool(command) == (pid is not None):
         raise UsageError("name one program: `-- COMMAND`, or `--pid PID`, or `--name NAME`; see `storeprof top --help`")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # it is drawn on standard error
         raise UsageError("top draws on a terminal, and this is none; `storeprof record` writes a recording")
     children = bool(command) if options.subprocesses is None else options.subprocesses
     return _watch(command, pid, children)
