@@ -80,6 +80,10 @@ def test_command_lines_are_those_of_the_manuals() -> None:
         (["pread$NOCANCEL", "kv::Block::load"], "disk"),
         (["__recvfrom", "kv::Server::read"], "network-receive"),
         (["__wait4", "main"], "child"),
+        (["_pthread_cond_wait", "kv::Queue::pop"], "condition"),
+        (["_pthread_testcancel", "_pthread_cond_wait", "take_gil"], "gil"),
+        (["_pthread_mutex_firstfit_lock_slow", "kv::put"], "lock"),
+        (["pthread_mutex_unlock", "kv::put"], "running"),
         (["_platform_memmove", "kv::put"], "running"),
         (["kv::checksum"], "running"),
     ],
@@ -87,7 +91,8 @@ def test_command_lines_are_those_of_the_manuals() -> None:
 def test_the_innermost_symbols_say_what_a_thread_waits_for(symbols: list[str], reason: str) -> None:
     """The system call decides, and where it serves several ends, its callers."""
     system = {"_platform_memmove": "libsystem_platform.dylib", "kv::checksum": "kvbench"}
-    frames = [Frame(symbols[0], system.get(symbols[0], KERNEL)), *(Frame(name) for name in symbols[1:])]
+    threads = "libsystem_pthread.dylib" if symbols[0].lstrip("_").startswith("pthread") else KERNEL
+    frames = [Frame(symbols[0], system.get(symbols[0], threads)), *(Frame(name) for name in symbols[1:])]
     assert wait_reason(frames) == reason
 
 

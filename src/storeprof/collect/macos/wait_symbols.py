@@ -71,6 +71,9 @@ _DECIDED_BY_CALLER: Final = {
     "condition": ("gil", "join", "lock", "sleep"), "event": ("gil", "lock", "queue-get"), "sleep": ("sleep",),
     "result": ("poll",), "queue-get": ("poll",), "poll": (), "child": (),
 }  # fmt: skip
+# A thread at these, or in what they call themselves, is on its way into a wait or out of it: nothing to make cheaper.
+_ENTRANCES: Final = ("pthread_cond_wait", "pthread_cond_timedwait", "pthread_mutex_firstfit_lock_slow",
+                     "pthread_mutex_fairshare_lock_slow")  # fmt: skip
 _YIELDS: Final = frozenset({"swtch_pri", "swtch", "thread_switch", "syscall_thread_switch"})
 
 
@@ -80,6 +83,10 @@ def wait_reason(frames: Sequence[Frame]) -> str:
     if at is None:
         return "unknown" if frames else "running"
     leaf = frames[at]
+    if leaf.image is not None and leaf.image.rsplit("/", 1)[-1].startswith("libsystem_pthread"):
+        entered = any(plain_call(frame.function) in _ENTRANCES for frame in frames[at : at + 2])
+        found = _caller(frames[at : at + 1 + _DEEP], _DECIDED_BY_CALLER["condition"]) or "condition"
+        return found if entered else "running"
     if leaf.image is not None and not _is_system(leaf.image):
         return _GO.get(leaf.function, "running")
     call = plain_call(leaf.function)
