@@ -105,5 +105,6 @@ def test_a_cost_plainly_over_the_threshold_with_a_wide_interval_is_undecided() -
     assert more is not None
     seconds = [int(re.findall(r"about (\d+) s", text)[0]) for text in (said, more)]
     assert 8 < seconds[0] < seconds[1]
+    assert "let it work for about" in (undecided([wide], Settings(), 8.0, ended=True) or ""), "it came to its own end"
     assert undecided([replace(finding(0.09), wall_share=Estimate(0.11, 0.09, 0.13))], Settings(), 8.0) is None
     assert undecided([finding(0.30)], Settings(), 8.0) is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, unplaced_share, unseen_share
 from storeprof.analysis.event_loop import undecided_event_loop
@@ -35,7 +37,13 @@ class Verdict:
 
 def is_long_enough(context: Context) -> bool:
     """Whether there is enough data for an interval to mean anything."""
-    return len(context.looks) >= FEWEST_LOOKS and context.blocks.enough
+    return _sightings(context) >= FEWEST_LOOKS and context.blocks.enough
+
+
+def _sightings(context: Context) -> int:
+    """Looks, and perf's samples of threads whose time on the CPU is told from those."""
+    native = context.native
+    return len(context.looks) + int(np.isin(native.cpu_thread, list(native.native_threads)).sum())
 
 
 def with_severity(
@@ -95,7 +103,7 @@ def judge(context: Context, findings: list[Finding], coverage: list[Covered]) ->
         or _doubt(context, coverage)
         or _noise(findings)
         or undecided_event_loop(context)
-        or undecided(findings, context.settings, context.recording.duration_s)
+        or undecided(findings, context.settings, context.recording.duration_s, _ended(context))
     )
     if doubt:
         return Verdict("inconclusive", doubt)
@@ -153,7 +161,13 @@ def enough_seconds(looks: int, seconds: float) -> int:
     return math.ceil(MARGIN * max(needed, SHORTEST_S))
 
 
-def undecided(findings: list[Finding], settings: Settings, seconds: float) -> str | None:
+def _ended(context: Context) -> bool:
+    """Whether the program came to its own end: a longer recording of the same would be none."""
+    meta = context.recording.meta
+    return meta.get("ended_by") == "exit" and not meta.get("engine")
+
+
+def undecided(findings: list[Finding], settings: Settings, seconds: float, ended: bool = False) -> str | None:
     """Whether a cost is plainly over the threshold and its interval is not, because the run is too short for it.
 
     How long would be enough follows from the interval: its width (on the logit scale) shrinks with the root of time.
@@ -166,9 +180,10 @@ def undecided(findings: list[Finding], settings: Settings, seconds: float) -> st
         half, wanted = _logit(share.value) - _logit(max(share.low, 1e-6)), _logit(share.value) - _logit(limit)
         enough = math.ceil(MARGIN * seconds * (half / wanted) ** 2)
         place = one.where.function or one.where.resource or "native code"
+        longer = f"let it work for about {enough} s" if ended else f"record for about {enough} s"
         return (
             f"can't tell yet: {one.kind} at {place} takes {share.value:.0%} of busy wall, but anything from "
-            f"{share.low:.0%} to {share.high:.0%} fits {seconds:.0f} s; record for about {enough} s"
+            f"{share.low:.0%} to {share.high:.0%} fits {seconds:.0f} s; {longer}"
         )
     return None
 
@@ -180,7 +195,7 @@ def _logit(share: float) -> float:
 def _doubt(context: Context, coverage: list[Covered]) -> str | None:
     """Why a clean bill can't be given, and what would be enough; None when it can."""
     if not is_long_enough(context):
-        looks, seconds = len(context.looks), context.recording.duration_s
+        looks, seconds = _sightings(context), context.recording.duration_s
         return (
             f"too short to judge: {looks} look{'' if looks == 1 else 's'} in {seconds:.1f} s, at least {FEWEST_LOOKS} "
             f"looks and {SHORTEST_S:g} s are needed; record for {enough_seconds(looks, seconds)} s or longer"

@@ -79,7 +79,12 @@ class BuildFacts:
         if self.gprof:
             found.append(("built with -pg: each call costs a count", "build without -pg for timings"))
         if self.symbols and not self.debug_information:
-            found.append(("without debug information: functions have no lines", "build with -g"))
+            found.append(
+                (
+                    "without debug information: functions have no lines, and whether it was optimized is not said",
+                    "build with -O2 -g",
+                )
+            )
         return found
 
 
