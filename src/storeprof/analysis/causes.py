@@ -84,6 +84,7 @@ def _is_most_of(survivor: Finding, other: Finding) -> bool:
 def _places(finding: Finding) -> set[str]:
     where = finding.where
     named = {where.function.split(" > ")[0]} if where.function else set()
+    named |= set(finding.also_in)
     named |= {where.resource} if where.resource and where.resource != "GIL" else set()
     return named | {row.function for row in finding.holders if row.function and row.share >= MOSTLY}
 

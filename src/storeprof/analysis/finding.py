@@ -69,7 +69,8 @@ class Finding:
     `share` is of `share_of` ("wall": busy wall, "cpu": CPU time), None for a cost that is no time (a leak, with its
     `rate` in bytes per second); `wall_share` decides the severity, up to `at_most`, unless the kind's own rule has
     `judged` it; `needs_gain` is false for a cost that is named although removing it gains nothing. `undisturbed`: what
-    `wall_share` would be without the time that other programs had the CPUs, where that differs.
+    `wall_share` would be without the time that other programs had the CPUs, where that differs. `also_in`: functions
+    beside `where` that pay a part of it.
     """
 
     kind: str
@@ -87,6 +88,7 @@ class Finding:
     lines: tuple[Shared, ...] = ()
     call_paths: tuple[CallPath, ...] = ()
     holders: tuple[Shared, ...] = ()
+    also_in: tuple[str, ...] = ()
     per_operation: dict[str, Any] | None = None
     effort: str = "local"
     evidence: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from storeprof.analysis.intervals import binomial
 from storeprof.analysis.kinds.cpu_hotspot import hot_functions, hotspot
 from storeprof.analysis.kinds.memory_leak import HOOK
 from storeprof.analysis.memory.allocation_work import AllocationWork, allocation_samples
+from storeprof.analysis.memory.thrown_away import ThrownAway, thrown_away
 
 KIND = "allocation-churn"
 FEWEST = 10  # samples of a function, or sampled allocations of it
@@ -69,13 +70,25 @@ def find(context: Context) -> list[Finding]:
     if not hot:
         return []
     samples = allocation_samples(context)
-    found = []
+    found: dict[int, Finding] = {}
+    callers: set[int] = set()
     for key, mask in hot:
         work, made = samples.of(key), _made(context, key, context.seconds(mask))
         large = context.share_of_cpu(mask).value >= context.settings.hotspot_share
         if large and is_churn(work, made, context.stacks.functions[key].kind == "python"):
-            found.append(_finding(hotspot(context, key, mask), context.stacks.functions[key].name, work, made))
-    return found
+            thrown = thrown_away(context, key, mask)
+            whole = mask if thrown is None else mask | thrown.rows
+            found[key] = _finding(hotspot(context, key, whole), context.stacks.functions[key].name, work, made)
+            if thrown is not None:
+                found[key] = _with_caller(context, found[key], thrown)
+                callers.add(thrown.caller)
+    return [finding for key, finding in found.items() if key not in callers]
+
+
+def _with_caller(context: Context, finding: Finding, thrown: ThrownAway) -> Finding:
+    caller = context.stacks.functions[thrown.caller].name
+    seen = f"{context.share_of_cpu(thrown.rows).value:.0%} of the CPU time, counted here, is {caller} freeing it"
+    return replace(finding, also_in=(caller,), evidence=(*finding.evidence, seen))
 
 
 def _made(context: Context, key: int, cpu_s: float) -> Made | None:
