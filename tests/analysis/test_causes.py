@@ -57,6 +57,22 @@ def test_a_small_symptom_does_not_hide_a_large_cost() -> None:
     assert kinds([finding("cpu-hotspot", "f", 0.17), finding("allocation-churn", "f", 0.12)]) == ["allocation-churn"]
 
 
+def test_a_wait_stands_for_the_work_it_waits_for_when_it_is_half_of_it() -> None:
+    """Of a thread that works all the time and one that waits for it the wait is at most as large as the work."""
+    assert kinds([finding("cpu-hotspot", "f", 0.5), finding("dependency-wait", "f", 0.28)]) == ["dependency-wait"]
+    assert len(kinds([finding("cpu-hotspot", "f", 0.5), finding("dependency-wait", "f", 0.2)])) == 2
+
+
+def test_a_lock_is_held_by_all_functions_of_the_work() -> None:
+    """What one function allocates and another frees is one piece of work under the lock: a third and a quarter."""
+    churn = replace(finding("allocation-churn", "merge", 0.3), also_in=("compact",))
+    shares = {"merge": 0.35, "sum": 0.4, "compact": 0.25}
+    holders = tuple(Shared(name, None, None, share) for name, share in shares.items())
+    lock = replace(finding("lock-contention", "snapshot", 0.44), holders=holders)
+    assert kinds([churn, lock]) == ["lock-contention"]
+    assert len(kinds([replace(churn, also_in=()), lock])) == 2
+
+
 def test_different_places_are_different_causes() -> None:
     """Findings that share neither function nor resource are kept, in their order."""
     assert kinds([finding("io-wait", "f", 0.3, "wal"), finding("cpu-hotspot", "g", 0.2)]) == ["io-wait", "cpu-hotspot"]

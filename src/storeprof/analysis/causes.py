@@ -15,13 +15,16 @@ from storeprof.analysis.settings import Settings
 
 # Of two findings at one place the kind that says more survives: why it is slow, not only that it is.
 SAYS_MORE = (
-    "memory-leak", "growing-cost", "chatty-wakeups", "gc-pressure", "page-faults", "allocation-churn", "cache-misses",
-    "lock-contention", "dependency-wait", "gil-contention", "network-wait", "io-wait", "sleep-wait", "tail-latency",
+    "memory-leak", "growing-cost", "chatty-wakeups", "gc-pressure", "page-faults", "lock-contention", "dependency-wait",
+    "allocation-churn", "cache-misses", "gil-contention", "network-wait", "io-wait", "sleep-wait", "tail-latency",
     "cpu-hotspot", "cpu-starvation",
 )  # fmt: skip
+WAITS_FOR_WORK = frozenset({"lock-contention", "dependency-wait"})
 ALONE = frozenset({"memory-leak", "cpu-starvation"})  # costs of another currency: time and place say nothing of them
 MOSTLY = 0.5
 STANDS_FOR = 0.65  # of the other's size: what explains half of a cost is not what to mend first
+# A thread that is always waited for has as much CPU time of its own besides: of two threads' time the wait is a half.
+WAIT_STANDS_FOR = 0.5
 
 
 def merge_causes(findings: list[Finding], settings: Settings) -> list[Finding]:
@@ -71,14 +74,21 @@ def _have_one_cause(survivor: Finding, other: Finding) -> bool:
     with_tail = "tail-latency" in (survivor.kind, other.kind)
     if with_tail and survivor.where.resource == other.where.resource == "GIL":
         return True
-    if not _places(survivor) & _places(other):
+    if not (_places(survivor) & _places(other) or _is_held_up_by(survivor, other)):
         return False
     return with_tail or _is_most_of(survivor, other)
 
 
 def _is_most_of(survivor: Finding, other: Finding) -> bool:
     """Whether the survivor is large enough to stand for the other, which else is a cost of its own."""
-    return survivor.wall_share.value >= STANDS_FOR * other.wall_share.value
+    waits = survivor.kind in WAITS_FOR_WORK and other.kind in ("cpu-hotspot", "allocation-churn")
+    return survivor.wall_share.value >= (WAIT_STANDS_FOR if waits else STANDS_FOR) * other.wall_share.value
+
+
+def _is_held_up_by(wait: Finding, work: Finding) -> bool:
+    """Whether the other side of a wait mostly does this work, in all the functions that it is in."""
+    its = {work.where.function, *work.also_in} - {None}
+    return bool(work.also_in) and sum(row.share for row in wait.holders if row.function in its) >= MOSTLY
 
 
 def _places(finding: Finding) -> set[str]:

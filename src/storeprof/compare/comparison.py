@@ -56,7 +56,7 @@ def compare(
             "candidate_runs": len(candidate.runs),
             "interleaved": interleaved(baseline, candidate),
         },
-        [
+        warnings=[
             *_one_after_the_other(baseline, candidate),
             *_beside_others(baseline, candidate),
             *_other_amount(baseline, candidate),
@@ -66,11 +66,17 @@ def compare(
 
 
 def document_of(
-    rows: list[Document], baseline: Measured, candidate: Measured, design: Document, warnings: list[str]
+    rows: list[Document],
+    baseline: Measured,
+    candidate: Measured,
+    design: Document,
+    *,
+    warnings: list[str],
+    measured: float | None = None,
 ) -> Document:
-    """Rows put together with what explains them."""
-    explained = explain(baseline, candidate)
+    """Rows put together with what explains them; `measured` as in `explain`."""
     throughput = next((row for row in rows if row["name"] == "throughput" and row["operation"] is None), None)
+    explained = explain(baseline, candidate, measured)
     unknown = (
         "no operations are known on both sides, so the change can't be explained place by place; "
         "use `record --operation`, or let the program print ops=N seconds=S"

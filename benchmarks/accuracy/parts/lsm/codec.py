@@ -2,6 +2,7 @@ import struct
 import zlib
 
 ENTRY = struct.Struct(">IBH")
+HEAD = struct.Struct(">II")
 BLOCK = 4096
 
 
@@ -19,12 +20,12 @@ def kind_and_value(entry):
 
 
 def seal(payload):
-    return b"%08x%06x" % (zlib.crc32(payload), len(payload)) + payload
+    return HEAD.pack(zlib.crc32(payload), len(payload)) + payload
 
 
 def unseal(framed):
-    payload = framed[14:]
-    if int(framed[:8], 16) != zlib.crc32(payload):
+    payload = framed[HEAD.size :]
+    if HEAD.unpack_from(framed)[0] != zlib.crc32(payload):
         raise ValueError("damaged block")
     return payload
 
