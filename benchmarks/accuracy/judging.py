@@ -76,10 +76,12 @@ def errors(truth: Truth, hit: Finding, speedup: float | None, alone: bool) -> di
     """Sizes that the right finding gives, and how far they are from the truth.
 
     On a crowded machine everybody also waits for a CPU: then only shares of CPU time can be compared, and gains of
-    programs that need no second core.
+    programs that need no second core. A gain of another basis than throughput (a tail's is of P99) is none of these.
     """
     share, predicted = hit.get("share"), (hit.get("impact") or {}).get("speedup_if_fixed")
     span, rate = truth.share_of(hit.get("kind", ""), speedup), hit.get("rate_bytes_per_s")
+    if (hit.get("impact") or {}).get("basis", "throughput") != "throughput":
+        speedup = None
     if not alone and (truth.needs_cores or hit.get("share_of") != "cpu"):
         span = speedup = None
     return {

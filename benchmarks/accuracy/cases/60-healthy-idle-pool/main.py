@@ -40,11 +40,11 @@ def main():
         start, done = time.monotonic(), 0
         while time.monotonic() < start + RUN_SECONDS:
             for i in range(done, done + 50):
-                if i % 3:
+                if i % 5:
                     engine.get(names[(i * 31) % 6000])
                 else:
                     engine.put(names[i % 6000], contents[i % 400])
-            if done % 20_000 == 0:
+            if done % 200_000 == 0:
                 prefetcher.ask(names[:200])
             done += 50
         print(f"ops={done} seconds={time.monotonic() - start:.3f}")
