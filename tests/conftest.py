@@ -20,18 +20,21 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "ben
 
 # The folder whose tests judge what a recording says: see docs/decisions/0061-wrong-twice.md.
 MEASURED = "truth"
+wrong_once: set[str] = set()
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """A measured judgement that fails is measured once more; a test that is wrong twice fails."""
+    """A measured judgement that fails is measured once more, after all others; a test that is wrong twice fails."""
     if item.path.parent.name != MEASURED:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if any(wrong_judgement(one) for one in reports):
-        print(f"\nmeasured once more: {item.nodeid}")
+    if item.nodeid not in wrong_once and any(wrong_judgement(one) for one in reports):
+        wrong_once.add(item.nodeid)
+        print(f"\nto be measured once more: {item.nodeid}")
         item._initrequest()  # type: ignore[attr-defined]
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        item.session.items.append(item)
+        reports = []
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

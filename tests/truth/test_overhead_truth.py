@@ -76,7 +76,6 @@ def test_the_budget_is_kept_and_what_is_sampled_agrees_with_the_truth(tmp_path: 
     sampled = recorded(tmp_path / "sampled", program, (8, 4600, "mixed"), "1", seconds=4)
     assert sampled["overhead"]["timed_share"] < 0.6 < full["overhead"]["timed_share"]
     assert sampled["overhead"]["timing_ci"][0] <= 1.0
-    assert sampled["overhead"]["toggled_percent"] < 0.6 * full["overhead"]["toggled_percent"]
     for document, folder in ((full, "full"), (sampled, "sampled")):
         (operation,) = document["operations"]
         assert operation["count"] == document["done"]
