@@ -41,6 +41,15 @@ def test_a_small_change_between_single_recordings_is_not_settled() -> None:
     assert any("one recording after the other" in warning for warning in document["warnings"])
 
 
+def test_a_rate_of_few_events_differs_by_chance() -> None:
+    """17 flushes in 15 s and 9 in the next 15 are the same rate; of reads by the ten thousand they are not."""
+    flushes, reads = ("throughput", "flush"), ("throughput", "read")
+    before, after = {flushes: 1.13, reads: 11300.0}, {flushes: 0.6, reads: 6000.0}
+    document = compare(side("a", [before], duration_s=15.0), side("b", [after], duration_s=15.0))
+    verdicts = {row["operation"]: row["verdict"] for row in document["metrics"]}
+    assert verdicts == {"flush": "cannot-tell", "read": "regressed"}
+
+
 def test_beside_other_programs_recordings_differ_more() -> None:
     """A change that is seen on a quiet machine can't be told where others took most of the CPUs, and that is said."""
     rows = [{RATE: 1000.0, CPU: 1e-3}], [{RATE: 560.0, CPU: 1.4e-3}]

@@ -13,6 +13,7 @@ from storeprof.compare.drift import (
     MEASURED_S,
     ONE_SERIES_AFTER_THE_OTHER,
     between_runs_of,
+    counted_too_seldom,
     crowded_of,
     interleaved,
     operations_of,
@@ -110,6 +111,8 @@ def _asked(metric: Metric, baseline: Measured, candidate: Measured) -> Asked:
     shortest = min(float(side.about.get("duration_s") or MEASURED_S) for side in (baseline, candidate))
     crowded = crowded_of(baseline, candidate)
     drift = 0.0 if interleaved(baseline, candidate) else between_runs_of(metric, shortest, crowded)
+    if drift and metric.name == "throughput":
+        drift = math.hypot(drift, counted_too_seldom(min(before, after) * shortest))
     if metric.scale == "ratio":
         if min(side.min() for side in sides) <= 0:
             return Asked(metric, before, after, None)

@@ -51,6 +51,11 @@ def between_runs_of(metric: Metric, seconds: float = MEASURED_S, crowded: float 
     return math.hypot(usual * math.sqrt(max(1.0, MEASURED_S / max(seconds, 0.1))), beside * crowded)
 
 
+def counted_too_seldom(events: float) -> float:
+    """Standard deviation of the logarithm of a rate by so many events, if these come at random (Poisson)."""
+    return 1 / math.sqrt(max(events, 1.0))
+
+
 def crowded_of(*sides: Measured) -> float:
     """The largest share of the CPUs that others took beside any of these; 0 where it is under a tenth, or unknown."""
     share = max(float(side.about.get("crowded") or 0.0) for side in sides)
