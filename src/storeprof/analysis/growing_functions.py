@@ -123,7 +123,8 @@ def _smaller_growth(series: OperationsOverTime, of: Cost) -> Growth | None:
     if raw is None or of.rest.sum() < FEWEST_REST * of.own.sum() or not (of.rest > 0).all():
         return raw
     relative = of.own / of.rest * (of.rest.sum() / series.count.sum())
-    steady = fit_growth(series.done, relative, _weights(relative, of.own))
+    # That it grows to the end is for the cost to say: the ratio has the noise of both.
+    steady = fit_growth(series.done, relative, _weights(relative, of.own), to_the_end=False)
     if steady is None:
         return None
     return min((raw, steady), key=lambda one: 1.0 - one.start(series.done[0]) / float(one.cost(series.done)[-1]))

@@ -50,8 +50,8 @@ class Growth:
         return float(self.cost(np.array([first]))[0]) if self.order == "log n" else self.base
 
 
-def fit_growth(n: Array, cost: Array, weight: Array) -> Growth | None:
-    """Fit cost per operation against operations done before; None when it does not clearly grow to the end.
+def fit_growth(n: Array, cost: Array, weight: Array, to_the_end: bool = True) -> Growth | None:
+    """Fit cost per operation against operations done before; None when it does not clearly grow (to the end).
 
     `n`, `cost` and `weight` (of the squared residuals) are arrays of one length, n ascending.
     """
@@ -65,7 +65,7 @@ def fit_growth(n: Array, cost: Array, weight: Array) -> Growth | None:
         return None
     lowest = min(scores.values())
     best = next(name for name in ORDERS if scores.get(name, np.inf) <= lowest + EQUALLY)
-    if constant - scores[best] < CLEARLY or _ends_early(n, cost, weight, fits[best][2]):
+    if constant - scores[best] < CLEARLY or (to_the_end and _ends_early(n, cost, weight, fits[best][2])):
         return None
     return Growth(best, fits[best][0], fits[best][1], _exponent(n, cost, weight))
 
