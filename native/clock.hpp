@@ -62,7 +62,7 @@ class Governor {
         double debt_s = (double(spent_ns) - allowed_ns_) / budget_ / double(kSecond);
         double interval = cost_ / std::max(looks_, 1.0) / (budget_ * std::clamp(1 - debt_s, 0.4, 1.0));  // for each look
         double count = double(std::max<size_t>(threads, 1));
-        double fewest = std::ceil(count / 8);  // every round has a cost of its own, which grows with their number
+        double fewest = std::min(count, std::ceil(count / 8) + 1);  // every round has a cost of its own, which grows with their number
         at_once_ = static_cast<size_t>(std::clamp(3 * wanted_ / interval, fewest, count));
         mean_ = std::clamp(interval * double(at_once_), wanted_, std::max(wanted_, 0.2 * kSecond));
     }

@@ -48,7 +48,7 @@ class PythonProcess {
         return at == threads_.end() ? 0 : at->native_id;
     }
     StackStatus read_stack(PythonThread& hints, const ThreadState& thread, uint64_t now_ns, std::vector<uint32_t>& frames) {
-        if (hints.state != thread.address) hints = {thread.address, {}, {}};
+        if (hints.state != thread.address) hints = {}, hints.state = thread.address;
         return reader_.read(hints, thread.copy, now_ns, frames);
     }
   private:

@@ -30,8 +30,7 @@ class Sampler {
           random_(o.seed ? o.seed : std::random_device{}()) {}
     ~Sampler() { stop(); }
     int check() const {  // 0, ESRCH or EPERM: whether the process is there and can be seen
-        if (alive()) return 0;
-        return kill(options_.pid, 0) && errno == EPERM ? EPERM : ESRCH;
+        return alive() ? 0 : kill(options_.pid, 0) && errno == EPERM ? EPERM : ESRCH;
     }
     bool start() {
         if (thread_.joinable() || stopping_) return false;
@@ -43,9 +42,7 @@ class Sampler {
         return true;
     }
     void stop() {
-        std::unique_lock<std::mutex> hold(mutex_);
-        stopping_ = true;
-        hold.unlock();
+        { std::lock_guard<std::mutex> hold(mutex_); stopping_ = true; }
         stop_.notify_all();
         if (thread_.joinable()) thread_.join();
     }
@@ -57,8 +54,7 @@ class Sampler {
     ProbeReader::Found probes() { return probe_.take_found(); }
     void set_budget(double cpu_seconds_per_second) { budget_ = cpu_seconds_per_second; }
     SamplerStats stats() {
-        std::lock_guard<std::mutex> hold(mutex_);
-        return published_;
+        return std::lock_guard<std::mutex>(mutex_), published_;
     }
   private:
     bool read_main_stat(ThreadStat& stat) const {  // of the thread: the process's own adds up all of its threads
@@ -93,7 +89,10 @@ class Sampler {
             assign_states();
         }
         size_t looks = std::min(threads_.size(), governor_.threads_per_round());
-        for (size_t i = 0; i < looks && !other_image_; i++) look(*threads_.all()[++turn_ % threads_.size()]);
+        // Half the turns are for those that ran lately: not when last looked at, else ends of bursts are seen too often.
+        size_t of_busy = looks < threads_.size() ? std::min(threads_.busy(), looks / 2) : 0;
+        for (size_t i = 0; i < looks && !other_image_; i++)
+            look(*threads_.all()[i < of_busy ? ++busy_turn_ % threads_.busy() : ++turn_ % threads_.size()]);
         if (other_image_) begin_process();
         totals();
         stats_.rounds++;
@@ -145,8 +144,7 @@ class Sampler {
         threads_.begin_process(process_, now_);
         probe_.detach();
         python_.reset();
-        attach_.restart();
-        probe_scan_.restart();
+        attach_.restart(), probe_scan_.restart();
         describe_process();
     }
     void describe_process() {
@@ -172,7 +170,7 @@ class Sampler {
     }
     void look(ThreadRecord& t) {
         uint64_t t_ns = now_ns();
-        if (t.gone) return;
+        if (t.gone || t.looked_ns > now_) return;
         bool same = threads_.read_schedstat(t) && t.settled && t.now.slices == t.look_slices && t.now.run_ns == t.look_run;
         same &= !t.python || t.look_had_python;  // else Python was found meanwhile
         if (t.gone || (!same && !look_afresh(t, t_ns))) return;
@@ -211,18 +209,17 @@ class Sampler {
         for (size_t f = t.python ? frames_.size() : 0; f-- > 0;) row.py_stack = stacks_.push(row.py_stack, frames_[f]);
         t.in_gil_wait = t.python && row.syscall == SYS_futex && python_.in_gil(row.arg0);
         row.resource = resources_.of(row.syscall, row.arg0);
-        t.settled = row.state != 'R' && row.syscall != kRunning && status <= StackStatus::ok;
+        t.settled = row.state != 'R' && row.syscall != -2 && status <= StackStatus::ok;
         if (t.name != t.stat.name) threads_.write(t);
         return true;
     }
     // ---- totals, by the clock ----
     void totals() {
         uint64_t now = now_ns();
-        double share = budget_ / 8;
-        if (second_.due(now)) second_.run(kSecond, share, [&] { each_second(now, 30); });
-        if (quarter_.due(now)) quarter_.run(240 * kMillisecond, share, [&] { threads_.write_all_counters(false); });
+        if (second_.due(now)) second_.run(kSecond, budget_ / 8, [&] { each_second(30); });
+        if (quarter_.due(now)) quarter_.run(240 * kMillisecond, budget_ / 8, [&] { threads_.write_all_counters(false); });
     }
-    void each_second(uint64_t now, size_t status_files) {
+    void each_second(size_t status_files) {
         made_.row<32>(Table::anchors, take_anchor());
         threads_.read_switches(status_files);
     }
@@ -230,7 +227,7 @@ class Sampler {
         now_ = now_ns();
         gone_ = gone_ || !alive();
         if (gone_) threads_.end_all(now_);
-        each_second(now_, threads_.size());
+        each_second(threads_.size());
         threads_.write_all_counters(true);
         stats_.cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
         publish();
@@ -238,12 +235,11 @@ class Sampler {
     void publish() {
         stats_.dropped_looks += made_.publish();
         stats_.mean_interval_ns = static_cast<uint64_t>(governor_.mean_ns());
-        stats_.threads = threads_.size(), stats_.gone = gone_, stats_.probe = probe_.stats();
-        stats_.python = python_.found();
+        stats_.threads = threads_.size(), stats_.gone = gone_;
+        stats_.probe = probe_.stats(), stats_.python = python_.found();
         std::lock_guard<std::mutex> hold(mutex_);
         published_ = stats_;
     }
-    static constexpr int kRunning = -2;  // in place of a system call
     const SamplerOptions options_;
     const FindPython find_python_;
     TargetMemory memory_;
@@ -264,7 +260,7 @@ class Sampler {
     ImagePlace image_;
     bool threads_changed_ = true, other_image_ = false, gone_ = false;
     Pace attach_, probe_scan_, second_, quarter_;
-    size_t turn_ = 0;  // of the thread looked at last
+    size_t turn_ = 0, busy_turn_ = 0;  // of the thread looked at last
     std::vector<uint32_t> frames_;
     std::thread thread_;
     SamplerStats stats_;  // the sampler thread's own

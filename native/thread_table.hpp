@@ -21,7 +21,7 @@ struct ThreadRecord {
     // next look takes it over.
     LookRow look{};
     bool settled = false, look_had_python = false, in_gil_wait = false;
-    uint64_t look_run = 0, look_slices = 0, look_minflt = 0;
+    uint64_t look_run = 0, look_slices = 0, look_minflt = 0, ran_lately_ns = 0;
     ProbeThread probe;
     PythonThread hints;
     const PythonProcess::ThreadState* python = nullptr;  // for this round only
@@ -31,6 +31,7 @@ class ThreadTable {
     ThreadTable(Tables& out, const ProcDirectory& proc, ProbeReader& probe) : out_(out), proc_(proc), probe_(probe) {}
     std::vector<std::unique_ptr<ThreadRecord>>& all() { return threads_; }
     size_t size() const { return threads_.size(); }
+    size_t busy() const { return std::min(busy_, size()); }  // the first of all that ran a tenth of the time lately
     ThreadRecord* by_native_id(uint32_t id) const {  // as the program sees it
         auto at = by_ns_tid_.find(id);
         return at == by_ns_tid_.end() ? nullptr : at->second;
@@ -86,9 +87,12 @@ class ThreadTable {
             if (t->gone) continue;
             uint64_t t_ns = now_ns();
             read_schedstat(*t);
+            t->ran_lately_ns = t->ran_lately_ns * 4 / 5 + t->now.run_ns - t->written.run_ns;
             if (t->now.slices != t->written.slices || t->now.run_ns != t->written.run_ns) read_stat(*t, other);
             write_counters(*t, t_ns, always);
         }
+        auto ran = [](auto& t) { return t->ran_lately_ns > kSecond / 8; };
+        busy_ = size_t(std::partition(threads_.begin(), threads_.end(), ran) - threads_.begin());
     }
     void read_switches(size_t at_most) {  // from the dear file: a few threads a second, in turn
         for (size_t i = 0; i < threads_.size() && at_most; i++) {
@@ -148,7 +152,7 @@ class ThreadTable {
     uint64_t full_scan_ns_ = 0, known_ns_ = 0;  // until when the list is known to be whole
     uint32_t process_ = 0, next_number_ = 0;
     bool some_gone_ = false;
-    size_t turn_ = 0;
+    size_t turn_ = 0, busy_ = 0;
     std::vector<std::unique_ptr<ThreadRecord>> threads_;
     std::unordered_map<uint32_t, ThreadRecord*> by_ns_tid_;
 };

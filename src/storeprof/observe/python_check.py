@@ -126,9 +126,11 @@ class _Walk:
         for _ in range(MOST_FRAMES):
             owner = self._memory.read(frame + o["frame_owner"], 1)[0]
             _expect(owner <= 3, "frame's owner")
-            if owner < 3:  # one that stands for C has no code
-                instruction = u64(frame + o["frame_instruction"])
-                self._check_code(u64(frame + o["frame_code"]), instruction)
+            code = u64(frame + o["frame_code"])
+            if owner < 3:
+                self._check_code(code, u64(frame + o["frame_instruction"]))
+            else:  # it stands for C: its "code" is None in 3.13, and any object's type is itself of type `type`
+                _expect(u64(u64(code + 8) + 8) == u64(self._place.code_type + 8), "frame that stands for C")
             frame = u64(frame + o["frame_previous"])
             if not frame:
                 return

@@ -1,4 +1,4 @@
-"""Blocks of 96 KiB are filled record by record; bytes can't grow in place."""
+"""Blocks of 112 KiB are filled part by part; bytes can't grow in place."""
 
 import sys
 from pathlib import Path
@@ -31,13 +31,14 @@ class OpenBlock:
         self.reset()
 
 
-STORE, BLOCK, KEYS, VALUES = Store(), OpenBlock(96 * 1024), keys(2000), values(400)
+STORE, BLOCK, KEYS, VALUES = Store(), OpenBlock(112 * 1024), keys(2000), values(400)
 
 
 def operation(i):
     key, value = KEYS[i % len(KEYS)], VALUES[i % len(VALUES)]
     STORE.put(key, value)
-    BLOCK.append(key + value)
+    BLOCK.append(key)
+    BLOCK.append(value)
     STORE.get(KEYS[i * 13 % len(KEYS)])
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from lsm.engine import RUN_SECONDS, Engine, scratch
+from engine_parts import RUN_SECONDS, Store, keys, values
 
 WORKERS = 8
 
@@ -33,23 +33,18 @@ class Prefetcher:
 
 
 def main():
-    names = [b"m/%05d" % (i * 7919 % 6000) for i in range(6000)]
-    contents = [(f"{i * 104729 % 99991:08d}" * 6).encode() for i in range(400)]
-    with scratch() as folder:
-        engine, prefetcher = Engine(folder), Prefetcher()
-        start, done = time.monotonic(), 0
-        while time.monotonic() < start + RUN_SECONDS:
-            for i in range(done, done + 50):
-                if i % 5:
-                    engine.get(names[(i * 31) % 6000])
-                else:
-                    engine.put(names[i % 6000], contents[i % 400])
-            if done % 200_000 == 0:
-                prefetcher.ask(names[:200])
-            done += 50
-        print(f"ops={done} seconds={time.monotonic() - start:.3f}")
-        prefetcher.pool.shutdown()
-        engine.close()
+    names, contents = keys(4000), values(400)
+    engine, prefetcher = Store(), Prefetcher()
+    start, done = time.monotonic(), 0
+    while time.monotonic() < start + RUN_SECONDS:
+        for i in range(done, done + 50):
+            engine.put(names[i % 4000], contents[i % 400])
+            engine.get(names[(i * 31) % 4000])
+        if done % 20_000 == 0:
+            prefetcher.ask(names[:200])
+        done += 50
+    print(f"ops={done} seconds={time.monotonic() - start:.3f}")
+    prefetcher.pool.shutdown()
 
 
 if __name__ == "__main__":

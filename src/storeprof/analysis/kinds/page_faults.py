@@ -1,7 +1,8 @@
-"""page-faults: CPU time in which the kernel hands out pages on first touch (minor faults).
+"""page-faults: CPU time in which the kernel hands out pages, new ones (minor faults) or read from disk (major ones).
 
-With kernel frames the share is perf's: samples below the fault's entry. Without them it is the counted faults times
-what one costs on this machine, and the interval is as wide as that assumption. Faults that read from disk are io-wait.
+With kernel frames the share is perf's: samples below the fault's entry. Without them it is the counted minor faults
+times what one costs on this machine, and the interval is as wide as that assumption. The wait for a disk is io-wait;
+before a fast one the work of asking it can be dearer than the wait.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import numpy as np
 from storeprof.analysis import describe
 from storeprof.analysis.accounting.charges import ON_CPU, Charges
 from storeprof.analysis.accounting.kernel_work import has_kernel_frames, kernel_work
-from storeprof.analysis.accounting.looks import index_of
 from storeprof.analysis.accounting.parts import split_rows, widened
 from storeprof.analysis.context import Context
 from storeprof.analysis.coverage import Covered, native_remedy, no_looks
@@ -40,11 +40,11 @@ TYPICAL_NS = (700, 250, 1500)  # bare metal and virtual machines, where it was n
 
 def find(context: Context) -> list[Finding]:
     """One finding, at the function that touches most of the new pages."""
-    faults = _faults_by_thread(context)
-    if faults.sum() <= 0:
-        return []
     measured = has_kernel_frames(context)
-    fraction, placed = _sampled(context, faults) if measured else _counted(context, faults)
+    faults, from_disk = _faults_by_thread(context), _disk_faults(context) if measured else 0.0
+    if faults.sum() + from_disk <= 0:
+        return []
+    fraction, placed = _sampled(context) if measured else _counted(context, faults)
     weight = context.busy.weight_ns
     if float((weight * fraction).sum()) < context.settings.hotspot_share * float(weight.sum()):
         return []
@@ -67,14 +67,24 @@ def find(context: Context) -> list[Finding]:
             call_paths=describe.call_paths(context.stacks, placed),
             per_operation=context.operations.cost_per_operation(split.seconds(mask), "page fault"),
             effort="local",
-            evidence=tuple(_evidence(context, float(faults.sum()), split.seconds(mask), placed, measured)),
-            recommendation=(
-                f"reuse the memory that {where.function or 'the program'} fills instead of taking fresh memory each "
-                "time; where the allocator gives it back, raise M_MMAP_THRESHOLD and M_TRIM_THRESHOLD "
-                "(MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_), map it with MAP_POPULATE, or use huge pages"
-            ),
+            evidence=tuple(_evidence(context, (float(faults.sum()), from_disk), split.seconds(mask), placed, measured)),
+            recommendation=_advice(where.function or "the program", from_disk > faults.sum()),
         )
     ]
+
+
+def _advice(function: str, from_disk: bool) -> str:
+    if from_disk:
+        return (
+            f"keep the pages that {function} reads in memory: a larger cache, mlock, nothing that sends them away "
+            "(MADV_DONTNEED, POSIX_FADV_DONTNEED); or read more at once, by MADV_WILLNEED ahead of use or read() of "
+            "whole blocks"
+        )
+    return (
+        f"reuse the memory that {function} fills instead of taking fresh memory each time; where the allocator gives "
+        "it back, raise M_MMAP_THRESHOLD and M_TRIM_THRESHOLD (MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_), map it "
+        "with MAP_POPULATE, or use huge pages"
+    )
 
 
 def _faults_by_thread(context: Context) -> Array:
@@ -89,22 +99,16 @@ def _with_giving_back(context: Context, fraction: Array) -> Array:
     return both
 
 
-def _sampled(context: Context, faults: Array) -> tuple[Array, Charges]:
-    """Fraction of each row, and the rows at the faults' places, by perf; faults that read from disk have their part."""
+def _sampled(context: Context) -> tuple[Array, Charges]:
+    """Fraction of each row, and the rows at the faults' places, by perf."""
     work = kernel_work(context, FAULT_ENTRIES)
-    from_disk = _disk_faults_by_thread(context)
-    minor = np.divide(faults, faults + from_disk, out=np.ones(len(faults)), where=faults + from_disk > 0)
-    placed = work.placed if len(work.placed.t_ns) else _looks_with_faults(context)
-    return work.fraction * minor[context.busy.thread], placed
+    return work.fraction, work.placed if len(work.placed.t_ns) else _looks_with_faults(context)
 
 
-def _disk_faults_by_thread(context: Context) -> Array:
-    """Faults of the window that read from disk, per thread index: a wait that has a kind of its own."""
-    rows = context.recording.sql("SELECT thread_id, sum(majflt) AS n FROM thread_time GROUP BY thread_id")
-    at = index_of(context.looks.thread_ids, rows["thread_id"])
-    found = np.zeros(len(context.looks.thread_ids))
-    found[at[at >= 0]] = np.ma.filled(np.ma.asarray(rows["n"]).astype(np.float64), 0.0)[at >= 0]
-    return found
+def _disk_faults(context: Context) -> float:
+    """Faults of the window that read from disk."""
+    rows = context.recording.sql("SELECT coalesce(sum(majflt), 0) AS n FROM thread_time")
+    return float(rows["n"][0])
 
 
 def _counted(context: Context, faults: Array) -> tuple[Array, Charges]:
@@ -141,9 +145,13 @@ def _place(context: Context, placed: Charges) -> Where:
     return Where(ranked[0].function, ranked[0].file, ranked[0].line, operation)
 
 
-def _evidence(context: Context, faults: float, seconds: float, placed: Charges, measured: bool) -> list[str]:
+def _evidence(
+    context: Context, counts: tuple[float, float], seconds: float, placed: Charges, measured: bool
+) -> list[str]:
+    faults, from_disk = sum(counts), counts[1]
+    kinds = f"page faults, {from_disk:.0f} of them read from disk" if from_disk > 0.01 * faults else "minor faults"
     rate = faults / context.recording.duration_s
-    found = [f"{faults:.0f} minor faults ({rate:.0f}/s) took {seconds:.2f} s of CPU time"]
+    found = [f"{faults:.0f} {kinds} ({rate:.0f}/s) took {seconds:.2f} s of CPU time"]
     if measured:
         found[0] += f" by perf's kernel frames, {seconds / faults * 1e6:.2f} us each"
         back = context.busy
@@ -155,7 +163,7 @@ def _evidence(context: Context, faults: float, seconds: float, placed: Charges, 
         found[0] += f", at {cost / 1e3:.2f} us each ({low / 1e3:.2f} to {high / 1e3:.2f}: counted, not sampled)"
     places = describe.functions(context.stacks, placed)
     named = ", ".join(f"{row.function} ({row.share:.0%})" for row in places[:3] if row.share >= 0.02)
-    return [*found, f"new pages were touched in {named or 'code without a stack'}"]
+    return [*found, f"the pages were touched in {named or 'code without a stack'}"]
 
 
 def cover(context: Context) -> Covered:
