@@ -10,7 +10,7 @@ from storeprof.analysis.memory.allocation_work import AllocationWork
 
 def made(pieces_per_s: float, size: float = 90.0, life_s: float = 1e-5, kept: float = 0.0) -> Made:
     """What the hook saw in one second of the function's CPU time."""
-    return Made(pieces_per_s, pieces_per_s * size, 1.0, life_s, kept)
+    return Made(pieces_per_s, pieces_per_s * size, 1.0, life_s, kept, 30e-9)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ MOSTLY = 0.35  # of a function's samples; the rest fills what was allocated, or 
 AT_LEAST = 0.25  # as lower end of the interval: looks at Python functions have few samples beside them
 COPIED_PER_S = 4e9  # fresh bytes per second of the function's CPU time
 LARGE_BYTES = 4096.0
-PIECE_S = 30e-9  # to make and free an object in CPython, on average: a tuple or list takes 25 ns, bytes 50 to 80
+PIECE_NS = 25.0  # to make and free a small list or tuple in CPython, where the machine's own figure is not known
+OF_ALL = 1.2  # what the average object takes of that: bytes take two to three times as long, small numbers half
 BOXED_BYTES = 44.0  # a small Python number takes 24 to 40
 SOON_S = 1.0
 ADVICE_LARGE = "fill a buffer in place (bytearray, a ring, reserve) instead of copying it into a new one each time"
@@ -47,6 +48,7 @@ class Made:
     cpu_s: float
     median_life_s: float
     kept: float
+    piece_s: float  # what making and freeing one takes at least
 
     @property
     def mean_bytes(self) -> float:
@@ -56,7 +58,12 @@ class Made:
     @property
     def least_part(self) -> float:
         """Part of the function's CPU time that so many pieces must have taken."""
-        return min(1.0, self.count * PIECE_S / self.cpu_s)
+        return min(1.0, self.count * self.piece_s / self.cpu_s)
+
+    @property
+    def fills_fresh(self) -> bool:
+        """Whether it fills large fresh buffers faster than any code computes."""
+        return self.mean_bytes >= LARGE_BYTES and self.bytes / self.cpu_s >= COPIED_PER_S
 
     @property
     def dies_soon(self) -> bool:
@@ -73,12 +80,16 @@ def find(context: Context) -> list[Finding]:
     found: dict[int, Finding] = {}
     callers: set[int] = set()
     for key, mask in hot:
+        function = context.stacks.functions[key]
         work, made = samples.of(key), _made(context, key, context.seconds(mask))
         large = context.share_of_cpu(mask).value >= context.settings.hotspot_share
-        if large and is_churn(work, made, context.stacks.functions[key].kind == "python"):
+        if large and is_churn(work, made, function.kind == "python"):
             thrown = thrown_away(context, key, mask)
             whole = mask if thrown is None else mask | thrown.rows
-            found[key] = _finding(hotspot(context, key, whole), context.stacks.functions[key].name, work, made)
+            named = hotspot(context, key, whole)
+            if function.kind == "python" and named.where.function != function.name and not (made and made.fills_fresh):
+                continue  # nearly all of it in a library: its small objects are the result of work, as of parsing
+            found[key] = _finding(named, function.name, work, made)
             if thrown is not None:
                 found[key] = _with_caller(context, found[key], thrown)
                 callers.add(thrown.caller)
@@ -100,7 +111,8 @@ def _made(context: Context, key: int, cpu_s: float) -> Made | None:
     whole = float(mine.weight_bytes.sum())
     pieces = float((mine.weight_bytes / np.maximum(mine.bytes, 1)).sum())
     kept = float(mine.weight_bytes[np.isinf(mine.died)].sum()) / whole
-    return Made(pieces, whole, cpu_s, float(np.median(mine.died - mine.born)), kept)
+    piece_ns = OF_ALL * float(context.recording.meta["machine"].get("small_object_ns") or PIECE_NS)
+    return Made(pieces, whole, cpu_s, float(np.median(mine.died - mine.born)), kept, piece_ns / 1e9)
 
 
 def is_churn(work: AllocationWork, made: Made | None, is_python: bool) -> bool:
@@ -110,7 +122,7 @@ def is_churn(work: AllocationWork, made: Made | None, is_python: bool) -> bool:
     """
     if made is not None and not made.dies_soon:
         return False
-    if made is not None and made.mean_bytes >= LARGE_BYTES and made.bytes / made.cpu_s >= COPIED_PER_S:
+    if made is not None and made.fills_fresh:
         return True
     counted = made.least_part if made is not None else 0.0
     if work.samples < FEWEST or work.allocating < (AT_LEAST if counted >= AT_LEAST else MOSTLY):
