@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from pages import written
 
-from recordings import storeprof
+from recordings import PLANTED, record, storeprof
 from views.made_up import make
 
 
@@ -24,6 +25,16 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engine_page(engine: Path) -> Path:
     """Its page."""
     return written(engine.parent / "engine.html", engine)
+
+
+@pytest.fixture(scope="session")
+def halves(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real recording whose slow reads sleep in its first half and compute in its second."""
+    folder = tmp_path_factory.mktemp("halves") / "recording"
+    options = ("--operation", "tail_engine.Runs.read")
+    done = record(folder.parent, sys.executable, PLANTED / "tail_by_halves.py", seconds=10, options=options)
+    assert done.status == 0, done.stderr
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,23 @@ def drag(page: Page, of: str, begin: float, end: float) -> None:
     page.mouse.up()
 
 
+def only(page: Page, begin: float, end: float) -> None:
+    """Select a span alone, once the charts of what was selected before are gone."""
+    page.keyboard.press("Escape")
+    expect(page.locator(".selection")).to_have_count(0)
+    page.wait_for_function(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+    )
+    drag(page, "#time .u-over", begin, end)
+    expect(page.locator(".selection")).to_have_count(1)
+
+
+def tail_shares(page: Page) -> dict[str, int]:
+    """Percent of P99 - P50 by component, as the page says it."""
+    found = re.findall(r"(sleeping|on CPU|garbage collection) (-?[\d.]+) %", page.locator(".tails").inner_text())
+    return {component: round(float(share)) for component, share in found}
+
+
 def test_the_page_needs_no_network_and_complains_about_nothing(browser: Browser, engine_page: Path) -> None:
     """One file is asked for, and the console stays silent."""
     opened = loaded(browser, engine_page)
@@ -141,6 +158,27 @@ def test_a_span_narrows_the_whole_page(browser: Browser, made_up_page: Path) -> 
     expect(page.locator(".selection")).to_have_count(0)
     expect(page.locator(".scope")).to_have_count(0)
     assert page.locator(".functions tbody tr").count() == 2
+
+
+def test_a_span_has_its_own_reasons_for_slow_operations(browser: Browser, halves: Path) -> None:
+    """The gap between P99 and P50 divides anew: the first half's slow reads sleep, those of the second compute."""
+    page = loaded(browser, written(halves.parent / "halves.html", halves)).page
+    first, whole = page.locator(".tails tbody tr").first, tail_shares(page)
+    expect(page.locator(".tails th", has_text="meanwhile")).to_be_visible()
+    only(page, 0.03, 0.45)
+    expect(first).to_contain_text("sleeping")
+    expect(first).to_contain_text("Paused.compact")
+    assert tail_shares(page)["sleeping"] > 75
+    only(page, 0.55, 0.97)
+    expect(first).to_contain_text("on CPU")
+    assert tail_shares(page)["on CPU"] > 75
+    only(page, 0.0, 0.97)  # nearly all of it: what the analysis says
+    for component, share in tail_shares(page).items():
+        assert abs(share - whole.get(component, 0)) < 15, component
+    only(page, 0.5, 0.51)
+    expect(first).to_contain_text("no latency was read in the selection")
+    only(page, 0.4, 0.5)
+    expect(first).to_contain_text(re.compile(r"are needed|P99 needs 1,000 operations|sleeping"))
 
 
 def test_an_operation_and_a_thread_narrow_the_page(browser: Browser, made_up_page: Path) -> None:

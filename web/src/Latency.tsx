@@ -7,7 +7,8 @@ import { colour, label } from "./categories";
 import { fileName, rate, seconds, share, short } from "./format";
 import type { Cause, Operation, View } from "./model";
 import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
-import { dark, operation, selected, span, thread, view } from "./state";
+import { dark, operation, selected, thread, view } from "./state";
+import { narrowedTails } from "./tails";
 
 /** One hue, more of it for more operations (by the logarithm): readable in grey as well. */
 const ramps = {
@@ -146,33 +147,51 @@ export function Operations() {
   );
 }
 
+interface Explained {
+  name: string;
+  gap: number | null;
+  causes: Cause[];
+  thin: string | null;
+}
+
+/** Of the whole recording as the analysis says it, of a span as its looks divide. */
+function explained(operations: Operation[]): Explained[] {
+  const chosen = operation.value === null ? null : (view.value?.operations[operation.value - 1] ?? "");
+  const whole = operations.map((one): Explained => ({ name: one.name, gap: one.tail?.p99_minus_p50_s ?? null, causes: one.tail?.causes ?? [], thin: null }));
+  return (narrowedTails.value ?? whole.filter((one) => one.causes.length > 0)).filter((one) => chosen === null || one.name === chosen)
+    .sort((a, b) => (b.gap ?? 0) - (a.gap ?? 0));
+}
+
 function where({ resource, function: name }: Cause): string {
   const text = resource ?? name ?? "";
   return text.startsWith("/") ? fileName(text) : short(text, 3);
 }
 
-/** Why P99 is so much longer than P50, of each operation with a budget. A span has too few slow operations to ask again. */
+/** Why P99 is so much longer than P50, of each operation with a budget. */
 export function Tails({ operations }: { operations: Operation[] }) {
   const [every, setEvery] = useState(false);
-  const chosen = operation.value === null ? null : (view.value?.operations[operation.value - 1] ?? "");
-  const budgets = operations.filter((one) => one.tail && one.tail.causes.length > 0 && (chosen === null || one.name === chosen))
-    .sort((a, b) => (b.tail!.p99_minus_p50_s ?? 0) - (a.tail!.p99_minus_p50_s ?? 0));
-  if (!budgets.length) return null;
+  const budgets = explained(operations);
+  if (!budgets.length || (!operations.some((one) => one.tail) && budgets.every((one) => one.thin))) return null;
   const known = every ? budgets : budgets.slice(0, tailsAtFirst);
+  const narrowed = narrowedTails.value !== null;
   return (
     <>
-      <h3>Why the slowest are slow <span class="muted">(P99 − P50)</span>{span.value !== null || thread.value !== null ? <span class="scope">of the whole recording, all threads</span> : null}</h3>
+      <h3>Why the slowest are slow <span class="muted">(P99 − P50)</span>{thread.value !== null ? <span class="scope">of all threads</span> : null}</h3>
       <div class="scroll">
-        <table>
-          <thead><tr><th>operation</th><th>gap</th><th class="wide">made up of</th><th>where</th><th>meanwhile</th></tr></thead>
+        <table class="tails">
+          <thead><tr><th>operation</th><th>gap</th><th class="wide">made up of</th><th>where</th>{narrowed ? null : <th>meanwhile</th>}</tr></thead>
           <tbody>
-            {known.flatMap((one) => one.tail!.causes.slice(0, 4).map((cause, at) => (
+            {known.flatMap((one) => one.thin ? [
+              <tr key={one.name}>
+                <td><Name text={one.name} /></td><td class="figure">{seconds(one.gap)}</td><td class="muted" colSpan={2}>{one.thin}</td>
+              </tr>,
+            ] : one.causes.slice(0, 4).map((cause, at) => (
               <tr key={`${one.name}${at}`}>
                 <td>{at === 0 ? <Name text={one.name} /> : ""}</td>
-                <td class="figure">{at === 0 ? seconds(one.tail!.p99_minus_p50_s) : ""}</td>
+                <td class="figure">{at === 0 ? seconds(one.gap) : ""}</td>
                 <td class="wide figure"><Bar value={cause.share} colour={colour(cause.component)} /> {label(cause.component)} {share(cause.share)} <em>{cause.ci ? `${share(cause.ci[0])} to ${share(cause.ci[1])}` : ""}</em></td>
                 <td title={cause.resource ?? cause.function ?? ""}><Name text={where(cause)} /></td>
-                <td class="muted">{(cause.beside ?? []).filter(Boolean).map((name) => short(name!)).join(", ")}</td>
+                {narrowed ? null : <td class="muted">{(cause.beside ?? []).filter(Boolean).map((name) => short(name!)).join(", ")}</td>}
               </tr>
             )))}
           </tbody>

@@ -38,6 +38,8 @@ export interface Header {
   locks: { name: string; kind: string }[];
   tags: string[];
   buckets_ns: [low: number, high: number][];
+  tail_parts: { operation: number; component: string; function: string | null; resource: string | null }[]; // the first is the rest
+  tail_spread_ns: number[]; // by operation (from 0): how far lengths may be off by what looking added
   folded_share: number;
   unhosted_s: number; // CPU time of native code inside operations that no stack gives to one
 }
@@ -51,6 +53,7 @@ export interface View extends Header {
   holding: { lock: Column; thread: Column; bin: Column; weight: Column; rows: number };
   done: { operation: Column; from_ms: Column; to_ms: Column; count: Column; total_us: Column; rows: number };
   latency: { operation: Column; from_ms: Column; to_ms: Column; bucket: Column; count: Column; rows: number };
+  tails: { operation: Column; part: Column; bin: Column; took: Column; number: Column; weight: Column; rows: number };
   memory: { process: Column; kind: Column; bin: Column; bytes: Column; rows: number };
   tagged: { tag: Column; bin: Column; bytes: Column; rows: number };
   /** `thread` and `operation`: 1 + number, 0 not known. */

@@ -17,6 +17,7 @@ from storeprof.views.hosted import operations_of_rows
 from storeprof.views.locks import Locks, locks
 from storeprof.views.native_below import native_below
 from storeprof.views.over_time import done, latencies, memory, memory_tags
+from storeprof.views.tails import operation_tails, spreads
 from storeprof.views.wall import awaited, in_units, presence, unit_of, wall_rows
 
 Array = np.ndarray[Any, Any]
@@ -69,6 +70,8 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
         "allocations": allocated(context, bins, tree.becomes[allocation_node], by_operation),
     }
     tables["latency"], buckets = latencies(context, bins)
+    tails, parts = operation_tails(context, bins, buckets)
+    tables["tails"] = in_units(tails, unit_of(tails["weight"]))
     tables["memory"], processes = memory(context, bins)
     tables["tags"], tags = memory_tags(context, bins)
     moved = float(context.busy.weight_ns[~tree.stays[busy_node]].sum(dtype=np.float64))
@@ -83,6 +86,8 @@ def view_of(context: Context, most_rows: int = MOST_ROWS) -> View:
         "locks": held.listed,
         "tags": tags,
         "buckets_ns": buckets,
+        "tail_parts": parts,
+        "tail_spread_ns": spreads(context),
         "unhosted_s": round(unhosted_s, 3),
         "folded_share": moved / max(float(context.busy.weight_ns.sum(dtype=np.float64)), 1.0),
     }

@@ -69,9 +69,11 @@ class Cause:
     """A part of the tail: P99 over P99 without it; what other threads did meanwhile.
 
     `ordinary`: share of the time of operations around P50 that lies in the same category and function; None where too
-    few of those were looked at. `everywhere`: the looks of this component in all operations of the name.
+    few of those were looked at. `everywhere`: the looks of this component in all operations of the name, `number`: of
+    the component in the tail.
     """
 
+    number: int
     part: Part
     speedup: Estimate
     beside: OtherWork
@@ -92,10 +94,14 @@ class Cause:
 class Tail:
     """The budget of one operation and of its mean, largest part first, small ones left out.
 
-    `thin` says why there is no budget.
+    `thin` says why there is no budget. `looks` are those inside the operation, `component` of each a number, `category`
+    what kind of time a component is.
     """
 
     operation: Operation
+    looks: OperationLooks
+    component: Array
+    category: Array
     budget: TailBudget | None
     causes: tuple[Cause, ...]
     mean: tuple[Part, ...]
@@ -117,14 +123,15 @@ def _tail(context: Context, operation: Operation, looks: OperationLooks) -> Tail
     mean = _mean(context, operation, looks.rows, time, category)
     budget = tail_budget(operation.latency, time, context.blocks)
     if isinstance(budget, TooThin):
-        return Tail(operation, None, (), mean, budget)
+        return Tail(operation, looks, component, category, None, (), mean, budget)
     ordinary = _ordinary(looks.rows, budget)
     causes = [
         _cause(context, operation, (looks.rows, ordinary), budget, (one, component, category))
         for one in range(len(category))
         if budget.share[one].value >= SMALLEST
     ]
-    return Tail(operation, budget, tuple(sorted(causes, key=lambda one: -one.part.share.value)), mean)
+    ranked = tuple(sorted(causes, key=lambda one: -one.part.share.value))
+    return Tail(operation, looks, component, category, budget, ranked, mean)
 
 
 def _mean(
@@ -168,7 +175,7 @@ def _cause(
     inside = (component == one) & _inside(context, rows, place)
     weight = budget.middle.weight_ns
     usual = float(weight[inside].sum() / weight.sum()) if ordinary is not None else None
-    return Cause(part, budget.speedup[one], _beside(context, part), usual, rows.where(inside))
+    return Cause(one, part, budget.speedup[one], _beside(context, part), usual, rows.where(inside))
 
 
 def _components(context: Context, rows: Charges) -> tuple[Array, Array]:
