@@ -33,7 +33,7 @@ def operation_tails(
     columns: dict[str, list[Array]] = {name: [] for name in (*names, "weight")}
     for operation, tail in enumerate(context.tails, start=1):
         known = np.flatnonzero(~np.isnan(tail.looks.duration_s))
-        if not len(known) or not buckets_ns:
+        if not len(known) or not len(tail.operation.latency.count):
             continue
         rows, duration = tail.looks.rows.where(known), tail.looks.duration_s[known]
         part = _parts(context, operation, tail, parts)[tail.component[known]]
