@@ -63,7 +63,7 @@ struct TagRecord {
   uint64_t allocations, allocated_bytes, frees, freed_bytes;
   int64_t peak_live_bytes;
   uint32_t node, next_here;  // node: 0, all of the tag in this block; else below this scope (1: outside any), in part
-  uint64_t reserved;
+  uint32_t next_here_at[2];  // the probe's own: at so many allocations and frees a call is counted by its scope
 };
 static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 29248 &&
               sizeof(Node) == 2944 && sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128);
@@ -128,7 +128,7 @@ struct Thread {  // a thread block's private side; handed on with the block
   uint64_t calls, slice_calls, slice_cpu_ns, random;
   Thread* next_free;
   TreeNode root, dropped;
-  TagRecord* tags[kTags];  // the last used by name_id % kTags
+  TagRecord* tags[kTags], no_tag;  // the last used by name_id % kTags; never null, so that a miss is one comparison
 };
 struct Name { Name* next_in_bucket; uint32_t line; };
 struct Registry {  // constant-initialized, so that a scope in another static initializer finds it whole
@@ -158,7 +158,7 @@ template <typename T> inline T load(const T& from) { return __atomic_load_n(&fro
 template <typename T> inline void store(T& to, T value) { __atomic_store(&to, &value, __ATOMIC_RELAXED); }
 template <typename T> inline void publish(T& to, T value) { __atomic_store(&to, &value, __ATOMIC_RELEASE); }
 // Single writer: a load and a store, never a locked instruction.
-template <typename T> inline void add(T& to, T value) { store(to, static_cast<T>(to + value)); }
+template <typename T> inline T add(T& to, T value) { return store(to, value = static_cast<T>(to + value)), value; }
 
 struct Lock {  // of every slow path, which therefore also leaves errno as the program had it
   const int saved_errno = errno;
@@ -198,16 +198,14 @@ inline bool grow(uint64_t size) {  // mutex held
   if (size > registry.reserve || !is_our_file()) return false;
   const auto from = static_cast<off_t>(registry.allocated), length = static_cast<off_t>(size) - from;
   while (fallocate(registry.fd, 0, from, length) != 0) if (errno != EINTR) return false;
-  registry.allocated = size;
-  return true;
+  return registry.allocated = size, true;
 }
 inline uint32_t new_lines(uint64_t bytes) {  // mutex held; 0 when there is no room
   Header* h = registry.header;
   if (!h || registry.full) return 0;
   const uint64_t at = h->used_bytes, used = at + (bytes + kLine - 1) / kLine * kLine;
   if (used > registry.allocated && !grow((used + kChunk - 1) / kChunk * kChunk)) return store(registry.full, true), 0;
-  store(h->used_bytes, used);
-  return static_cast<uint32_t>(at / kLine);
+  return store(h->used_bytes, used), static_cast<uint32_t>(at / kLine);
 }
 template <typename T> inline T* at_line(uint32_t line) {
   return reinterpret_cast<T*>(reinterpret_cast<char*>(registry.header) + line * kLine);
@@ -221,8 +219,7 @@ template <typename T> inline T* private_memory(size_t count = 1) {  // mutex hel
   if (registry.full) return nullptr;
   if (static_cast<size_t>(registry.arena_end - registry.arena) < bytes) {
     auto* p = static_cast<char*>(pages(size));
-    store(registry.full, p == nullptr);
-    if (!p) return nullptr;
+    if (store(registry.full, p == nullptr), !p) return nullptr;
     registry.arena = p, registry.arena_end = p + size;
   }
   registry.arena += bytes;
@@ -236,8 +233,7 @@ inline uint32_t write_name(uint32_t id, std::string_view name, std::string_view 
                                 static_cast<uint16_t>(file.size()), source_line};
   char* text = at_line<char>(line) + sizeof(NameRecord);
   file.copy(text + name.copy(text, name.size()), file.size());
-  publish(registry.header->first_name, line);
-  return line;
+  return publish(registry.header->first_name, line), line;
 }
 inline uint32_t intern(std::string_view name, std::string_view file, uint32_t line) {  // 0: no room
   const Lock lock;
@@ -250,8 +246,7 @@ inline uint32_t intern(std::string_view name, std::string_view file, uint32_t li
   }
   auto* n = private_memory<Name>();
   if (!n || (n->line = write_name(registry.name_count + 1, name, file, line)) == 0) return 0;
-  n->next_in_bucket = bucket, bucket = n;
-  return ++registry.name_count;
+  return n->next_in_bucket = bucket, bucket = n, ++registry.name_count;
 }
 inline uint32_t number_of(Site& site) {  // 0: no room
   if (STOREPROF_UNLIKELY(load(site.id) == 0) && site.name) store(site.id, intern(site.name, site.file, site.line));
@@ -471,22 +466,26 @@ inline TagRecord* new_tag(Thread* t, uint32_t id, uint32_t node, uint32_t next_h
   if (line == 0) return nullptr;
   auto* tag = at_line<TagRecord>(line);
   tag->next = t->block->first_tag, tag->name_id = id, tag->node = node, tag->next_here = next_here;
-  publish(t->block->first_tag, line);
-  return tag;
+  return publish(t->block->first_tag, line), tag;
 }
-template <bool freed> inline void add_to(TagRecord* tag, uint64_t calls, uint64_t bytes) {
+template <bool freed> inline uint64_t add_to(TagRecord* tag, uint64_t calls, uint64_t bytes) {  // all bytes so far
   add(freed ? tag->frees : tag->allocations, calls);
-  add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
+  return add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
 }
+// The next of the calls that are counted by scope: 64 on average, spread so that no period falls in with it.
+inline uint32_t next_after(uint64_t calls) { return uint32_t(calls + 1 + (calls * 0x9e3779b97f4a7c15 >> 58) * 2); }
 // By the scope it stands in: the first kMany calls of a tag, then one in 64, which stands for 64.
-template <bool freed> STOREPROF_COLD inline TagRecord* count_here(Thread* t, uint32_t id, uint64_t bytes) {
-  TagRecord *tag = t->tags[id % kTags], *here = nullptr;
-  const bool many = tag && tag->name_id == id;  // only such a one is kept there
+template <bool freed> STOREPROF_COLD inline TagRecord* count_here(Thread* t, Site& site, uint64_t bytes) {
+  const uint32_t id = number_of(site);
+  TagRecord *&kept = t->tags[id % kTags], *tag = kept, *here = nullptr;
+  const bool many = tag->name_id == id;  // only such a one is kept there
   uint32_t line = t->block->first_tag;
   while (!many && line && (at_line<TagRecord>(line)->name_id != id || at_line<TagRecord>(line)->node))
     line = at_line<TagRecord>(line)->next;
   if (!many && !(tag = line ? at_line<TagRecord>(line) : new_tag(t, id, 0, 0))) return nullptr;
-  if (tag->allocations + tag->frees >= kMany) t->tags[id % kTags] = tag;
+  if (many || tag->allocations + tag->frees >= kMany) kept = tag;
+  for (int side : {0, 1})
+    if (kept == tag && (!many || side == freed)) tag->next_here_at[side] = next_after(side ? tag->frees : tag->allocations);
   TreeNode* at = t->top->node;
   for (line = at->tags; line && !here; line = at_line<TagRecord>(line)->next_here)
     if (at_line<TagRecord>(line)->name_id == id) here = at_line<TagRecord>(line);
@@ -497,15 +496,14 @@ template <bool freed> STOREPROF_COLD inline TagRecord* count_here(Thread* t, uin
 template <bool freed> inline void count(Site& site, uint64_t bytes) {
   Thread* t = this_thread();
   if (STOREPROF_UNLIKELY(!t)) return;
-  const uint32_t id = number_of(site);
+  const uint32_t id = load(site.id);
   TagRecord* tag = t->tags[id % kTags];
-  // Which ones: spread by the golden ratio, so that no period of the program's falls in with it.
-  if (STOREPROF_UNLIKELY(!tag || tag->name_id != id ||
-                         (freed ? tag->frees : tag->allocations) * 0x9e3779b97f4a7c15 >> 58 == 0))
-    tag = count_here<freed>(t, id, bytes);
-  if (STOREPROF_UNLIKELY(!tag)) return drop();
-  add_to<freed>(tag, 1, bytes);
-  const auto live = static_cast<int64_t>(tag->allocated_bytes - tag->freed_bytes);
+  const auto calls = static_cast<uint32_t>(freed ? tag->frees : tag->allocations);
+  if (STOREPROF_UNLIKELY(tag->name_id != id || calls == tag->next_here_at[freed]) &&
+      !(tag = count_here<freed>(t, site, bytes)))
+    return drop();
+  const uint64_t all = add_to<freed>(tag, 1, bytes);
+  const auto live = static_cast<int64_t>(all - tag->freed_bytes);
   if (!freed && live > tag->peak_live_bytes) store(tag->peak_live_bytes, live);
 }
 // ---- Threads ----
@@ -518,6 +516,8 @@ inline Thread* new_thread() {  // mutex held
   t->frames = t->top = frames, t->end = frames + capacity, frames[0].node = &t->root, t->last_bucket = &t->no_bucket;
   init_node(t->root, &t->dropped, kNoName, 0);
   init_node(t->dropped, &t->dropped, kNoName, kMaxNodeDepth);
+  t->no_tag.name_id = kNoName;
+  for (TagRecord*& tag : t->tags) tag = &t->no_tag;
   t->block = at_line<Block>(line);
   t->block->next = registry.header->first_thread;
   publish(registry.header->first_thread, line);
@@ -555,7 +555,7 @@ inline void calibrate(Thread* t) {  // mutex held
   tag.name_id = 1;
   t->tags[1] = &tag, t->frames->node = &t->dropped;  // no record is made for it
   store(h->tag_ticks_x1000, cost_of([&] { count<false>(site, 1); }));
-  t->tags[1] = nullptr, t->frames->node = &t->root, t->last_bucket = &t->no_bucket, t->block->last_timed = 0;
+  t->tags[1] = &t->no_tag, t->frames->node = &t->root, t->last_bucket = &t->no_bucket, t->block->last_timed = 0;
 }
 inline void hand_back(void* thread) {  // a thread ended: its block, counters included, waits for the next one
   auto* t = static_cast<Thread*>(thread);
@@ -573,7 +573,7 @@ __attribute__((cold)) inline Thread* adopt() {  // the first scope of a thread; 
   if (t == registry.free_threads) registry.free_threads = t->next_free;
   current = t;
   if (registry.header->floor_ticks_x1000 == 0) calibrate(t);
-  t->slice_left = t->slice_size = t->skip = t->gap = 0;  // a new thread's first operation is timed
+  t->gap = 0, t->slice_left = t->slice_size = t->skip = 0;  // a new thread's first operation is timed
   t->random = now() | 1;
   add(t->block->generation, 1u);
   store(t->block->taken_ticks, now());

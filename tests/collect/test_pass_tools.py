@@ -19,6 +19,7 @@ from storeprof.collect.passes.heaptrack import Heaptrack
 from storeprof.collect.passes.leak_sanitizer import LeakSanitizer
 from storeprof.collect.passes.memray import Memray
 from storeprof.collect.passes.perf_faults import PerfFaults
+from storeprof.collect.passes.perf_stat import PerfStat
 from storeprof.collect.passes.strace import Strace
 from storeprof.collect.passes.valgrind import Cachegrind, Massif, Memcheck
 from storeprof.collect.python_command import python_command
@@ -118,6 +119,15 @@ def test_perf_counts_every_page_fault_by_function(tmp_path: Path) -> None:
     assert total(result, "page faults", "fill_table") == pytest.approx(3000, abs=2)
     assert total(result, "page faults", "fill_index") == pytest.approx(500, abs=2)
     assert 3500 <= total(result, "page faults, all") < 4500
+
+
+def test_perf_stat_counts_the_whole_run(tmp_path: Path) -> None:
+    """3,500 fresh pages are so many minor faults; what this machine has no counter for is named, and no zero."""
+    result = run(PerfStat(), native(build(tmp_path, PROGRAMS / "planted_faults.cpp")), tmp_path)
+    assert 3500 <= total(result, "minor-faults") < 4500
+    assert 0 < total(result, "task-clock") < 60_000
+    counted = {one.name for one in result.figures}
+    assert ("cycles:u" in counted) != any("cycles:u" in note for note in result.notes)
 
 
 def test_strace_counts_system_calls(planted: Path, tmp_path: Path) -> None:

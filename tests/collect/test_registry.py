@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from storeprof.collect.collector import Availability
+from storeprof.collect.linux.perf import Perf
 from storeprof.collect.pass_tool import GROUPS, Target
 from storeprof.collect.python_command import python_command
 from storeprof.collect.registry import PREFERENCE, RECORDED, choose, pass_tool, registered
@@ -58,6 +60,26 @@ def test_what_nobody_can_fill_has_the_reasons_of_those_that_fit(only: Path) -> N
     assert choice.tool is None
     assert choice.reason == "perf-stat: perf is not installed; cachegrind: valgrind is not installed"
     assert choice.remedy == "apt-get install -y linux-perf or apt-get install -y valgrind"
+
+
+def test_what_one_tool_fills_in_part_the_next_one_fills_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without hardware counters perf stat counts what the kernel does, and cachegrind simulates the rest."""
+
+    def found(*abilities: str) -> None:
+        monkeypatch.setattr(Perf, "available", lambda *_: Availability(True, abilities=frozenset(abilities)))
+
+    found("cpu")
+    first, second = choose({"counters"}, NATIVE)
+    assert (first.tool, second.tool) == (pass_tool("perf-stat"), pass_tool("cachegrind"))
+    assert first.reason is not None
+    assert first.reason.startswith("no hardware counters here")
+    assert second.reason is not None
+    assert second.reason.startswith("stands in for perf-stat (no hardware counters here")
+    (only_one,) = choose({"counters"}, PYTHON)
+    assert only_one.tool is pass_tool("perf-stat")
+    found("cpu", "counters")
+    (whole,) = choose({"counters"}, NATIVE)
+    assert (whole.tool, whole.reason) == (pass_tool("perf-stat"), None)
 
 
 def test_builds_choose_their_own_tools() -> None:

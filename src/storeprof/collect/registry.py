@@ -84,6 +84,8 @@ PREFERENCE: Final = {
     "faults": ("perf-faults",),
     "entries": ("bpftrace-entries",),
 }
+# Where it can do a part only, the next one is asked for the rest.
+_IN_PART: Final = frozenset({"perf-stat"})
 # They read what a special build writes: that others were not built so says nothing of why nobody can help.
 _OF_BUILDS: Final = frozenset({"gprof", "leak-sanitizer"})
 # Filled by the timing run itself; of these a pass is no more than an addition.
@@ -133,7 +135,8 @@ def pass_tool(name: str) -> PassTool:
 def choose(groups: Iterable[str], target: Target) -> list[Choice]:
     """The passes that fill groups for a program, each tool once, in the order of the report.
 
-    A group whose tools all refuse gets a choice without a tool, except where the timing run fills it anyway.
+    A group whose tools all refuse gets a choice without a tool, except where the timing run fills it anyway. A tool
+    that fills it in part has the reason beside it, and the next one runs as well.
     """
     wanted = [group for group in GROUPS if group in set(groups) and group in PREFERENCE]
     context = Context(target_pid=target.pid, python=target.python.interpreter[0] if target.python else None)
@@ -150,20 +153,22 @@ def choose(groups: Iterable[str], target: Target) -> list[Choice]:
                 refusals.append((name, unfit, None))
                 continue
             found = asked.setdefault(name, tool.available(context))
+            in_part = found.ok and name in _IN_PART and found.reason is not None
             if found.ok:
                 filled.setdefault(name, []).append(group)
-                missing[name] = _instead([row for row in refusals if row[2]])
+                missing[name] = f"{found.reason}; {found.remedy}" if in_part else _instead(refusals)
+            if found.ok and not in_part:
                 break
             refusals.append((name, found.reason or "it can't run here", found.remedy))
         else:
-            if group not in RECORDED:
+            if group not in RECORDED and not any(group in groups for groups in filled.values()):
                 choices.append(_refused(group, refusals))
     made = [Choice(tuple(done), pass_tool(name), missing[name] or None) for name, done in filled.items()]
     return made + choices
 
 
 def _instead(refusals: list[tuple[str, str, str | None]]) -> str:
-    return "; ".join(f"stands in for {name} ({reason}; {remedy})" for name, reason, remedy in refusals)
+    return "; ".join(f"stands in for {name} ({reason}; {remedy})" for name, reason, remedy in refusals if remedy)
 
 
 def _refused(group: str, refusals: list[tuple[str, str, str | None]]) -> Choice:

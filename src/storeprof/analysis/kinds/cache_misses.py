@@ -149,11 +149,17 @@ def _times(share: Estimate, part: Estimate) -> Estimate:
     return Estimate(share.value * part.value, share.low * part.low, share.high * part.high)
 
 
+def _misses_counted(context: Context) -> bool:
+    """Whether perf stat had the processor's counters, and not the kernel's alone."""
+    rows = context.recording.sql("SELECT 1 AS n FROM pass_figures WHERE figure = 'cache-misses:u' LIMIT 1")
+    return len(rows["n"]) > 0
+
+
 def cover(context: Context) -> Covered:
     """Checked where a pass counted or simulated misses; else why not, and how to."""
     for made in context.recording.meta.get("passes") or []:
-        if made["ran"] and "counters" in made["collects"]:
-            simulated = made["collector"] == "cachegrind"
+        simulated = made["collector"] == "cachegrind"
+        if made["ran"] and "counters" in made["collects"] and (simulated or _misses_counted(context)):
             why = "simulated, not counted: an ordinary cache without prefetching" if simulated else None
             remedy = "record where the processor's counters can be read" if simulated else None
             return Covered(KIND, True, f"{made['collector']} in {made['pass']}", why, remedy)

@@ -37,17 +37,17 @@ class PerfStat(StartsCommand):
     collects = frozenset({"counters"})
     follows_children = True
     own_processes = frozenset({"perf"})
-    adds = "cycles, instructions, cache, branch and TLB misses of the whole run, from the processor's counters"
+    adds = "cycles, instructions, cache, branch and TLB misses, context switches, faults of the whole run, counted"
     costs = "nothing that can be measured"
 
     def available(self, context: Context) -> Availability:
-        """Whether perf runs and the processor's counters can be read; virtual machines often have none."""
+        """Whether perf runs; virtual machines often have no processor's counters, then it is the kernel's own alone."""
         found = Perf().available(context)
         if not found.ok or "counters" in found.abilities:
             return found
         return Availability(
-            False,
-            "no hardware counters here (perf: <not supported>)",
+            True,
+            "no hardware counters here (perf: <not supported>): context switches, migrations and faults only",
             "record on bare metal or a virtual machine with a PMU; for native programs cachegrind simulates a cache",
         )
 
@@ -71,15 +71,17 @@ class PerfStat(StartsCommand):
         for name, above, below, factor, unit in _RATIOS:
             if above in counts and counts.get(below):
                 figures.append(Figure(name, factor * counts[above] / counts[below], unit, (), "counters"))
+        units = dict.fromkeys(counts, "events") | {"task-clock": "ms"}
         return PassResult(
-            figures + [Figure(name, value, "events", (), "counters") for name, value in counts.items()], notes
+            figures + [Figure(name, value, units[name], (), "counters") for name, value in counts.items()], notes
         )
 
 
 def parse_perf_stat(lines: Iterable[str]) -> tuple[dict[str, float], list[str]]:
     """Counts by event, and notes on those that were not counted; CollectorError names the line it can't read."""
     counts: dict[str, float] = {}
-    missing = []
+    missing: list[str] = []
+    without: dict[str, list[str]] = {}
     for number, line in enumerate(lines, 1):
         if line.startswith("#") or not line.strip():
             continue
@@ -91,7 +93,7 @@ def parse_perf_stat(lines: Iterable[str]) -> tuple[dict[str, float], list[str]]:
             raise CollectorError(f"perf stat's output, line {number}: can't be read: {line.strip()[:100]!r}")
         value, event, share = fields[0], fields[2], fields[4]
         if value.startswith("<not"):
-            missing.append(f"{event}: {value.strip('<>')}")
+            without.setdefault(value.strip("<>"), []).append(event)
             continue
         try:
             counts[event] = float(value)
@@ -102,4 +104,4 @@ def parse_perf_stat(lines: Iterable[str]) -> tuple[dict[str, float], list[str]]:
             raise CollectorError(f"perf stat's output, line {number}: {value[:40]!r} is no count")
         if counted < ENOUGH_PERCENT:
             missing.append(f"{event}: counted {counted:.0f} % of the time only, and scaled")
-    return counts, missing
+    return counts, [f"{why}: {', '.join(events)}" for why, events in without.items()] + missing
