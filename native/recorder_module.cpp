@@ -15,7 +15,7 @@ PyObject* new_function(PyObject*, PyObject* args) {
   int operation;
   if (!PyArg_ParseTuple(args, "OyyIp|O", &callable, &name, &file, &line, &operation, &driver)) return nullptr;
   const uint32_t id = *name ? storeprof::intern(name, file, line) : 0;
-  return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, id}, driver);
+  return new_wrapped(callable, {nullptr, nullptr, 0, operation != 0, id, 0}, driver);
 }
 template <bool freed> PyObject* profile_memory(PyObject*, PyObject* const* args, Py_ssize_t count) {
   const char* function = freed ? "profile_memory_dealloc" : "profile_memory_alloc";
@@ -71,7 +71,7 @@ PyObject* task_suspend(PyObject*, PyObject* const* args, Py_ssize_t count) {
   return kept;
 }
 PyObject* task_resume(PyObject*, PyObject* kept) {
-  static Site waiting{"(suspended)", "", 0, false, 0};
+  static Site waiting{"(suspended)", "", 0, false, 0, 0};
   if (!PyBytes_Check(kept)) return PyErr_Format(PyExc_TypeError, "resume needs what suspend returned");
   return PyLong_FromLong(storeprof::resume(reinterpret_cast<storeprof::Suspended*>(PyBytes_AS_STRING(kept)), waiting));
 }

@@ -83,7 +83,7 @@ PyObject* scope_of(Kind kind, PyObject* name, const char* function) {
   auto* self = reinterpret_cast<PyObject*>(scope);
   const uint32_t id = storeprof::intern({PyBytes_AS_STRING(text), static_cast<size_t>(Py_SIZE(text))}, "", 0);
   scope->vectorcall = scope_call;
-  scope->site = {nullptr, nullptr, 0, kind == kOperation, id};
+  scope->site = {nullptr, nullptr, 0, kind == kOperation, id, 0};
   scope->name = Py_NewRef(name);
   scope->enter = new_half(self, false);
   scope->exit = new_half(self, true);

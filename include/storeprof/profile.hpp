@@ -63,7 +63,7 @@ struct TagRecord {
   uint64_t allocations, allocated_bytes, frees, freed_bytes;
   int64_t peak_live_bytes;
   uint32_t node, next_here;  // node: 0, all of the tag in this block; else below this scope (1: outside any), in part
-  uint32_t next_here_at[2];  // the probe's own: at so many allocations and frees a call is counted by its scope
+  uint64_t reserved;
 };
 static_assert(sizeof(Header) == 4096 && sizeof(NameRecord) == 16 && sizeof(Block) == 29248 &&
               sizeof(Node) == 2944 && sizeof(TagRecord) == 64 && offsetof(Block, ring) == 128);
@@ -100,11 +100,11 @@ inline namespace v1 {
 // ---- What only this process sees ----
 constexpr uint32_t kNoName = 0xffffffff, kMaxNodeDepth = 256, kMaxFrames = 1 << 16, kCache = 8, kTags = 256, kMany = 1024;
 
-struct Site {  // one per call site, static; id is 0 until the name is interned
+struct Site {  // one per call site, static; numbers are 0 until the name is interned
   const char *name, *file;
   uint32_t line;
   bool operation;
-  uint32_t id;
+  uint32_t id = 0, slot = 0;  // slot: of a memory tag in Thread::tags
 };
 struct TreeNode {  // a node's private side: how its children are found
   Node* shared;    // null for the root and for what was dropped
@@ -128,7 +128,7 @@ struct Thread {  // a thread block's private side; handed on with the block
   uint64_t calls, slice_calls, slice_cpu_ns, random;
   Thread* next_free;
   TreeNode root, dropped;
-  TagRecord* tags[kTags], no_tag;  // the last used by name_id % kTags; never null, so that a miss is one comparison
+  TagRecord *tags[kTags], no_tag;  // by slot; no_tag, which counts nothing, for tags that are seldom used so far
 };
 struct Name { Name* next_in_bucket; uint32_t line; };
 struct Registry {  // constant-initialized, so that a scope in another static initializer finds it whole
@@ -148,6 +148,7 @@ struct Registry {  // constant-initialized, so that a scope in another static in
   uint64_t allocated = 0, reserve = kReserve;
   uint32_t gate_before_fork = 0, budget_before_fork = 0, name_count = 0;
   Name* names[1024] = {};
+  uint32_t tags[kTags] = {};  // the name that has a slot; [0] and [kTags - 1] are nobody's
   char *arena = nullptr, *arena_end = nullptr;
 };
 STOREPROF_EXPORT inline Registry registry;
@@ -472,20 +473,22 @@ template <bool freed> inline uint64_t add_to(TagRecord* tag, uint64_t calls, uin
   add(freed ? tag->frees : tag->allocations, calls);
   return add(freed ? tag->freed_bytes : tag->allocated_bytes, bytes);
 }
-// The next of the calls that are counted by scope: 64 on average, spread so that no period falls in with it.
-inline uint32_t next_after(uint64_t calls) { return uint32_t(calls + 1 + (calls * 0x9e3779b97f4a7c15 >> 58) * 2); }
+inline uint32_t take_slot(Site& site) {
+  const Lock lock;
+  uint32_t slot = 1;
+  while (slot < kTags - 1 && registry.tags[slot] && registry.tags[slot] != site.id) ++slot;
+  return registry.tags[slot] = site.id, store(site.slot, slot), slot;
+}
 // By the scope it stands in: the first kMany calls of a tag, then one in 64, which stands for 64.
 template <bool freed> STOREPROF_COLD inline TagRecord* count_here(Thread* t, Site& site, uint64_t bytes) {
-  const uint32_t id = number_of(site);
-  TagRecord *&kept = t->tags[id % kTags], *tag = kept, *here = nullptr;
-  const bool many = tag->name_id == id;  // only such a one is kept there
+  const uint32_t id = number_of(site), slot = load(site.slot) || !id ? load(site.slot) : take_slot(site);
+  TagRecord *tag = t->tags[slot], *here = nullptr;
+  const bool many = tag != &t->no_tag;
   uint32_t line = t->block->first_tag;
   while (!many && line && (at_line<TagRecord>(line)->name_id != id || at_line<TagRecord>(line)->node))
     line = at_line<TagRecord>(line)->next;
   if (!many && !(tag = line ? at_line<TagRecord>(line) : new_tag(t, id, 0, 0))) return nullptr;
-  if (many || tag->allocations + tag->frees >= kMany) kept = tag;
-  for (int side : {0, 1})
-    if (kept == tag && (!many || side == freed)) tag->next_here_at[side] = next_after(side ? tag->frees : tag->allocations);
+  if (tag->allocations + tag->frees >= kMany && slot < kTags - 1) t->tags[slot] = tag;
   TreeNode* at = t->top->node;
   for (line = at->tags; line && !here; line = at_line<TagRecord>(line)->next_here)
     if (at_line<TagRecord>(line)->name_id == id) here = at_line<TagRecord>(line);
@@ -496,12 +499,10 @@ template <bool freed> STOREPROF_COLD inline TagRecord* count_here(Thread* t, Sit
 template <bool freed> inline void count(Site& site, uint64_t bytes) {
   Thread* t = this_thread();
   if (STOREPROF_UNLIKELY(!t)) return;
-  const uint32_t id = load(site.id);
-  TagRecord* tag = t->tags[id % kTags];
+  TagRecord* tag = t->tags[load(site.slot)];
   const auto calls = static_cast<uint32_t>(freed ? tag->frees : tag->allocations);
-  if (STOREPROF_UNLIKELY(tag->name_id != id || calls == tag->next_here_at[freed]) &&
-      !(tag = count_here<freed>(t, site, bytes)))
-    return drop();
+  // Which ones: spread by the golden ratio, so that no period of the program's falls in with it.
+  if (STOREPROF_UNLIKELY(calls * 0x9e3779b9u < 1u << 26) && !(tag = count_here<freed>(t, site, bytes))) return drop();
   const uint64_t all = add_to<freed>(tag, 1, bytes);
   const auto live = static_cast<int64_t>(all - tag->freed_bytes);
   if (!freed && live > tag->peak_live_bytes) store(tag->peak_live_bytes, live);
@@ -516,7 +517,6 @@ inline Thread* new_thread() {  // mutex held
   t->frames = t->top = frames, t->end = frames + capacity, frames[0].node = &t->root, t->last_bucket = &t->no_bucket;
   init_node(t->root, &t->dropped, kNoName, 0);
   init_node(t->dropped, &t->dropped, kNoName, kMaxNodeDepth);
-  t->no_tag.name_id = kNoName;
   for (TagRecord*& tag : t->tags) tag = &t->no_tag;
   t->block = at_line<Block>(line);
   t->block->next = registry.header->first_thread;
@@ -538,7 +538,7 @@ template <typename F> inline uint64_t cost_of(F call) {
 // a node and a tag that nobody sees.
 inline void calibrate(Thread* t) {  // mutex held
   Header* h = registry.header;
-  Site site{nullptr, nullptr, 0, false, 1};
+  Site site{nullptr, nullptr, 0, false, 1, 1};
   Node node{};
   TreeNode child{};
   init_node(child, &t->dropped, 1, 1);
@@ -765,11 +765,11 @@ struct Scope {
 #define STOREPROF_JOIN_(a, b) a##b
 #define STOREPROF_JOIN(a, b) STOREPROF_JOIN_(a, b)
 #define STOREPROF_SCOPE_(n, name, op)                                                                  \
-  static ::storeprof::Site STOREPROF_JOIN(storeprof_site_, n){name, __FILE__, __LINE__, op, 0};        \
+  static ::storeprof::Site STOREPROF_JOIN(storeprof_site_, n){name, __FILE__, __LINE__, op, 0, 0};     \
   const ::storeprof::Scope STOREPROF_JOIN(storeprof_scope_, n)(STOREPROF_JOIN(storeprof_site_, n))
 #define STOREPROF_MEMORY_(freed, type, bytes)                                                          \
   do {                                                                                                 \
-    static ::storeprof::Site storeprof_site{"" type, "", 0, false, 0};                                 \
+    static ::storeprof::Site storeprof_site{"" type, "", 0, false, 0, 0};                              \
     if (::storeprof::is_on()) ::storeprof::count<freed>(storeprof_site, static_cast<uint64_t>(bytes)); \
   } while (false)
 #define PROFILE_FUNCTION() STOREPROF_SCOPE_(__COUNTER__, __PRETTY_FUNCTION__, false)

@@ -98,6 +98,17 @@ for _ in 1, 2:
     }
 
 
+def test_more_busy_tags_than_slots_are_all_exact(tmp_path) -> None:
+    """Of 300 tags with thousands of calls each some have no slot of their own; two sites of one name share one."""
+    tags = "".join(f'PROFILE_MEMORY_ALLOC("tag {i}", {i}); ' for i in range(300))
+    source = f'int main() {{ for (int i = 0; i < 3000; ++i) {{ {tags} PROFILE_MEMORY_ALLOC("tag 7", 7); }} hold(); }}'
+    with cpp(tmp_path, source) as program:
+        (block,) = program.memory().blocks
+    calls = {f"tag {i}": 6000 if i == 7 else 3000 for i in range(300)}
+    assert {name: tag.allocations for name, tag in block.tags.items()} == calls
+    assert all(tag.allocated == calls[name] * int(name.split()[1]) for name, tag in block.tags.items())
+
+
 def test_the_file_grows_before_it_is_used() -> None:
     """used_bytes never exceeds the file, which grows in chunks of 256 KiB."""
     code = """
