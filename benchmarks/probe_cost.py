@@ -117,9 +117,11 @@ def main() -> None:
     lines += table("C++", figures)
     one, eight = (figures[name]["min"] / clocks for name in ("PROFILE_SCOPE, on", "PROFILE_SCOPE at depth 8, each, on"))
     locks = [figures[f"{name}, lock + unlock"]["min"] for name in ("std::mutex", "storeprof::mutex")]
+    tags, four = (figures[name]["min"] for name in ("memory alloc + dealloc, on", "floor: four counters"))
     lines += [
         f"  over two clock reads: {one:.2f} at depth 1 (1.5 at most), {eight:.2f} at depth 8 (2 at most); "
-        f"a lock with a name {locks[1] - locks[0]:+.1f} ns (+25 at most)"
+        f"a lock with a name {locks[1] - locks[0]:+.1f} ns (+25 at most)",
+        f"  a pair of memory tags {tags:.1f} ns (2 at most), {tags / four:.2f} of four counters in memory",
     ]
     print("\n".join(lines))
     if given.out:

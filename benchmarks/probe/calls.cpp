@@ -15,6 +15,7 @@
 #include <tracy/Tracy.hpp>
 #endif
 static int x;
+static uint64_t counters[4];
 __attribute__((noinline)) static int work(int v) {
   asm volatile("" ::"r"(v) : "memory");
   return v + 1;
@@ -58,6 +59,8 @@ static const Variant variants[] = {
      PROFILE_SCOPE("1"); PROFILE_SCOPE("2"); PROFILE_SCOPE("3"); PROFILE_SCOPE("4");
      PROFILE_SCOPE("5"); PROFILE_SCOPE("6"); PROFILE_SCOPE("7"); PROFILE_SCOPE("8"); x = work(x); }); }},
   {"direct recursion of 8, each, on", 8, 1, [] { return timed(true, [] { nested(7); }); }},
+  {"floor: four counters", 1, 0, [] { return timed(false, [] {
+     for (uint64_t& one : counters) storeprof::add(one, uint64_t{64}); }); }},
   {"memory alloc + dealloc, on", 1, 0, [] { return timed(true, [] {
      PROFILE_MEMORY_ALLOC("T", 64); PROFILE_MEMORY_DEALLOC("T", 64); }); }},
   {"std::mutex, lock + unlock", 1, 0, [] { return timed(true, [] { plain.lock(); plain.unlock(); }); }},
