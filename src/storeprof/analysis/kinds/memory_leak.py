@@ -6,7 +6,6 @@ a cache that fills looks like a leak to either one alone.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,7 +38,6 @@ SMALLEST_RATE = 0.1e6 / 60
 SHORTEST_S = 6.0
 RSS_ALONE_S = 30.0
 EXPLAINED = 0.3
-CONFIRMING = 5.0  # samples that growth would leave behind, on average, for their absence to mean something
 HOOK = "allocation hook"
 
 
@@ -127,17 +125,11 @@ def _verdict(context: Context, seen: Evidence) -> str:
     if resident.verdict == NO_LEAK:
         return NO_LEAK
     if seen.site_rate < EXPLAINED * resident.rate.value:
-        return LEAK if resident.verdict == LEAK and _survivors_expected(context, seen) < CONFIRMING else MORE_TIME
+        return MORE_TIME
     blamed = seen.sites[0][1].verdict
     if resident.verdict == LEAK:
         return LEAK if blamed in (LEAK, TOO_FEW) else MORE_TIME
     return LEAK if blamed == LEAK and resident.steadiness >= 0.5 else MORE_TIME
-
-
-def _survivors_expected(context: Context, seen: Evidence) -> float:
-    """Samples of what grew, had it been allocated and kept: where they are few their absence denies nothing."""
-    mean = (collector_row(context, HOOK) or {}).get("mean_bytes")
-    return seen.resident.rate.value * seen.span_s / mean if mean else math.inf
 
 
 def _is_material(seen: Evidence) -> bool:
@@ -170,24 +162,18 @@ def _finding(context: Context, seen: Evidence, verdict: str) -> Finding:
         rate=rate,
         effort="module",
         evidence=(_growth_line(seen, rate), *_limit_line(context, seen, rate)),
-        recommendation=_find_the_place(context) if verdict == LEAK else _longer(context),
+        recommendation=_REMEDY_WITHOUT_PLACE if verdict == LEAK else _longer(context),
         verify="record again after the change, twice as long: rss_peak_bytes stays as it is",
     )
     return _placed(context, seen, base, verdict) if seen.sites else base
 
 
-def _find_the_place(context: Context) -> str:
-    if len(context.allocations):
-        return f"record for {_wanted_s(context):.0f} s or longer: too few sampled allocations stayed to name the place"
-    return "let storeprof start the program (record -- COMMAND): its sampled allocations name the place"
+_REMEDY_WITHOUT_PLACE = "let storeprof start the program (record -- COMMAND): its sampled allocations name the place"
 
 
 def _longer(context: Context) -> str:
-    return f"can't tell a leak from memory that is still filling: record for {_wanted_s(context):.0f} s or longer"
-
-
-def _wanted_s(context: Context) -> float:
-    return max(RSS_ALONE_S, 3 * context.recording.duration_s)
+    wanted = max(RSS_ALONE_S, 3 * context.recording.duration_s)
+    return f"can't tell a leak from memory that is still filling: record for {wanted:.0f} s or longer"
 
 
 def _placed(context: Context, seen: Evidence, base: Finding, verdict: str) -> Finding:
