@@ -31,7 +31,7 @@ def engine_page(engine: Path) -> Path:
 def halves(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real recording whose slow reads sleep in its first half and compute in its second."""
     folder = tmp_path_factory.mktemp("halves") / "recording"
-    options = ("--operation", "tail_engine.Runs.read")
+    options = ("--operation", "tail_engine.Runs.scan", "--operation", "tail_engine.Runs.read")
     done = record(folder.parent, sys.executable, PLANTED / "tail_by_halves.py", seconds=10, options=options)
     assert done.status == 0, done.stderr
     return folder

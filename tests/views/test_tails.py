@@ -29,7 +29,10 @@ def test_an_operation_that_ended_after_the_window_has_no_tail() -> None:
     """Looks inside it know its length, and no latency of its name was counted: there is nothing to divide."""
     none = np.zeros(0)
     looks = SimpleNamespace(duration_s=np.array([1.0]))
-    tail = SimpleNamespace(operation=SimpleNamespace(latency=Histogram(none, none, none, None)), looks=looks)
-    table, parts = operation_tails(cast(Any, SimpleNamespace(tails=(tail,))), Bins(0, 1, 1), [[1.0, 2.0]])
+    tail = SimpleNamespace(
+        operation=SimpleNamespace(name="put", latency=Histogram(none, none, none, None)), looks=looks
+    )
+    context = SimpleNamespace(tails=(tail,), operations=SimpleNamespace(names=("get", "put")))
+    table, parts = operation_tails(cast(Any, context), Bins(0, 1, 1), [[1.0, 2.0]])
     assert len(table["weight"]) == 0
     assert [part["operation"] for part in parts] == [0]

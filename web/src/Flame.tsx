@@ -44,7 +44,7 @@ export function Flame() {
         <p class="nothing">{nothing(one, memory)}</p>
       )}
       <Legend memory={memory} view={one} />
-      {tree.root.width > 0 && <Functions list={tree.list} whole={ofBefore ? tree.root.before : tree.root.total} size={size} />}
+      {tree.root.width > 0 && <Functions list={tree.list} whole={tree.root.total} size={size} />}
     </>
   );
 }

@@ -6,7 +6,7 @@ import { Chart } from "./Chart";
 import { colour, label } from "./categories";
 import { fileName, rate, seconds, share, short } from "./format";
 import type { Cause, Operation, View } from "./model";
-import { latencyCounts, percentiles, rates, sum, sums } from "./narrow";
+import { latencyCounts, percentiles, rates, ratesOf, sum, sums } from "./narrow";
 import { dark, operation, selected, thread, view } from "./state";
 import { narrowedTails } from "./tails";
 
@@ -42,37 +42,40 @@ interface Cell {
 function Heat({ view: one }: { view: View }) {
   const night = dark.value;
   const made = useMemo(() => {
-    const slices = new Map<number, { to: number; counts: Float64Array }>();
+    const slices = new Map<number, { to: number; by: Map<number, Float64Array> }>();
     const rows = one.latency;
     for (let at = 0; at < rows.rows; at++) {
       if (operation.value !== null && rows.operation[at] !== operation.value) continue;
       const from = rows.from_ms[at] / 1e3;
       let slice = slices.get(from);
-      if (!slice) slices.set(from, (slice = { to: rows.to_ms[at] / 1e3, counts: new Float64Array(one.buckets_ns.length) }));
-      slice.counts[rows.bucket[at]] += rows.count[at];
+      if (!slice) slices.set(from, (slice = { to: rows.to_ms[at] / 1e3, by: new Map() }));
+      let counts = slice.by.get(rows.operation[at]);
+      if (!counts) slice.by.set(rows.operation[at], (counts = new Float64Array(one.buckets_ns.length)));
+      counts[rows.bucket[at]] += rows.count[at];
     }
     const times = [...slices.keys()].sort((a, b) => a - b);
     const cells: Cell[] = [];
     const lines = times.map((from) => {
       const slice = slices.get(from)!;
-      for (let bucket = 0; bucket < slice.counts.length; bucket += coarseness) {
-        const last = Math.min(bucket + coarseness, slice.counts.length) - 1;
-        const value = sum(slice.counts.subarray(bucket, last + 1));
+      const { counts, cases } = together(one, from, slice.to, slice.by);
+      for (let bucket = 0; bucket < counts.length; bucket += coarseness) {
+        const last = Math.min(bucket + coarseness, counts.length) - 1;
+        const value = sum(counts.subarray(bucket, last + 1));
         if (value > 0) cells.push({ from, to: slice.to, low: one.buckets_ns[bucket][0] / 1e9, high: one.buckets_ns[last][1] / 1e9, count: value });
       }
-      return percentiles(slice.counts, one.buckets_ns);
+      return percentiles(counts, one.buckets_ns, cases);
     });
     const most = cells.reduce((top, cell) => Math.max(top, cell.count), 1);
     const low = cells.reduce((least, cell) => Math.min(least, cell.low), Infinity), high = cells.reduce((top, cell) => Math.max(top, cell.high), 0);
     const x = times.map((from) => (from + slices.get(from)!.to) / 2);
     return {
       data: [x, lines.map((at) => at.p50), lines.map((at) => at.p95), lines.map((at) => at.p99)] as uPlot.AlignedData,
-      range: [low / 1.1, high * 1.1] as [number, number],
+      range: [oneDigit(low), high * 1.1] as [number, number],
       before: (chart: uPlot) => heat(chart, cells, most, ramps[night ? "dark" : "light"]),
     };
   }, [one, operation.value, night]);
   const line = (label: string, dash: number[]) => ({
-    label, stroke: night ? "#ff9d3c" : "#ff7a00", width: 2.5, dash, points: { show: false }, spanGaps: true,
+    label, stroke: night ? "#ff9d3c" : "#ff7a00", width: 2.5, dash, points: { show: true, size: 4 }, spanGaps: false,
     value: (_: uPlot, value: number | null) => (value == null ? "" : seconds(value)),
   });
   return (
@@ -84,6 +87,26 @@ function Heat({ view: one }: { view: View }) {
       <p class="ramp"><span>fewer</span>{ramps[night ? "dark" : "light"].map((one) => <b key={one} style={{ background: one }} />)}<span>more operations (logarithmic)</span></p>
     </>
   );
+}
+
+/** A timed operation stands for as many as were done for each: of cheap ones fewer are timed. */
+function together(one: View, from: number, to: number, by: Map<number, Float64Array>): { counts: Float64Array; cases: number } {
+  const done = ratesOf(one, [from, to]);
+  const counts = new Float64Array(one.buckets_ns.length);
+  let all = 0, squares = 0;
+  for (const [number, timed] of by) {
+    const seen = sum(timed), weight = by.size > 1 && done[number] ? (done[number]! * (to - from)) / seen : 1;
+    timed.forEach((count, bucket) => (counts[bucket] += count * weight));
+    all += seen * weight;
+    squares += seen * weight ** 2;
+  }
+  return { counts, cases: squares > 0 ? all ** 2 / squares : 0 };
+}
+
+/** Rounded down to one digit: uPlot's logarithmic ticks never end where the scale begins just below a power of ten. */
+function oneDigit(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return Number((Math.floor(value / power + 1e-9) * power).toPrecision(1));
 }
 
 function heat(chart: uPlot, cells: Cell[], most: number, ramp: string[]): void {

@@ -166,10 +166,11 @@ export interface Percentiles {
 
 const beyond = 10; // a percentile needs this many operations beyond it, as in the analysis
 
-export function percentiles(counts: Float64Array, edges: [number, number][]): Percentiles {
+/** `cases`: how many equally weighted operations tell as much as these counts. */
+export function percentiles(counts: Float64Array, edges: [number, number][], cases = sum(counts)): Percentiles {
   const total = sum(counts);
   const at = (q: number): number | null => {
-    if (total * (1 - q) < beyond) return null;
+    if (cases * (1 - q) < beyond) return null;
     let reached = 0;
     for (let bucket = 0; bucket < counts.length; bucket++) {
       if (counts[bucket] > 0 && reached + counts[bucket] >= q * total) {

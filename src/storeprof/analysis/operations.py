@@ -24,16 +24,20 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 @dataclass(frozen=True)
 class Histogram:
-    """Latencies of one operation: bucket edges in seconds and counts, and the largest seen in the run."""
+    """Latencies: bucket edges in seconds and counts, and the largest seen in the run.
+
+    `cases`: how many equally weighted operations tell as much; None: as many as are counted.
+    """
 
     low_s: Array
     high_s: Array
     count: Array
     max_s: float | None
+    cases: float | None = None
 
     def quantile(self, q: float) -> float | None:
         """A percentile by linear interpolation in its bucket; None where too few operations lie beyond it."""
-        total = int(self.count.sum())
+        total = float(self.count.sum()) if self.cases is None else self.cases
         if total * (1.0 - q) < BEYOND:
             return None
         at, inside = self._bucket(q)
@@ -205,14 +209,22 @@ def _longest(of_run: Any, upper_edges: Array) -> float | None:
 
 
 def merged_latency(operations: tuple[Operation, ...]) -> Histogram | None:
-    """Latencies of all operations together; None without any."""
-    if not operations:
+    """Latencies of all operations together, each as often as it was done; None without any.
+
+    Of cheap operations fewer are timed than of dear ones: a timed one stands for as many as were done for each. What
+    that leaves of the number of cases is Kish's effective sample size (Survey Sampling, 1965).
+    """
+    timed = [operation for operation in operations if operation.latency.count.sum() > 0]
+    if not timed:
         return None
-    parts = [operation.latency for operation in operations]
+    parts = [operation.latency for operation in timed]
     longest = [part.max_s for part in parts if part.max_s is not None]
+    seen = np.array([part.count.sum() for part in parts])
+    stands_for = np.array([operation.count for operation in timed]) / seen
     return Histogram(
         np.concatenate([part.low_s for part in parts]),
         np.concatenate([part.high_s for part in parts]),
-        np.concatenate([part.count for part in parts]),
+        np.concatenate([part.count * one for part, one in zip(parts, stands_for, strict=True)]),
         max(longest) if longest else None,
+        float((seen * stands_for).sum() ** 2 / (seen * stands_for**2).sum()),
     )

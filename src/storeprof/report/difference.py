@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 SMALLEST_SHARE = 0.005
 MOST_FINDINGS, LINES_OF_A_SUMMARY, BAR = 10, 3, 40
-NARROWEST_PLACE = 20
+NARROWEST_PLACE = 10
 _FIGURES = (
     ("throughput", "1/s", "throughput_per_s"),
     ("P50", "s", "p50"),

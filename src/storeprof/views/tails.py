@@ -31,7 +31,8 @@ def operation_tails(
     parts: list[dict[str, Any]] = [{"operation": 0, "component": CATEGORIES[OTHER], "function": None, "resource": None}]
     names = ("operation", "part", "bin", "took", "number")
     columns: dict[str, list[Array]] = {name: [] for name in (*names, "weight")}
-    for operation, tail in enumerate(context.tails, start=1):
+    for tail in context.tails:
+        operation = 1 + context.operations.names.index(tail.operation.name)
         known = np.flatnonzero(~np.isnan(tail.looks.duration_s))
         if not len(known) or not len(tail.operation.latency.count):
             continue
@@ -52,7 +53,9 @@ def operation_tails(
 
 def spreads(context: Context) -> list[float]:
     """Per operation, in ns: how far its length may be off by what a look added to it."""
-    return [round(1e9 * tail.looks.look_costs[at].spread_s) for at, tail in enumerate(context.tails)]
+    names, costs = context.operation_looks.names, context.operation_looks.look_costs
+    known = dict(zip(names, costs, strict=False))
+    return [round(1e9 * known[name].spread_s) if name in known else 0 for name in context.operations.names]
 
 
 def _parts(context: Context, operation: int, tail: Tail, parts: list[dict[str, Any]]) -> Array:
