@@ -15,9 +15,9 @@ from storeprof.views.wall import summed
 
 Array = np.ndarray[Any, Any]
 
-MOST_ROWS = 60_000
+MOST_ROWS = 20_000  # of usual operations, and as many of others
 SMALLEST = 0.005  # of an operation's time: smaller parts belong to the rest
-USUAL = 0.9  # operations below this percentile are many; some of them stand for all where rows have to be saved
+USUAL = 0.9  # operations below this percentile are thinned apart from those above, which have most of the looks
 REST = 0
 
 
@@ -40,7 +40,9 @@ def operation_tails(
         part = _parts(context, operation, tail, parts)[tail.component[known]]
         number, took = tail.looks.number[known], _buckets(duration, buckets_ns)
         usual = duration < tail.operation.latency.edges(USUAL)[0]
-        weight = thinned(number, usual, rows.weight_ns, MOST_ROWS // len(context.tails))
+        weight = rows.weight_ns
+        for group in (usual, ~usual):
+            weight = thinned(number, group, weight, MOST_ROWS // len(context.tails))
         found = (np.full(len(known), operation), part, bins.of(rows.t_ns), took, number, weight)
         for name, values in zip(columns, found, strict=True):
             columns[name].append(values)
@@ -83,13 +85,13 @@ def _buckets(duration_s: Array, buckets_ns: list[list[float]]) -> Array:
     return found
 
 
-def thinned(number: Array, usual: Array, weight_ns: Array, most: int) -> Array:
-    """Weights in which every k-th of the usual operations stands for k, so that `most` of their rows or so are left.
+def thinned(number: Array, group: Array, weight_ns: Array, most: int) -> Array:
+    """Weights in which every k-th operation of a group stands for k, so that `most` of their rows or so are left.
 
-    `number` tells operations apart; the unusual ones, of which there are few, all stay.
+    `number` tells operations apart; those outside the group stay as they are.
     """
-    every = int(usual.sum()) // max(most, 1) + 1
-    which = np.unique(number[usual], return_inverse=True)[1]
+    every = int(group.sum()) // max(most, 1) + 1
+    which = np.unique(number[group], return_inverse=True)[1]
     left: Array = weight_ns.astype(np.float64)
-    left[usual] *= np.where(which % every == 0, every, 0)
+    left[group] *= np.where(which % every == 0, every, 0)
     return left
