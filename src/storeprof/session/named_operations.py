@@ -75,7 +75,11 @@ def _not_loaded(name: str, report: list[dict[str, Any]], journal: Journal) -> tu
             "correct the name: the module as the program imports it",
         )
     processes = last_lines(journal, JournalTable.PROCESSES, "process").values()
-    if not all(str(row.get("python_why")).startswith("no CPython") for row in processes):
+    # One that ends within milliseconds is not seen as Python inside: then its program's name tells.
+    if any(
+        not str(row.get("python_why")).startswith("no CPython") or Path(str(row.get("exe"))).name.startswith("python")
+        for row in processes
+    ):
         return (
             "the program's Python did not run storeprof's start-up file",
             "start it without -I, -E and -S, and leave PYTHONPATH to it; or use @profile_operation",
